@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import support
+from tests.evaluation import linear_gaussian as toy
+from tfvae.evaluation.likelihood import (
+    SentenceScorer,
+    importance_weighted_nll,
+    perplexity,
+)
+from tfvae.latents import Deterministic
+from tfvae.models import LanguageModel
+from tfvae.objectives import Reconstruction
+
+
+def scorer(model, num_samples, **options):
+    return SentenceScorer(model, num_samples, jit_compile=False, **options)
+
+
+def true_nll(tokens):
+    return -np.atleast_1d(toy.marginal().logpdf(toy.features(tokens).numpy()))
+
+
+def test_true_posterior_gives_the_exact_likelihood_from_any_sample():
+    tokens = toy.random_tokens(50)
+    scores = scorer(toy.full_vae(), 3)({"tokens": tokens})
+    np.testing.assert_allclose(scores.nll, true_nll(tokens), rtol=1e-5)
+
+
+def test_function_agrees_with_the_closed_form():
+    tokens = toy.random_tokens(20)
+    nll = importance_weighted_nll(toy.full_vae(), {"tokens": tokens}, 2, seed=5)
+    np.testing.assert_allclose(nll, true_nll(tokens), rtol=1e-5)
+
+
+def test_importance_weights_are_unbiased():
+    tokens = np.repeat(toy.random_tokens(1), 20000, axis=0)
+    nll = scorer(toy.full_vae(shift=0.4), 3)({"tokens": tokens}, 1).nll.numpy()
+    ratios = np.exp(true_nll(tokens[:1]) - nll.astype(np.float64))
+    assert ratios.std() > 0.05
+    assert abs(ratios.mean() - 1) < 4 * ratios.std() / len(ratios) ** 0.5
+
+
+@pytest.mark.parametrize("make", [toy.diagonal_vae, lambda: toy.full_vae(0.3)])
+def test_bound_is_looser_by_the_divergence_from_the_true_posterior(make):
+    tokens = np.repeat(toy.random_tokens(1, seed=3), 5000, axis=0)
+    model = make()
+    scores = scorer(model, 4)({"tokens": tokens}, 2)
+    gain, bias, covariance = toy.true_posterior()
+    params = {name: value[:1] for name, value in scores.params.items()}
+    distribution = model.posterior.distribution(params)
+    loc = distribution.mean().numpy()[0]
+    if model.posterior.covariance == "full":
+        own = distribution.covariance().numpy()[0]
+    else:
+        own = np.diag(distribution.variance().numpy()[0])
+    true_loc = gain @ toy.features(tokens[:1]).numpy()[0] + bias
+    gap = toy.gaussian_kl(loc, own, true_loc, covariance)
+    nelbo = scores.nelbo.numpy().astype(np.float64)
+    assert gap > 0.1
+    error = 4 * nelbo.std() / len(nelbo) ** 0.5
+    assert abs(nelbo.mean() - (true_nll(tokens[:1])[0] + gap)) < error
+    prior_kl = toy.gaussian_kl(loc, own, np.zeros(2), np.eye(2))
+    np.testing.assert_allclose(scores.kl, prior_kl, rtol=1e-5)
+    np.testing.assert_allclose(
+        scores.nelbo, scores.reconstruction + scores.kl, rtol=1e-6
+    )
+
+
+def test_tightens_with_samples_from_above():
+    tokens = np.repeat(toy.random_tokens(1), 3000, axis=0)
+    model = toy.diagonal_vae(scale=1.2)
+    means, errors = [], []
+    for num_samples in (1, 5, 50):
+        nll = scorer(model, num_samples)({"tokens": tokens}, 4).nll.numpy()
+        means.append(nll.mean(dtype=np.float64))
+        errors.append(nll.std() / len(nll) ** 0.5)
+    nelbo = scorer(model, 50)({"tokens": tokens}, 4).nelbo.numpy().mean()
+    truth = true_nll(tokens[:1])[0]
+    assert means[0] == pytest.approx(nelbo, abs=float(4 * errors[0]))
+    assert means[0] - means[1] > 4 * (errors[0] + errors[1])
+    assert means[1] - means[2] > 4 * (errors[1] + errors[2])
+    assert means[2] > truth - 4 * errors[2]
+
+
+def test_chunks_do_not_change_results():
+    inputs = {"tokens": toy.random_tokens(6)}
+    model = toy.diagonal_vae()
+    whole = scorer(model, 7, chunk_size=7)(inputs, 3)
+    # Chunks of 3 leave the last one to be filled up.
+    for chunk_size in (1, 3, 5, None):
+        cut = scorer(model, 7, chunk_size=chunk_size)(inputs, 3)
+        np.testing.assert_allclose(cut.nll, whole.nll, rtol=1e-5)
+        np.testing.assert_allclose(cut.reconstruction, whole.reconstruction, rtol=1e-5)
+
+
+def test_is_a_function_of_its_seed():
+    inputs = {"tokens": toy.random_tokens(6)}
+    run = scorer(toy.diagonal_vae(), 2)
+    first, again, other = run(inputs, 1), run(inputs, 1), run(inputs, 2)
+    np.testing.assert_array_equal(first.nll, again.nll)
+    assert not np.array_equal(first.nll, other.nll)
+
+
+def test_weights_by_hand():
+    inputs = {"tokens": support.batch()}
+    model = support.make_vae()
+    scores = scorer(model, 4, num_draws=6)(inputs, 8)
+    assert scores.z.shape == (6, 5, 2)
+    z = scores.z.numpy()[:4]
+    log_likelihood = np.stack(
+        [model.decoder.log_prob(inputs["tokens"], one[None])[0] for one in z]
+    )
+    loc = scores.params["loc"].numpy()
+    scale = np.exp(scores.params["log_variance"].numpy() / 2)
+    log_q = (-0.5 * ((z - loc) / scale) ** 2 - np.log(scale)).sum(-1)
+    log_p = (-0.5 * z**2).sum(-1)
+    weights = np.exp(log_likelihood + log_p - log_q)
+    np.testing.assert_allclose(scores.nll, -np.log(weights.mean(0)), rtol=1e-5)
+    np.testing.assert_allclose(scores.reconstruction, -log_likelihood.mean(0), 1e-5)
+    np.testing.assert_array_equal(scores.num_tokens, [6, 4, 2, 1, 5])
+
+
+def test_compiled_agrees_sample_by_sample():
+    inputs = {"tokens": support.batch()}
+    model = support.make_vae()
+    plain = scorer(model, 4, chunk_size=3)(inputs, 1)
+    compiled = SentenceScorer(model, 4, chunk_size=3, jit_compile=True)(inputs, 1)
+    np.testing.assert_allclose(compiled.nll, plain.nll, rtol=1e-4)
+
+
+def test_language_model_is_exact():
+    tokens = support.batch()
+    model = LanguageModel(support.make_decoder(inject=()))
+    nll = scorer(model, 10)({"tokens": tokens}).nll.numpy()
+    logits = model.decoder.logits(tokens, tf.zeros([1, len(tokens), 0]))[0]
+    log_probs = support.log_softmax(logits)
+    for row, count in enumerate(support.LENGTHS):
+        targets = [*tokens[row, :count], support.EOS_ID]
+        expected = -log_probs[row, range(count + 1), targets].sum()
+        assert nll[row] == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_likelihood_without_density():
+    model = support.make_vae(posterior=Deterministic(2), objective=[Reconstruction()])
+    inputs = {"tokens": support.batch()}
+    with pytest.raises(ValueError, match="`reconstruction`.*Deterministic") as caught:
+        importance_weighted_nll(model, inputs, 2)
+    assert "\n" not in str(caught.value)
+    scores = scorer(model, 5)(inputs)
+    memory = model.encode(inputs)["loc"][None]
+    expected = -model.decoder.log_prob(inputs["tokens"], memory)[0]
+    np.testing.assert_allclose(scores.reconstruction, expected, rtol=1e-5)
+    assert scores.nll is scores.nelbo is scores.kl is None
+    assert scores.z.shape[0] == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_samples": 0}, {"num_samples": 2, "chunk_size": 0}]
+    + [{"num_samples": 3, "num_draws": 2}],
+)
+def test_refuses_counts(options):
+    with pytest.raises(ValueError, match="Received: num_"):
+        SentenceScorer(support.make_vae(), **options)
+
+
+def test_perplexity_by_hand():
+    assert perplexity(np.log(8.0) * 10, 10) == pytest.approx(8.0)
+    assert perplexity(30.0, 12) == pytest.approx(12.182493960703473)
+    assert perplexity(1e30, 10) == np.inf
+    with pytest.raises(ValueError, match="num_tokens=0"):
+        perplexity(1.0, 0)

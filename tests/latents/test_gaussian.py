@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from tfvae.latents import Gaussian
+from tfvae.seeds import as_seed
+
+CODE_DIM, LATENT_DIM = 4, 3
+
+
+def built(code_dim=CODE_DIM, latent_dim=LATENT_DIM, **options):
+    latent = Gaussian(latent_dim, **options)
+    latent.build((None, code_dim))
+    return latent
+
+
+def mean_and_covariance(latent, code):
+    """Computes them from the heads' weights by NumPy."""
+
+    def head(name):
+        kernel, bias = latent.heads[name].get_weights()
+        return code @ kernel + bias
+
+    scale = np.exp(0.5 * head("log_variance"))
+    factor = np.stack([np.diag(row) for row in scale])
+    if latent.covariance == "full":
+        # The fill order is a matter of parametrisation; take the factor's own.
+        below = latent.distribution(latent(code)).scale_tril.numpy()
+        factor += np.tril(below, -1)
+    return head("loc"), factor @ factor.transpose(0, 2, 1)
+
+
+@pytest.fixture
+def code(rng):
+    return rng.normal(size=(5, CODE_DIM)).astype("float32")
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_density(code, rng, covariance):
+    latent = built(covariance=covariance)
+    locs, covariances = mean_and_covariance(latent, code)
+    z = rng.normal(size=(5, LATENT_DIM)).astype("float32")
+    found = latent.distribution(latent(code)).log_prob(z)
+    expected = [
+        stats.multivariate_normal(loc, matrix).logpdf(point)
+        for loc, matrix, point in zip(locs, covariances, z, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_full_covariance_uses_every_entry_of_the_third_head():
+    latent = built(covariance="full")
+    params = {
+        "loc": tf.zeros([1, 3]),
+        "log_variance": tf.math.log([[1.0, 4.0, 9.0]]),
+        "lower": tf.constant([[10.0, 20.0, 30.0]]),
+    }
+    factor = latent.distribution(params).scale_tril.numpy()[0]
+    np.testing.assert_allclose(np.diag(factor), [1.0, 2.0, 3.0], rtol=1e-6)
+    assert (np.triu(factor, 1) == 0.0).all()
+    assert sorted(factor[np.tril_indices(3, -1)].tolist()) == [10.0, 20.0, 30.0]
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_samples_have_the_mean_and_covariance(code, covariance):
+    latent = built(covariance=covariance)
+    num = 20000
+    z, _ = latent.sample(latent(code[:1]), num, as_seed(0))
+    z = z.numpy()[:, 0]
+    (loc,), (matrix,) = mean_and_covariance(latent, code[:1])
+    variance = np.diag(matrix)
+    assert (abs(z.mean(0) - loc) < 4 * np.sqrt(variance / num)).all()
+    # The variance of a sample covariance is (s_ii s_jj + s_ij ** 2) / n.
+    error = np.sqrt((np.outer(variance, variance) + matrix**2) / num)
+    assert (abs(np.cov(z.T) - matrix) < 4 * error).all()
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_log_q_is_the_density_of_the_sample(code, covariance):
+    latent = built(covariance=covariance)
+    params = latent(code)
+    z, log_q = latent.sample(params, 7, as_seed(0))
+    assert z.shape == (7, 5, LATENT_DIM)
+    assert log_q.shape == (7, 5)
+    locs, covariances = mean_and_covariance(latent, code)
+    for row in range(5):
+        density = stats.multivariate_normal(locs[row], covariances[row])
+        expected = density.logpdf(z.numpy()[:, row])
+        np.testing.assert_allclose(log_q[:, row], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_samples_carry_gradients_to_both_heads(code):
+    latent = built()
+    with tf.GradientTape() as tape:
+        z, _ = latent.sample(latent(code), 2, as_seed(0))
+        total = tf.reduce_sum(z**2)
+    gradients = tape.gradient(total, latent.trainable_variables)
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def test_log_variance_is_clipped():
+    latent = built(1, 2)
+    latent.heads["log_variance"].kernel.assign([[100.0, -100.0]])
+    params = latent(tf.ones([1, 1]))
+    assert params["log_variance"].numpy().tolist() == [[20.0, -20.0]]
+    stddev = latent.distribution(params).stddev()
+    np.testing.assert_allclose(stddev, [[np.exp(10.0), np.exp(-10.0)]], rtol=1e-5)
+
+
+def test_point_is_the_mean(code):
+    latent = built()
+    kernel, bias = latent.heads["loc"].get_weights()
+    found = latent.point(latent(code))
+    np.testing.assert_allclose(found, code @ kernel + bias, rtol=1e-5, atol=1e-6)
+
+
+def test_batch_normalisation_in_training_and_inference(code):
+    latent = built(batch_normalization=True)
+    raw = {}
+    for name in ("loc", "log_variance"):
+        kernel, bias = latent.heads[name].get_weights()
+        raw[name] = code @ kernel + bias
+    before = latent(code, training=False)
+    for name, values in raw.items():
+        # Moving mean 0 and variance 1 at the start.
+        expected = values / np.sqrt(1.0 + 1e-5)
+        np.testing.assert_allclose(before[name], expected, rtol=1e-4, atol=1e-6)
+    training = latent(code, training=True)
+    after = latent(code, training=False)
+    for name, values in raw.items():
+        mean, variance = values.mean(0), values.var(0)
+        expected = (values - mean) / np.sqrt(variance + 1e-5)
+        np.testing.assert_allclose(training[name], expected, rtol=1e-3, atol=1e-5)
+        moving_mean, moving_variance = 0.1 * mean, 0.9 + 0.1 * variance
+        expected = (values - moving_mean) / np.sqrt(moving_variance + 1e-5)
+        np.testing.assert_allclose(after[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_dimension_has_no_lower_triangle(code):
+    latent = built(latent_dim=1, covariance="full")
+    z, log_q = latent.sample(latent(code), 2, as_seed(0))
+    (loc,), (variance,) = (
+        [latent.heads["loc"](code[:1]).numpy()[0]],
+        [np.exp(latent.heads["log_variance"](code[:1]).numpy()[0])],
+    )
+    expected = stats.norm(loc, np.sqrt(variance)).logpdf(z.numpy()[0, 0])
+    np.testing.assert_allclose(log_q[0, 0], expected[0], rtol=1e-4)
+
+
+def test_an_unconditional_prior_is_its_biases():
+    latent = built(code_dim=0, latent_dim=2)
+    latent.heads["loc"].bias.assign([1.0, 2.0])
+    params = latent(tf.zeros([3, 0]))
+    assert latent.point(params).numpy().tolist() == [[1.0, 2.0]] * 3
+
+
+def test_without_bias(code):
+    latent = built(use_bias=False)
+    assert len(latent.trainable_variables) == 2
+    assert (latent.point(latent(0.0 * code)).numpy() == 0.0).all()
+
+
+def test_float32_under_mixed_precision(code):
+    latent = built(dtype="mixed_bfloat16")
+    params = latent(code)
+    assert {value.dtype for value in params.values()} == {tf.float32}
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="'diagonal' or 'full'.*covariance='low'"):
+        Gaussian(2, covariance="low")
+    with pytest.raises(ValueError, match="`latent_dim` must be positive.*=0"):
+        Gaussian(0)

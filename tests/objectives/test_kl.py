@@ -1,0 +1,209 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from scipy import stats
+
+from tests.support import forward_record, make_vae
+from tfvae.latents import Gaussian, Latent, StandardNormal
+from tfvae.objectives import KL, Reconstruction
+from tfvae.objectives.kl import kl_method
+
+tfd = tfp.distributions
+
+ROWS, LATENT_DIM = 4, 3
+
+
+def built(latent, code_dim=2):
+    latent.build((None, code_dim))
+    return latent
+
+
+def gaussian_kl(loc, covariance, other_loc, other_covariance):
+    """The textbook divergence of two Gaussians, by NumPy in float64."""
+    difference = other_loc - loc
+    inverse = np.linalg.inv(other_covariance)
+    log_ratio = np.linalg.slogdet(other_covariance)[1] - np.linalg.slogdet(covariance)[1]
+    trace = np.trace(inverse @ covariance)
+    return 0.5 * (trace + difference @ inverse @ difference - len(loc) + log_ratio)
+
+
+def moments(distribution):
+    """Means and covariances `[B, Z]`, `[B, Z, Z]` of either kind of Gaussian."""
+    if isinstance(distribution, tfd.Independent):
+        variance = distribution.variance().numpy().astype("float64")
+        matrices = np.stack([np.diag(row) for row in variance])
+    else:
+        factor = distribution.scale_tril.numpy().astype("float64")
+        matrices = factor @ factor.transpose(0, 2, 1)
+    return distribution.mean().numpy().astype("float64"), matrices
+
+
+def record(posterior, prior, rng, num_samples=1):
+    """Samples latents given as parts into a record."""
+    code = rng.normal(size=(ROWS, 2)).astype("float32")
+    params = posterior(code)
+    z, log_q = posterior.sample(params, num_samples, [0, 1])
+    return forward_record(
+        posterior=posterior.distribution(params),
+        prior=prior.distribution(prior(tf.zeros([ROWS, 0]))),
+        z=z,
+        log_q=log_q,
+    )
+
+
+@pytest.fixture
+def diagonal(rng):
+    return record(built(Gaussian(LATENT_DIM)), built(StandardNormal(LATENT_DIM)), rng)
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+@pytest.mark.parametrize("prior", ["standard", "diagonal", "full"])
+def test_closed_form(rng, covariance, prior):
+    posterior = built(Gaussian(LATENT_DIM, covariance))
+    if prior == "standard":
+        prior = built(StandardNormal(LATENT_DIM))
+    else:
+        prior = built(Gaussian(LATENT_DIM, prior), 0)
+    forward = record(posterior, prior, rng)
+    assert kl_method(forward.posterior, forward.prior) == "closed_form"
+    pairs = zip(*moments(forward.posterior), *moments(forward.prior), strict=True)
+    expected = [gaussian_kl(*row) for row in pairs]
+    np.testing.assert_allclose(KL().cost(forward), expected, rtol=1e-4)
+
+
+def test_closed_form_by_numbers():
+    params = {"loc": tf.constant([[1.0, 0.0]]), "log_variance": tf.zeros([1, 2])}
+    posterior = Gaussian(2).distribution(params)
+    prior = StandardNormal(2).distribution({"loc": tf.zeros([1, 2])})
+    found = KL().cost(forward_record(posterior=posterior, prior=prior))
+    assert found.numpy().tolist() == [0.5]
+
+
+class Logistic(Latent):
+    """A latent whose divergence from a Gaussian has no registered form."""
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, code, training=False):
+        return {"loc": code[:, : self.latent_dim]}
+
+    def distribution(self, params):
+        return tfd.Independent(tfd.Logistic(params["loc"], 0.5), 1)
+
+    def point(self, params):
+        return params["loc"]
+
+
+def test_monte_carlo_agrees_with_an_integral(rng):
+    num = 20000
+    forward = record(Logistic(1), built(StandardNormal(1)), rng, num)
+    assert kl_method(forward.posterior, forward.prior) == "monte_carlo"
+    grid = np.linspace(-30.0, 30.0, 60001)
+    found = KL().cost(forward).numpy()
+    for row, loc in enumerate(forward.posterior.mean().numpy()[:, 0]):
+        log_q = stats.logistic(loc, 0.5).logpdf(grid)
+        gap = log_q - stats.norm().logpdf(grid)
+        density = np.exp(log_q)
+        expected = np.trapezoid(density * gap, grid)
+        spread = np.trapezoid(density * (gap - expected) ** 2, grid) ** 0.5
+        assert abs(found[row] - expected) < 4 * spread / num**0.5
+
+
+def test_method_of_a_model():
+    objective = [Reconstruction(), KL()]
+    assert KL().method(make_vae(objective=objective)) == "closed_form"
+    full = make_vae(posterior=Gaussian(2, "full"))
+    assert KL().method(full) == "closed_form"
+    logistic = make_vae(posterior=Logistic(2))
+    assert KL().method(logistic) == "monte_carlo"
+    gaussian = make_vae()
+    assert KL(against="unit_variance").method(gaussian) == "closed_form"
+
+
+@pytest.mark.parametrize("over", ["sentence", "batch"])
+@pytest.mark.parametrize("by", ["dimension", "total"])
+def test_free_bits(diagonal, by, over):
+    locs, matrices = moments(diagonal.posterior)
+    variance = np.einsum("bii->bi", matrices)
+    kl = 0.5 * (variance + locs**2 - 1.0 - np.log(variance))
+    if by == "total":
+        kl = kl.sum(1, keepdims=True)
+    # Between the smallest and the largest, so that the floor takes some only.
+    floor = float(np.sort(kl.mean(0) if over == "batch" else kl.ravel())[0]) * 1.01
+    expected = np.zeros(ROWS)
+    for row in range(ROWS):
+        for column in range(kl.shape[1]):
+            value = kl[:, column].mean() if over == "batch" else kl[row, column]
+            expected[row] += max(value, floor)
+    term = KL(free_bits=floor, free_bits_by=by, free_bits_over=over)
+    np.testing.assert_allclose(term.cost(diagonal), expected, rtol=1e-4)
+    assert (expected > kl.sum(1)).any() or over == "batch"
+
+
+@pytest.mark.parametrize("over", ["sentence", "batch"])
+@pytest.mark.parametrize("by", ["dimension", "total"])
+def test_gradient_is_zero_below_the_floor(by, over):
+    term = KL(free_bits=0.5, free_bits_by=by, free_bits_over=over)
+    prior = StandardNormal(2).distribution({"loc": tf.zeros([1, 2])})
+
+    def gradient(*values):
+        loc = tf.constant([values])
+        with tf.GradientTape() as tape:
+            tape.watch(loc)
+            params = {"loc": loc, "log_variance": tf.zeros([1, 2])}
+            posterior = Gaussian(2).distribution(params)
+            cost = term.cost(forward_record(posterior=posterior, prior=prior))
+        return tape.gradient(cost, loc).numpy()[0].tolist()
+
+    # The divergence of a dimension is loc ** 2 / 2: 0.32, 0.08 and 2.
+    assert gradient(0.4, 0.8) == [0.0, 0.0]
+    second = 0.0 if by == "dimension" else 0.4
+    assert gradient(2.0, 0.4) == pytest.approx([2.0, second])
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_against_unit_variance(rng, covariance):
+    posterior = built(Gaussian(LATENT_DIM, covariance))
+    forward = record(posterior, built(StandardNormal(LATENT_DIM)), rng)
+    identity = np.eye(LATENT_DIM)
+    expected = [
+        gaussian_kl(loc, matrix, loc, identity)
+        for loc, matrix in zip(*moments(forward.posterior), strict=True)
+    ]
+    found = KL(against="unit_variance").cost(forward)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_names_tell_the_two_figures_apart():
+    assert KL().name == "kl"
+    assert KL(against="unit_variance").name == "kl_to_unit_variance"
+    assert KL(against="unit_variance", name="spread").name == "spread"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"free_bits": -1.0}, "`free_bits` must not be negative.*-1.0"),
+        ({"free_bits_by": "word"}, "`free_bits_by` must be one of.*'word'"),
+        ({"free_bits_over": "epoch"}, "`free_bits_over` must be one of.*'epoch'"),
+        ({"against": "posterior"}, "`against` must be one of.*'posterior'"),
+    ],
+)
+def test_constructor_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        KL(**options)
+
+
+def test_options_that_a_posterior_does_not_allow():
+    by_dimension = [Reconstruction(), KL(free_bits=0.1)]
+    with pytest.raises(ValueError, match="free_bits_by='total'.*posterior=Gaussian"):
+        make_vae(posterior=Gaussian(2, "full"), objective=by_dimension)
+    make_vae(
+        posterior=Gaussian(2, "full"),
+        objective=[Reconstruction(), KL(free_bits=0.1, free_bits_by="total")],
+    )
+    unit = [Reconstruction(), KL(against="unit_variance")]
+    with pytest.raises(ValueError, match="needs a Gaussian posterior.*Logistic"):
+        make_vae(posterior=Logistic(2), objective=unit)

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support import make_vae
+from tfvae.latents import Deterministic
+from tfvae.objectives import KL, Linear, Reconstruction, Term
+
+COSTS = {"first": tf.constant([1.0, 3.0]), "second": tf.constant([10.0, 20.0])}
+
+
+def test_weighted_sums_the_means_of_all_parts():
+    term = Term(Linear(10, first=1, last=3), name="both")
+    total, weights = term.weighted(COSTS, tf.constant(5, tf.int64))
+    assert float(total) == pytest.approx(2.0 * (2.0 + 15.0))
+    assert {name: float(w) for name, w in weights.items()} == {"both_weight": 2.0}
+
+
+@pytest.mark.parametrize("weight", [Linear(10, first=1, last=3), 3, 3.0])
+def test_without_a_step_the_final_weight_counts(weight):
+    total, weights = Term(weight, name="both").weighted(COSTS, None)
+    assert float(total) == pytest.approx(3.0 * 17.0)
+    assert float(weights["both_weight"]) == 3.0
+    assert weights["both_weight"].dtype == tf.float32
+
+
+def test_costs_carry_the_name_of_the_term():
+    class Half(Term):
+        def cost(self, forward):
+            return 0.5 * forward
+
+    found = Half(name="half").costs(np.array([2.0]))
+    assert set(found) == {"half"}
+    assert found["half"].tolist() == [1.0]
+
+
+def test_check_refuses_a_latent_without_density():
+    with pytest.raises(ValueError, match="`KL` needs a posterior.*Deterministic"):
+        make_vae(posterior=Deterministic(2), objective=[Reconstruction(), KL()])
+    with pytest.raises(ValueError, match="`KL` needs a prior.*prior=Deterministic"):
+        make_vae(prior=Deterministic(2))
+
+
+def test_a_term_must_implement_cost():
+    with pytest.raises(NotImplementedError, match="must implement `cost`"):
+        Term().cost(None)

@@ -1,0 +1,110 @@
+"""What several tests share: tiny models, batches and reference computations."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae.decoders import RecurrentDecoder
+from tfvae.encoders import RecurrentEncoder
+from tfvae.latents import Gaussian
+from tfvae.models import VAE, Forward
+from tfvae.objectives import CriticTerm
+
+VOCABULARY_SIZE = 11
+LENGTHS = (5, 3, 1, 0, 4)
+BOS_ID, EOS_ID, UNK_ID = 1, 2, 3
+
+
+def batch(lengths=LENGTHS, seed=0):
+    """Makes random words, right-padded, int32 `[B, T]`."""
+    words = np.random.default_rng(seed).integers(
+        4, VOCABULARY_SIZE, (len(lengths), max(lengths))
+    )
+    inside = np.arange(max(lengths)) < np.array(lengths)[:, None]
+    return np.where(inside, words, 0).astype("int32")
+
+
+def dataset(tokens, batch_size=None):
+    """Makes a dataset of input dicts."""
+    rows = tf.data.Dataset.from_tensor_slices({"tokens": tokens})
+    return rows.batch(batch_size or len(tokens))
+
+
+def make_encoder(**overrides):
+    """Makes a small encoder."""
+    options = {"embedding_dim": 3, "hidden_dim": 4} | overrides
+    return RecurrentEncoder(VOCABULARY_SIZE, **options)
+
+
+def make_decoder(**overrides):
+    """Makes a small decoder."""
+    options = {"embedding_dim": 3, "hidden_dim": 4} | overrides
+    return RecurrentDecoder(VOCABULARY_SIZE, **options)
+
+
+def make_vae(**overrides):
+    """Makes a small VAE; every part may be replaced."""
+    parts = {
+        "encoder": make_encoder(),
+        "posterior": Gaussian(2),
+        "decoder": make_decoder(),
+    } | overrides
+    return VAE(**parts)
+
+
+def forward_record(**fields):
+    """Makes a `Forward` of the given fields, the others `None`."""
+    return Forward(**(dict.fromkeys(Forward._fields) | {"training": False} | fields))
+
+
+def assert_same_weights(first, second):
+    """Compares all weights bit for bit, in order."""
+    assert len(first.weights) == len(second.weights) > 0
+    for one, other in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)
+
+
+def log_softmax(logits):
+    """Normalises logits by NumPy in float64."""
+    logits = np.asarray(logits, np.float64)
+    top = logits.max(-1, keepdims=True)
+    return logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
+
+
+def sigmoid(x):
+    """Computes the logistic function by NumPy."""
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def lstm_step(x, state, cell, kernel):
+    """Advances an LSTM by projected inputs, in plain NumPy."""
+    i, f, g, o = np.split(x + state @ kernel, 4, axis=-1)
+    cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(cell), cell
+
+
+def gru_step(x, state, kernel, bias):
+    """Advances a GRU by projected inputs, in plain NumPy."""
+    z, r, n = np.split(x, 3, axis=-1)
+    rz, rr, rn = np.split(state @ kernel + bias, 3, axis=-1)
+    z, r = sigmoid(z + rz), sigmoid(r + rr)
+    return (1.0 - z) * np.tanh(n + r * rn) + z * state
+
+
+@keras.saving.register_keras_serializable("tfvae_tests")
+class ToyCritic(CriticTerm):
+    """A critic that learns a linear target of the code; its output is the cost."""
+
+    def build(self, shapes):
+        """Creates an affine critic of the code."""
+        self.critic = keras.layers.Dense(1, name="critic")
+        self.critic.build((None, shapes["code"]))
+        super().build(shapes)
+
+    def cost(self, forward):
+        """Gives the critic's output, which carries gradients into both."""
+        return self.critic(forward.code)[:, 0]
+
+    def critic_cost(self, forward, index):
+        """Gives the critic's squared distance from 3."""
+        return tf.reduce_mean((self.critic(forward.code)[:, 0] - 3.0) ** 2)

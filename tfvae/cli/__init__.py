@@ -1,0 +1,1 @@
+"""The `tfvae` command, one module a subcommand."""

@@ -1,0 +1,5 @@
+"""Networks that score and write sentences given a latent's memory."""
+
+from tfvae.decoders.bridge import Bridge as Bridge
+from tfvae.decoders.decoder import Decoder as Decoder
+from tfvae.decoders.recurrent import RecurrentDecoder as RecurrentDecoder

@@ -1,0 +1,1 @@
+"""TFP distributions, bijectors and pure functions of the methods."""

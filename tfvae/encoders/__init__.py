@@ -1,0 +1,4 @@
+"""Networks that read a sentence into a code."""
+
+from tfvae.encoders.encoder import Encoder as Encoder
+from tfvae.encoders.recurrent import RecurrentEncoder as RecurrentEncoder

@@ -1,0 +1,264 @@
+"""How well a model predicts sentences: likelihoods, bounds and perplexity."""
+
+import math
+import typing
+
+import tensorflow as tf
+
+from tfvae.kernels.sequences import lengths
+from tfvae.objectives.kl import kl_divergence, kl_method
+from tfvae.seeds import as_seed, fold_in
+
+# Rows of the decoder's recurrence at once: 100 MB for each 1,500 floats of a row.
+_MAX_ROWS = 16384
+
+
+class SentenceScores(typing.NamedTuple):
+    """What `SentenceScorer` computes for a batch.
+
+    Attributes:
+        reconstruction: Float32 `[B]`, `-E_q[log p(x|z)]` in nats; `None` for a model
+            without a latent.
+        kl: Float32 `[B]`, `KL(q(z|x) || p(z))` in nats, or `None` without densities.
+        nelbo: Float32 `[B]`, their sum, or `None` without densities.
+        nll: Float32 `[B]`, in nats, exact for a model without a latent, else
+            importance weighted; `None` where it is not defined.
+        num_tokens: Int32 `[B]`, words and `</s>`.
+        params: Dict of the posterior's parameters `[B, ...]`, or `None`.
+        point: Float32 `[B, Z]`, the posterior's point, or `None`.
+        z: Float32 `[D, B, Z]`, the codes drawn, or `None`.
+        log_q: Float32 `[D, B]`, their log-density under the posterior, or `None`.
+        log_prior: Float32 `[D, B]`, and under the prior, or `None`.
+    """
+
+    reconstruction: typing.Any
+    kl: typing.Any
+    nelbo: typing.Any
+    nll: typing.Any
+    num_tokens: typing.Any
+    params: typing.Any = None
+    point: typing.Any = None
+    z: typing.Any = None
+    log_q: typing.Any = None
+    log_prior: typing.Any = None
+
+
+class SentenceScorer:
+    """Scores batches of sentences under a model; compiles once for many batches.
+
+    The encoder runs once a batch. Latent samples are drawn at once and decoded in
+    chunks, all of one size, so memory is bounded and results do not depend on the
+    chunk size.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        num_samples: Positive int `N`, latent samples a sentence. A model without a
+            density decodes one. Defaults to `100`.
+        chunk_size: Positive int, latent samples decoded at once, or `None` to choose
+            by the size of the batch.
+        num_draws: Int `D` of latent samples to draw, of which the first `N` are
+            decoded, or `None` for `N`.
+        jit_compile: Whether XLA compiles the decoder, or `None` for what the model was
+            compiled with. Results agree up to rounding.
+
+    Attributes:
+        num_samples: Int `N`, as decoded.
+        kl_method: `"closed_form"` or `"monte_carlo"` after the first batch, `None`
+            without densities.
+
+    Raises:
+        ValueError: If a count is out of range.
+    """
+
+    def __init__(
+        self,
+        model,
+        num_samples=100,
+        *,
+        chunk_size=None,
+        num_draws=None,
+        jit_compile=None,
+    ):
+        if num_samples < 1 or (chunk_size is not None and chunk_size < 1):
+            raise ValueError(
+                "`num_samples` and `chunk_size` must be positive. Received: "
+                f"num_samples={num_samples}, chunk_size={chunk_size}"
+            )
+        if num_draws is not None and num_draws < num_samples:
+            raise ValueError(
+                "`num_draws` must be at least `num_samples`. Received: "
+                f"num_draws={num_draws}, num_samples={num_samples}"
+            )
+        if jit_compile is None:
+            jit_compile = model.jit_compile if model.compiled else model.supports_jit
+        has_latent = model.posterior is not None
+        self.model = model
+        self.num_samples = num_samples if has_latent and model.has_density else 1
+        self.num_draws = num_draws or self.num_samples
+        self.chunk_size = chunk_size
+        self.kl_method = None
+        self._has_latent = has_latent
+        compiled = tf.function(jit_compile=jit_compile)
+        self._exact = compiled(self._exact)
+        # Plain, since XLA's random numbers are others for the same seed.
+        self._draw = tf.function(self._draw)
+        self._decode = compiled(self._decode)
+
+    def __call__(self, inputs, seed=0):
+        """Scores a batch.
+
+        Args:
+            inputs: Dict of arrays, `"tokens"` int `[B, T]` among them.
+            seed: Int, pair of ints or int tensor `[2]`. Defaults to `0`.
+
+        Returns:
+            A `SentenceScores`.
+        """
+        inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+        num_tokens = lengths(inputs["tokens"]) + 1
+        specs = {name: _any_size(value) for name, value in inputs.items()}
+        if not self._has_latent:
+            # Traced for every size at once, by this line and its like below.
+            self._exact.get_concrete_function(specs)
+            nll = self._exact(inputs)
+            return SentenceScores(None, None, None, nll, num_tokens)
+        seed = as_seed(seed)
+        self._draw.get_concrete_function(specs, _any_size(seed))
+        drawn = self._draw(inputs, seed)
+        kl = drawn.pop("kl")
+        context = drawn.pop("context")
+        log_likelihood = self._log_likelihood(inputs, specs, drawn["z"], context)
+        reconstruction = -tf.reduce_mean(log_likelihood, axis=0)
+        nelbo = nll = None
+        if kl is not None:
+            nelbo = reconstruction + kl
+            log_ratio = (drawn["log_prior"] - drawn["log_q"])[: self.num_samples]
+            nll = math.log(self.num_samples) - tf.reduce_logsumexp(
+                log_likelihood + log_ratio, axis=0
+            )
+        return SentenceScores(reconstruction, kl, nelbo, nll, num_tokens, **drawn)
+
+    def _exact(self, inputs):
+        return -self.model.forward(inputs, num_samples=1).log_likelihood[0]
+
+    def _draw(self, inputs, seed):
+        """Encodes and samples; what the record decoded is unused and compiled away."""
+        record = self.model.forward(inputs, num_samples=1, seed=seed)
+        z, log_q = self.model.posterior.sample(
+            record.params, self.num_draws, fold_in(seed, 4)
+        )
+        kl = log_prior = None
+        if self.model.has_density:
+            # Known when this is traced, before the first batch is scored.
+            self.kl_method = kl_method(record.posterior, record.prior)
+            log_prior = record.prior.log_prob(z)
+            decoded = slice(self.num_samples)
+            kl = kl_divergence(record._replace(z=z[decoded], log_q=log_q[decoded]))
+        return {
+            "kl": kl,
+            "context": record.context,
+            "params": record.params,
+            "point": self.model.posterior.point(record.params),
+            "z": z,
+            "log_q": log_q,
+            "log_prior": log_prior,
+        }
+
+    def _log_likelihood(self, inputs, specs, z, context):
+        """Gives `log p(x|z)` of the first `N` samples, float32 `[N, B]`."""
+        batch_size, num_steps = inputs["tokens"].shape
+        largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
+        num_chunks = math.ceil(self.num_samples / max(largest, 1))
+        size = math.ceil(self.num_samples / num_chunks)
+        # The last chunk is filled up: another size would be compiled again.
+        missing = num_chunks * size - self.num_samples
+        z = tf.concat([z[: self.num_samples], z[:missing]], axis=0)
+        context_spec = context
+        if context is not None:
+            context_spec = tf.TensorSpec([None, context.shape[-1]], context.dtype)
+        z_spec = tf.TensorSpec([size, None, z.shape[-1]], z.dtype)
+        self._decode.get_concrete_function(specs, z_spec, context_spec)
+        chunks = [
+            self._decode(inputs, z[start : start + size], context)
+            for start in range(0, num_chunks * size, size)
+        ]
+        return tf.concat(chunks, axis=0)[: self.num_samples]
+
+    def _decode(self, inputs, z, context):
+        memory = self.model.bridge(z, context)
+        return self.model.decoder.log_prob(inputs["tokens"], memory)
+
+
+def _any_size(tensor):
+    return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
+
+
+def importance_weighted_nll(
+    model, inputs, num_samples=100, seed=0, chunk_size=None, *, jit_compile=False
+):
+    """Estimates the negative log-likelihood of sentences by importance sampling.
+
+    Computes `-log(mean over i of p(z_i) * p(x|z_i) / q(z_i|x))` with `z_i` from the
+    posterior. In expectation it is an upper bound of `-log p(x)` which tightens with
+    `num_samples`, and with one sample it is the negative evidence lower bound. The
+    likelihood of a model without a latent is exact.
+
+    Compiles anew at each call; for many batches use `SentenceScorer` or `evaluate`.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        inputs: Dict of arrays, `"tokens"` int `[B, T]` among them.
+        num_samples: Positive int `N`, latent samples a sentence. Defaults to `100`.
+        seed: Int, pair of ints or int tensor `[2]`. Defaults to `0`.
+        chunk_size: Positive int, latent samples decoded at once, or `None` to choose
+            by the size of the batch; it bounds memory and does not change results.
+        jit_compile: Whether XLA compiles the decoder. Defaults to `False`.
+
+    Returns:
+        Float32 tensor `[B]`, in nats a sentence, `</s>` included.
+
+    Raises:
+        ValueError: If the model has no likelihood, or a count is out of range.
+
+    References:
+        Burda et al. 2016, Importance Weighted Autoencoders, equation 8.
+    """
+    if not model.has_density:
+        raise ValueError(
+            "`model` must have a posterior and a prior with densities, or its "
+            "likelihood is not defined. Use the `reconstruction` of `evaluate`, or a "
+            "posterior such as `Gaussian`. Received: posterior="
+            f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
+        )
+    scorer = SentenceScorer(
+        model, num_samples, chunk_size=chunk_size, jit_compile=jit_compile
+    )
+    return scorer(inputs, seed).nll
+
+
+def perplexity(total_nats, num_tokens):
+    """Computes `exp(total_nats / num_tokens)`, a corpus's perplexity.
+
+    It is a ratio of sums, not a mean over sentences.
+
+    Args:
+        total_nats: Float, the negative log-likelihood of all sentences.
+        num_tokens: Positive int, their words and `</s>`s.
+
+    Returns:
+        Float, `inf` where it overflows.
+
+    Raises:
+        ValueError: If `num_tokens` is not positive.
+
+    Example:
+    >>> round(perplexity(200.0, 50), 3)
+    54.598
+    """
+    if num_tokens < 1:
+        raise ValueError(
+            "`num_tokens` must be positive; count each sentence's `</s>`. "
+            f"Received: num_tokens={num_tokens}"
+        )
+    nats = float(total_nats) / num_tokens
+    return math.inf if nats > 709.0 else math.exp(nats)

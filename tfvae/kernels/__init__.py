@@ -1,0 +1,1 @@
+"""Numerical kernels: pure TensorFlow functions with gradients of their own."""

@@ -1,0 +1,5 @@
+"""Keras layers that encoders and decoders share."""
+
+from tfvae.layers.dropout import dropout as dropout
+from tfvae.layers.dropout import require_rate as require_rate
+from tfvae.layers.recurrence import Recurrence as Recurrence

@@ -1,0 +1,54 @@
+"""The record of one pass through a model."""
+
+import typing
+
+import tensorflow as tf
+
+
+class Forward(typing.NamedTuple):
+    """Everything one pass computed; terms and measures read it.
+
+    Attributes:
+        inputs: Dict of tensors, `"tokens"` int `[B, T]` among them.
+        code: Float `[B, C]`, what the encoder read; `None` without an encoder.
+        context: Float `[B, K]` or `None`.
+        posterior: TFP distribution, batch `[B]` and event `[Z]`, or `None`.
+        prior: The same for the prior.
+        params: Dict of the posterior's parameters.
+        z: Float32 `[S, B, Z]`, sampled from the posterior once.
+        log_q: Float32 `[S, B]`, its log-density, or `None` without one.
+        memory: Float `[S, B, U]`, what the decoder read.
+        log_likelihood: Float32 `[S, B]`, `log p(x|z)` in nats.
+        seed: Int `[2]`, for terms that draw samples of their own.
+        training: Whether dropout was active.
+    """
+
+    inputs: dict
+    code: typing.Any
+    context: typing.Any
+    posterior: typing.Any
+    prior: typing.Any
+    params: typing.Any
+    z: typing.Any
+    log_q: typing.Any
+    memory: typing.Any
+    log_likelihood: typing.Any
+    seed: typing.Any
+    training: bool
+
+    def detached(self):
+        """Gives the record with gradients stopped and without distributions.
+
+        Distributions are made from tensors that carry gradients, so a critic works
+        on samples and parameters.
+        """
+        stopped = {
+            name: tf.nest.map_structure(_stop, value)
+            for name, value in self._asdict().items()
+            if name not in ("posterior", "prior", "training")
+        }
+        return self._replace(**stopped, posterior=None, prior=None)
+
+
+def _stop(value):
+    return tf.stop_gradient(value) if tf.is_tensor(value) else value

@@ -1,0 +1,224 @@
+"""The divergence of the posterior from the prior."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability.python.distributions import kullback_leibler
+
+from tfvae.objectives.term import Term
+
+tfd = tfp.distributions
+
+_AGAINST = ("prior", "unit_variance")
+_LEVELS = ("dimension", "total")
+_SCOPES = ("sentence", "batch")
+
+
+def kl_method(posterior, prior):
+    """Says how `kl_divergence` treats two distributions.
+
+    Args:
+        posterior: A TFP distribution.
+        prior: A TFP distribution.
+
+    Returns:
+        `"closed_form"` where TFP has a registered divergence, else `"monte_carlo"`.
+    """
+    posterior, prior = _of_one_family(posterior, prior)
+    while isinstance(posterior, tfd.Independent) and isinstance(prior, tfd.Independent):
+        posterior, prior = posterior.distribution, prior.distribution
+    registered = kullback_leibler._registered_kl(type(posterior), type(prior))
+    return "monte_carlo" if registered is None else "closed_form"
+
+
+def kl_divergence(forward):
+    """Computes `KL(q(z|x) || p(z))` for each sentence.
+
+    Closed form where one is registered with TFP, else the mean over the record's
+    samples of `log q(z|x) - log p(z)`, which may be negative for a single sample.
+
+    Args:
+        forward: A `Forward` whose posterior and prior have densities.
+
+    Returns:
+        Float32 tensor `[B]`, in nats.
+    """
+    if kl_method(forward.posterior, forward.prior) == "closed_form":
+        return tfd.kl_divergence(*_of_one_family(forward.posterior, forward.prior))
+    return tf.reduce_mean(forward.log_q - forward.prior.log_prob(forward.z), axis=0)
+
+
+def kl_by_dimension(posterior, prior):
+    """Computes the divergence of each latent dimension.
+
+    Args:
+        posterior: A `tfd.Independent` over `[B, Z]`.
+        prior: A `tfd.Independent` over `[B, Z]`.
+
+    Returns:
+        Float32 tensor `[B, Z]`, in nats.
+    """
+    return tfd.kl_divergence(posterior.distribution, prior.distribution)
+
+
+def kl_to_unit_variance(posterior):
+    """Computes `KL(N(loc, covariance) || N(loc, I))`.
+
+    That is `0.5 * (trace(covariance) - Z - log det covariance)`, free of the mean.
+
+    Args:
+        posterior: A Gaussian TFP distribution, batch `[B]` and event `[Z]`.
+
+    Returns:
+        Float32 tensor `[B]`, in nats.
+    """
+    trace = tf.reduce_sum(posterior.variance(), -1)
+    size = tf.cast(posterior.event_shape[-1], tf.float32)
+    # The entropy of a Gaussian is 0.5 * (Z * log(2 pi e) + log det).
+    log_determinant = 2.0 * posterior.entropy() - size * 2.8378770664093453
+    return 0.5 * (trace - size - log_determinant)
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class KL(Term):
+    """The divergence of the posterior from the prior, with free bits.
+
+    `method(model)` says whether it is exact (`"closed_form"`) or sampled
+    (`"monte_carlo"`).
+
+    Args:
+        weight: Float or `Schedule`, beta. Defaults to `1.0`.
+        free_bits: Non-negative float, nats (of each dimension, or of all together)
+            below which the cost is flat: `max(kl, free_bits)`. The constant is kept
+            in the cost, and beta multiplies it too. Defaults to `0.0`.
+        free_bits_by: `"dimension"` or `"total"`. Defaults to `"dimension"`.
+        free_bits_over: `"sentence"`, the maximum is taken for each sentence, or
+            `"batch"`, of the batch's mean. Defaults to `"sentence"`.
+        against: `"prior"`, or `"unit_variance"` for the divergence from
+            `N(loc, I)`, which keeps a stochastic encoder from becoming a point and
+            leaves the mean alone (WAE-S).
+        name: Str, `"kl"` by default, or `"kl_to_unit_variance"`.
+
+    Raises:
+        ValueError: If an option is unknown, `free_bits` is negative, or, in a model,
+            free bits by dimension or `"unit_variance"` meet a posterior for which
+            they are not defined.
+
+    References:
+        Kingma et al. 2016, free bits (by dimension, over the batch); Wu et al. 2020
+        use `max(kl_d, 6/32)` by dimension and sentence; Bahuleyan et al. 2019,
+        equation 8, for `"unit_variance"`.
+    """
+
+    requires_density = True
+
+    def __init__(
+        self,
+        weight=1.0,
+        free_bits=0.0,
+        free_bits_by="dimension",
+        free_bits_over="sentence",
+        against="prior",
+        *,
+        name=None,
+        dtype=None,
+    ):
+        if name is None:
+            # A model always logs `kl`, from the prior; this is another figure.
+            name = "kl" if against == "prior" else "kl_to_unit_variance"
+        super().__init__(weight, name=name, dtype=dtype)
+        for argument, value, allowed in (
+            ("free_bits_by", free_bits_by, _LEVELS),
+            ("free_bits_over", free_bits_over, _SCOPES),
+            ("against", against, _AGAINST),
+        ):
+            if value not in allowed:
+                raise ValueError(
+                    f"`{argument}` must be one of {allowed}. "
+                    f"Received: {argument}={value!r}"
+                )
+        if free_bits < 0:
+            raise ValueError(
+                f"`free_bits` must not be negative. Received: free_bits={free_bits}"
+            )
+        self.free_bits = free_bits
+        self.free_bits_by = free_bits_by
+        self.free_bits_over = free_bits_over
+        self.against = against
+
+    def check(self, model):
+        """Refuses posteriors for which the options are not defined."""
+        super().check(model)
+        posterior, prior = _examples(model)
+        if self.against == "unit_variance":
+            gaussian = tfd.MultivariateNormalLinearOperator
+            if not isinstance(_as_multivariate(posterior), gaussian):
+                raise ValueError(
+                    "`KL(against='unit_variance')` needs a Gaussian posterior. Use "
+                    "`Gaussian`, or `against='prior'`. Received: posterior="
+                    f"{type(model.posterior).__name__}"
+                )
+        elif self.free_bits and self.free_bits_by == "dimension":
+            both = (posterior, prior)
+            if not all(isinstance(each, tfd.Independent) for each in both):
+                raise ValueError(
+                    "`KL(free_bits_by='dimension')` needs a posterior and a prior "
+                    "with independent dimensions. Use `free_bits_by='total'`. "
+                    f"Received: posterior={type(model.posterior).__name__}, "
+                    f"prior={type(model.prior).__name__}"
+                )
+
+    def method(self, model):
+        """Says `"closed_form"` or `"monte_carlo"` for the latents of a model."""
+        if self.against == "unit_variance":
+            return "closed_form"
+        return kl_method(*_examples(model))
+
+    def cost(self, forward):
+        """Computes the cost `[B]` in nats a sentence."""
+        if self.against == "unit_variance":
+            return self._above(kl_to_unit_variance(forward.posterior))
+        if self.free_bits and self.free_bits_by == "dimension":
+            by_dimension = kl_by_dimension(forward.posterior, forward.prior)
+            return tf.reduce_sum(self._above(by_dimension), -1)
+        return self._above(kl_divergence(forward))
+
+    def _above(self, kl):
+        """Applies the floor to `[B, ...]`."""
+        if not self.free_bits:
+            return kl
+        if self.free_bits_over == "batch":
+            mean = tf.reduce_mean(kl, axis=0, keepdims=True)
+            kl = tf.broadcast_to(mean, tf.shape(kl))
+        return tf.maximum(kl, self.free_bits)
+
+
+def _of_one_family(posterior, prior):
+    """Turns a diagonal Gaussian into a multivariate one where the other is one.
+
+    TFP has a divergence within either class but none between them.
+    """
+    pair = (posterior, prior)
+    multivariate = tfd.MultivariateNormalLinearOperator
+    if any(isinstance(each, multivariate) for each in pair):
+        pair = tuple(_as_multivariate(each) for each in pair)
+    return pair
+
+
+def _as_multivariate(distribution):
+    """Restates independent normals as one multivariate normal."""
+    if not isinstance(distribution, tfd.Independent):
+        return distribution
+    normal = distribution.distribution
+    if not isinstance(normal, tfd.Normal):
+        return distribution
+    scale = tf.broadcast_to(normal.scale, tf.shape(normal.loc))
+    return tfd.MultivariateNormalDiag(normal.loc, scale)
+
+
+def _examples(model):
+    """Makes a posterior and a prior of one row, to look at their types."""
+    code = tf.zeros([1, model.encoder.code_dim])
+    posterior = model.posterior.distribution(model.posterior(code))
+    prior = model.prior.distribution(model.prior_params(1))
+    return posterior, prior

@@ -1,0 +1,223 @@
+"""The papers' networks and training regimes, by name."""
+
+import dataclasses
+
+from tfvae.objectives import Linear, Peaking, Schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Everything about a paper's base system that is not its method.
+
+    Attributes:
+        name: Str.
+        source: Str, the paper, with what its code does otherwise and what is assumed.
+        cell: `"lstm"` or `"gru"`.
+        embedding_dim: Int, width of word vectors.
+        encoder_dim: Int, width of the encoder's state in each direction.
+        decoder_dim: Int, width of the decoder's state.
+        latent_dim: Int `Z`.
+        bidirectional: Whether the encoder reads both ways.
+        use_cell: Whether the code includes the LSTM's memory cell.
+        marks: Which marks the encoder reads, see `RecurrentEncoder`.
+        share_embedding: Whether encoder and decoder share word vectors.
+        batch_normalization: Whether the posterior's heads are batch normalised.
+        bridge_dims: Tuple of ints, see `Bridge`.
+        inject: Tuple of str, see `RecurrentDecoder`.
+        state_activation: Activation of the decoder's initial state, or `None`.
+        projection_dim: Width between decoder state and vocabulary, or `None`.
+        encoder_dropout: Rate on the encoder's word vectors.
+        input_dropout: Rate on the decoder's word vectors.
+        memory_dropout: Rate on the memory at each step.
+        output_dropout: Rate on the decoder's states.
+        weight_range: Half-width of uniform initial weights, or `None` for PyTorch's.
+        embedding_range: The same for word vectors, or `None` for a standard normal.
+        optimizer: `"adam"` or `"sgd"`.
+        learning_rate: Float.
+        decay: `"none"`; `"halving"`, by half each `decay_every` after `decay_start`;
+            `"cosine"`, to zero at the end of training; or `"plateau"`, by half after
+            `patience` epochs without a better validation figure.
+        decay_start: Number of units.
+        decay_every: Number of units.
+        decay_patience: Int, epochs, for `"plateau"`.
+        clip_norm: Bound on the global norm of the gradient, or `None`.
+        clip_value: Bound on each component of the gradient, or `None`.
+        batch_size: Int, sentences.
+        unit: `"steps"` or `"epochs"`, what budget, decay and annealing count in.
+        budget: Number of units of training.
+        annealing: `Schedule` of the KL weight, in units.
+        cycles: Number of units that cyclical annealing fills.
+        max_tokens: Largest vocabulary, or `None`.
+        min_count: Least count of a word in the vocabulary.
+        lowercase: Whether text is lowercased.
+        max_length: Int, longest sentence in words.
+    """
+
+    name: str
+    source: str
+    cell: str
+    embedding_dim: int
+    encoder_dim: int
+    decoder_dim: int
+    latent_dim: int
+    inject: tuple
+    annealing: Schedule
+    budget: float
+    cycles: float
+    bidirectional: bool = False
+    use_cell: bool = False
+    marks: str = "both"
+    share_embedding: bool = False
+    batch_normalization: bool = False
+    bridge_dims: tuple = ()
+    state_activation: str | None = None
+    projection_dim: int | None = None
+    encoder_dropout: float = 0.0
+    input_dropout: float = 0.0
+    memory_dropout: float = 0.0
+    output_dropout: float = 0.0
+    weight_range: float | None = None
+    embedding_range: float | None = None
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    decay: str = "none"
+    decay_start: float = 0
+    decay_every: float = 1
+    decay_patience: int = 2
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    batch_size: int = 32
+    unit: str = "epochs"
+    max_tokens: int | None = None
+    min_count: int = 1
+    lowercase: bool = False
+    max_length: int = 200
+
+
+_ALL = [
+    Setting(
+        name="copula",
+        source="Wang and Wang 2019, sizes and dropout of the paper (the released code: "
+        "200, 200 and 0.2), vocabulary, heads and annealing of the code, whose step "
+        "counter runs 2000 an epoch; the weight is 0 for 4 epochs and 1 after 24.",
+        cell="lstm",
+        embedding_dim=512,
+        encoder_dim=512,
+        decoder_dim=512,
+        latent_dim=32,
+        use_cell=True,
+        marks="begin",
+        share_embedding=True,
+        batch_normalization=True,
+        inject=("state", "cell"),
+        state_activation="tanh",
+        input_dropout=0.5,
+        encoder_dropout=0.5,
+        output_dropout=0.5,
+        budget=48,
+        annealing=Linear(20, start=4),
+        cycles=20,
+        max_tokens=20000,
+        min_count=2,
+        lowercase=True,
+    ),
+    Setting(
+        name="coupled",
+        source="Wu et al. 2020 and its released code: a bidirectional encoder, a "
+        "decoder twice as wide.",
+        cell="gru",
+        embedding_dim=200,
+        encoder_dim=128,
+        decoder_dim=256,
+        latent_dim=32,
+        bidirectional=True,
+        marks="none",
+        share_embedding=True,
+        bridge_dims=(200, 200),
+        inject=("first", "steps"),
+        projection_dim=200,
+        encoder_dropout=0.2,
+        input_dropout=0.2,
+        memory_dropout=0.2,
+        output_dropout=0.2,
+        decay="halving",
+        decay_start=30000,
+        decay_every=2000,
+        clip_norm=30.0,
+        unit="steps",
+        budget=60000,
+        annealing=Linear(40000, start=2000),
+        cycles=40000,
+    ),
+    Setting(
+        name="mine",
+        source="Qian and Cheung 2019; the paper gives no learning rate, clip, batch "
+        "size or number of epochs: those are of the lagging encoder's code.",
+        cell="lstm",
+        embedding_dim=128,
+        encoder_dim=512,
+        decoder_dim=512,
+        latent_dim=64,
+        inject=("state", "steps"),
+        state_activation="tanh",
+        encoder_dropout=0.5,
+        input_dropout=0.5,
+        output_dropout=0.5,
+        weight_range=0.01,
+        embedding_range=0.1,
+        optimizer="sgd",
+        learning_rate=1.0,
+        decay="plateau",
+        clip_norm=5.0,
+        budget=40,
+        annealing=Linear(10, first=0.1),
+        cycles=40,
+        max_tokens=20000,
+    ),
+    Setting(
+        name="wae",
+        source="Bahuleyan et al. 2019 and its released code, whose cost is a mean over "
+        "tokens: the weight is multiplied by 11, the tokens of a sentence there, and "
+        "its clip of 5 on a batch's sum is 0.43 here. Word vectors are trained (there: "
+        "word2vec, frozen) and the LSTM has no layer normalisation.",
+        cell="lstm",
+        embedding_dim=300,
+        encoder_dim=100,
+        decoder_dim=200,
+        latent_dim=100,
+        bidirectional=True,
+        inject=("steps",),
+        encoder_dropout=0.2,
+        input_dropout=0.2,
+        memory_dropout=0.2,
+        embedding_range=0.1,
+        clip_value=0.43,
+        batch_size=128,
+        unit="steps",
+        budget=80000,
+        annealing=Peaking(scale=11.0),
+        cycles=80000,
+        max_tokens=30000,
+    ),
+    Setting(
+        name="ivae",
+        source="Fang et al. 2019 and its released code on PTB; gradients are clipped "
+        "together (there: encoder and decoder apart).",
+        cell="lstm",
+        embedding_dim=256,
+        encoder_dim=256,
+        decoder_dim=256,
+        latent_dim=32,
+        inject=("state", "steps"),
+        input_dropout=0.5,
+        output_dropout=0.5,
+        weight_range=0.1,
+        embedding_range=0.1,
+        clip_norm=5.0,
+        budget=40,
+        annealing=Linear(9, first=0.1),
+        cycles=40,
+    ),
+]
+
+SETTINGS = {setting.name: setting for setting in _ALL}

@@ -1,0 +1,154 @@
+"""Training from a recipe into a run folder."""
+
+import csv
+import os
+
+import keras
+
+from tfvae.text import Batches, read_texts
+from tfvae.training.callbacks import Checkpoint, StopAtStep
+from tfvae.training.run_folder import RunFolder, load_model
+
+
+def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
+    """Trains the model of a recipe.
+
+    Reads and checks both texts before anything is written. The run folder then holds
+    the best model by validation, the last state, the recipe, a CSV history and
+    TensorBoard logs.
+
+    Args:
+        recipe: `Recipe`; `None` with `resume` for the folder's own.
+        out: Path of the run folder.
+        resume: Whether to continue the run in `out` after its last whole epoch. The
+            result is that of an uninterrupted run.
+        verbose: As in `keras.Model.fit`.
+        callbacks: More Keras callbacks.
+
+    Returns:
+        The `RunFolder`.
+
+    Raises:
+        ValueError: If a text or the folder is refused, or there is nothing to resume.
+        FileNotFoundError: If a text is missing.
+    """
+    folder = RunFolder(out)
+    state = None
+    if resume:
+        recipe, state = _resumed(recipe, folder)
+        if state is not None and (state["finished"] or state["stopped"]):
+            return folder
+    setting = recipe.resolved_setting()
+    texts = {
+        role: _reader(path, recipe.column)
+        for role, path in (("train", recipe.train), ("valid", recipe.valid))
+        if path is not None
+    }
+    keras.utils.set_random_seed(recipe.seed)
+    if state is None:
+        tokenizer = recipe.make_tokenizer()
+        tokenizer.adapt(texts["train"]())
+    else:
+        model = load_model(folder.last)
+        tokenizer = model.tokenizer
+    batches = batches_of(texts["train"], tokenizer, recipe)
+    steps_per_epoch = batches.num_batches()
+    validation = None
+    if "valid" in texts:
+        validation = batches_of(texts["valid"], tokenizer, recipe, shuffle=False)
+        validation.num_batches()
+    if state is None:
+        model = recipe.make_model(tokenizer, steps_per_epoch)
+        if not resume:
+            folder.create(recipe)
+    first_epoch = state["epoch"] if state else 0
+    total_steps = recipe.total_steps(steps_per_epoch)
+    checkpoint = Checkpoint(
+        folder,
+        recipe.patience,
+        setting.decay_patience if setting.decay == "plateau" else None,
+        state,
+    )
+    _forget_rows_after(folder.history, first_epoch)
+    model.fit(
+        batches.repeated(first_epoch),
+        validation_data=validation and validation.dataset(),
+        steps_per_epoch=steps_per_epoch,
+        initial_epoch=first_epoch,
+        epochs=-(-total_steps // steps_per_epoch),
+        shuffle=False,
+        verbose=verbose,
+        callbacks=[
+            StopAtStep(total_steps),
+            keras.callbacks.CSVLogger(folder.history, append=True),
+            keras.callbacks.TensorBoard(folder.logs, write_graph=False),
+            *callbacks,
+            checkpoint,
+        ],
+    )
+    checkpoint.state["finished"] = not checkpoint.state["stopped"]
+    checkpoint.save_state()
+    return folder
+
+
+def batches_of(texts, tokenizer, recipe, shuffle=True, batch_size=None):
+    """Makes the batches of a text as a recipe wants them.
+
+    Args:
+        texts: Callable that returns a fresh iterator of str.
+        tokenizer: Tokenizer with a vocabulary.
+        recipe: `Recipe`.
+        shuffle: Whether for training; otherwise sorted by length, nothing dropped.
+        batch_size: Int, or `None` for the recipe's.
+
+    Returns:
+        `Batches`.
+    """
+    setting = recipe.resolved_setting()
+    return Batches(
+        texts,
+        tokenizer,
+        batch_size or setting.batch_size,
+        max_length=setting.max_length,
+        too_long=recipe.too_long,
+        shuffle=shuffle,
+        sort=True,
+        seed=recipe.seed,
+    )
+
+
+def _reader(path, column):
+    return lambda: read_texts(path, column)
+
+
+def _resumed(recipe, folder):
+    """Gives the recipe and state of the run to continue."""
+    if not os.path.exists(folder.recipe):
+        raise ValueError(
+            f"{folder.path}: there is no run to resume here. Leave out --resume, or "
+            "give the folder of the run."
+        )
+    stored = folder.load_recipe()
+    if recipe is not None and recipe != stored:
+        changed = sorted(
+            name
+            for name in vars(stored)
+            if getattr(recipe, name) != getattr(stored, name)
+        )
+        raise ValueError(
+            f"{folder.path}: the run there was started with other values of "
+            f"{', '.join(changed)}. Resume it with the same arguments, or choose "
+            "another folder."
+        )
+    return stored, folder.load_state()
+
+
+def _forget_rows_after(path, num_epochs):
+    """Drops history rows of epochs that will be run again."""
+    if not os.path.exists(path):
+        return
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    kept = rows[:1] + [row for row in rows[1:] if int(row[0]) < num_epochs]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(kept if num_epochs else [])
