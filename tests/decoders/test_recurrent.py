@@ -35,7 +35,10 @@ def reference_log_prob(decoder, row, memory):
 
 def reference_log_probs(decoder, tokens, memory):
     return [
-        [reference_log_prob(decoder, row, u) for row, u in zip(tokens, of_sample)]
+        [
+            reference_log_prob(decoder, row, u)
+            for row, u in zip(tokens, of_sample, strict=True)
+        ]
         for of_sample in memory
     ]
 
@@ -159,5 +162,7 @@ def test_constructor_errors(options, message):
 
 
 def test_first_needs_a_memory_of_the_width_of_a_word():
-    with pytest.raises(ValueError, match="inject='first'.*to 3. Received: memory_dim=2"):
+    with pytest.raises(
+        ValueError, match="inject='first'.*to 3. Received: memory_dim=2"
+    ):
         built(memory_dim=2, inject=("first",))

@@ -51,9 +51,7 @@ def test_acts_in_training_only_and_follows_the_seed(tokens, rng, rate):
 # two different results, fresh masks give four.
 @pytest.mark.parametrize("rate", ["input_dropout", "memory_dropout", "output_dropout"])
 def test_masks_are_fresh_at_each_step(rate):
-    decoder = built(
-        1, embedding_dim=1, hidden_dim=1, inject=("steps",), **{rate: 0.5}
-    )
+    decoder = built(1, embedding_dim=1, hidden_dim=1, inject=("steps",), **{rate: 0.5})
     without_history(decoder)
     tokens = np.full((ROWS, 1), 4, "int32")
     memory = tf.ones([1, ROWS, 1])

@@ -98,7 +98,9 @@ def case(request, rng):
 
 def test_outputs_are_those_of_a_numpy_loop(case):
     function, reference, _, arguments = case
-    for found, expected in zip(function(*arguments), reference(*arguments), strict=True):
+    for found, expected in zip(
+        function(*arguments), reference(*arguments), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 

@@ -64,9 +64,7 @@ def test_graph_with_unknown_number_of_rows(arguments, rng, chunk_size, compiled)
         tf.TensorSpec([None], tf.int32),
     ]
 
-    @tf.function(
-        input_signature=[specs, tf.TensorSpec([None])], jit_compile=compiled
-    )
+    @tf.function(input_signature=[specs, tf.TensorSpec([None])], jit_compile=compiled)
     def run(arguments, upstream):
         return value_and_gradients(arguments, upstream, chunk_size)
 

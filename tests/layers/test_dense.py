@@ -1,5 +1,7 @@
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from tfvae.layers.dense import dense
 
@@ -39,3 +41,17 @@ def test_two_layers_of_one_initializer_differ():
     first = dense(3, 2, initializer=initializer, name="first")
     second = dense(3, 2, initializer=initializer, name="second")
     assert (first.kernel.numpy() != second.kernel.numpy()).all()
+
+
+def test_of_nothing_is_its_bias_in_a_graph_too():
+    layer = dense(3, 0, activation="relu", name="layer")
+    layer.bias.assign([1.0, -2.0, 3.0])
+    graph = tf.function(layer, input_signature=[tf.TensorSpec([None, 0])])
+    for run in (layer, graph):
+        assert run(tf.zeros([2, 0])).numpy().tolist() == [[1.0, 0.0, 3.0]] * 2
+    assert len(layer.weights) == 1
+
+
+def test_of_nothing_needs_a_bias():
+    with pytest.raises(ValueError, match="has no weights.*use_bias=False"):
+        dense(3, 0, use_bias=False, name="layer")

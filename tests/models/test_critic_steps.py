@@ -15,9 +15,7 @@ def trained(inputs, critic_rate=RATE, model_rate=0.1, weight=1.0, num_critic_ste
     optimizer = keras.optimizers.SGD(critic_rate)
     term = ToyCritic(weight, optimizer, num_critic_steps, name="toy")
     model = make_vae(objective=[Reconstruction(0.0), term])
-    model.compile(
-        keras.optimizers.SGD(model_rate), jit_compile=False, run_eagerly=True
-    )
+    model.compile(keras.optimizers.SGD(model_rate), jit_compile=False, run_eagerly=True)
     code = model.encoder(inputs["tokens"]).numpy().astype("float64")
     before = {variable.path: variable.numpy() for variable in model.variables}
     logs = model.train_step(inputs)
@@ -72,3 +70,17 @@ def test_the_critic_stands_still_in_tests(inputs):
     before = {variable.path: variable.numpy() for variable in model.variables}
     model.test_step(inputs)
     assert moved(model, before) == set()
+
+
+def test_the_critic_reads_a_detached_record(inputs):
+    model, *_ = trained(inputs)
+    term, seen = model.objective[1], []
+    cost = term.critic_cost
+
+    def spy(forward, index):
+        seen.append((forward.posterior, index))
+        return cost(forward, index)
+
+    term.critic_cost = spy
+    model.train_step(inputs)
+    assert seen == [(None, 0)]

@@ -60,7 +60,8 @@ def test_generate_follows_its_seed():
         ),
         (
             lambda: LanguageModel(
-                make_decoder(inject=()), tokenizer=SimpleNamespace(vocabulary_size=9, has_vocabulary=True)
+                make_decoder(inject=()),
+                tokenizer=SimpleNamespace(vocabulary_size=9, has_vocabulary=True),
             ),
             "`tokenizer` and `decoder` need one `vocabulary_size`.*9 and 11",
         ),

@@ -48,6 +48,7 @@ def test_greedy_is_a_manual_loop(rng):
     # Large weights for sentences that differ.
     shapes = [values.shape for values in decoder.get_weights()]
     decoder.set_weights([rng.normal(size=shape) for shape in shapes])
+    decoder.output_layer.bias.assign(0.8 * np.eye(VOCABULARY_SIZE)[EOS_ID])
     memory = rng.normal(size=(20, 3)).astype("float32")
     found = generate(decoder, tf.constant(memory), Greedy(), 9, as_seed(0)).numpy()
     for row in range(20):

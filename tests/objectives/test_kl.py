@@ -23,7 +23,9 @@ def gaussian_kl(loc, covariance, other_loc, other_covariance):
     """The textbook divergence of two Gaussians, by NumPy in float64."""
     difference = other_loc - loc
     inverse = np.linalg.inv(other_covariance)
-    log_ratio = np.linalg.slogdet(other_covariance)[1] - np.linalg.slogdet(covariance)[1]
+    log_ratio = (
+        np.linalg.slogdet(other_covariance)[1] - np.linalg.slogdet(covariance)[1]
+    )
     trace = np.trace(inverse @ covariance)
     return 0.5 * (trace + difference @ inverse @ difference - len(loc) + log_ratio)
 

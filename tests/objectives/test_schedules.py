@@ -50,6 +50,11 @@ CASES = {
         },
         (math.tanh(-1.5) + 1) / 2,
     ),
+    "peaking_scaled": (
+        Peaking(4, 2, 8, scale=10),
+        {4: 5.0, 6: 5 * (math.tanh(1) + 1), 99: 5 * (math.tanh(2) + 1)},
+        5 * (math.tanh(2) + 1),
+    ),
     "piecewise": (
         Piecewise([2, 4, 8], [1, 2, 0]),
         {0: 1.0, 2: 1.0, 3: 1.5, 4: 2.0, 5: 1.5, 8: 0.0, 9: 0.0},

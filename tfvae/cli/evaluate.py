@@ -1,6 +1,7 @@
 """`tfvae evaluate`: measure a trained model on a text."""
 
 import sys
+import textwrap
 
 from tfvae.cli.output import add_json, show
 
@@ -32,6 +33,9 @@ def add_arguments(parser):
         "--batch-size", type=int, default=32, metavar="N", help="sentences (32)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument(
+        "--short", action="store_true", help="leave out the definitions"
+    )
     add_json(parser)
 
 
@@ -39,7 +43,7 @@ def run(args):
     """Runs the command."""
     import keras
 
-    from tfvae.evaluation import evaluate, format_table
+    from tfvae.evaluation import DEFINITIONS, evaluate, format_table
     from tfvae.text import read_texts
     from tfvae.training import RunFolder
     from tfvae.training.train import batches_of
@@ -68,4 +72,9 @@ def run(args):
         seed=args.seed,
         progress=progress,
     )
-    show(args, result, format_table(result))
+    notes = [
+        textwrap.fill(f"{key}: {DEFINITIONS[key]}", 88, subsequent_indent="  ")
+        for key in result
+        if key in DEFINITIONS and not args.short
+    ]
+    show(args, result, "\n".join([format_table(result), *notes]))

@@ -70,6 +70,12 @@ def add_arguments(parser):
         metavar="N",
         help="stop after N epochs without a better validation figure",
     )
+    parser.add_argument(
+        "--no-xla",
+        action="store_true",
+        help="start at once, without compiling a program for each length of batch, "
+        "and train more slowly: for small texts",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
         "--resume",
@@ -100,6 +106,7 @@ def run(args):
         tokenizer=args.tokenizer,
         patience=args.patience,
         scale_schedules=args.scale_schedules,
+        xla=not args.no_xla,
         seed=args.seed,
     )
     verbose = 2 if args.quiet else "auto"

@@ -11,10 +11,14 @@ class Encoder(Part):
 
     Attributes:
         code_dim: Int, the width `C` of the code.
+        vocabulary_size: Int `V`.
+        embedding_dim: Int, width of the word vectors.
         embedding: Layer that maps word ids to vectors; a decoder may share it.
     """
 
     code_dim = None
+    vocabulary_size = None
+    embedding_dim = None
     embedding = None
 
     def call(self, tokens, seed=None, training=False):

@@ -63,7 +63,7 @@ _FIGURES = {
         "mutual information, batch",
         "nats",
         "I(x;z) = E[log q(z|x)] - E[log q(z)] in nats, q(z) the mean of the posteriors "
-        "of `mi_batch_size` consecutive sentences, the own one included; at most "
+        "of `mi_batch_size` random sentences, the own one included; at most "
         "`mi_batch_cap`.",
     ),
     "mi_batch_size": _Figure(
@@ -87,7 +87,7 @@ _FIGURES = {
         "mutual information, leave-one-out",
         "nats",
         "I(x;z) in nats with q(z) the mean of the other posteriors in blocks of "
-        "`mi_loo_samples` + 1 consecutive sentences; without a cap and biased upwards, "
+        "`mi_loo_samples` + 1 random sentences; without a cap and biased upwards, "
         "to be compared with figures of the same definition only.",
     ),
     "mi_loo_samples": _Figure(

@@ -100,7 +100,7 @@ class SentenceScorer:
         self._has_latent = has_latent
         compiled = tf.function(jit_compile=jit_compile)
         self._exact = compiled(self._exact)
-        # Plain, since XLA's random numbers are others for the same seed.
+        # Plain, since TFP's samplers draw other numbers for the same seed under XLA.
         self._draw = tf.function(self._draw)
         self._decode = compiled(self._decode)
 

@@ -34,9 +34,9 @@ def evaluate(
     """Measures a model on sentences.
 
     Gives those figures that are defined for the model; `DEFINITIONS` says what each
-    means. The estimates of mutual information compare each sentence with its
-    neighbours, so published definitions want the sentences in the corpus's order, not
-    sorted by length.
+    means. Two estimates of mutual information compare a sentence with the others of
+    its block; blocks are drawn at random, since the sentences may come sorted by
+    length (papers take batches of one length or the order of the corpus).
 
     Args:
         model: `VAE` or `LanguageModel`.
@@ -98,6 +98,7 @@ def evaluate(
         result["latent_dim"] = model.posterior.latent_dim
         result.update(_activity(model, latents))
         if mi_samples and model.posterior.has_density:
+            latents = _shuffled(latents, seed)
             result.update(_information(model, latents, mi_batch_size, loo_samples))
         result["num_samples"] = scorer.num_samples
         result["seed"] = seed
@@ -173,6 +174,18 @@ def _activity(model, latents):
     if model.posterior.support != "real" or len(latents["point"]) < 2:
         return {}
     return {"active_units": active_units(latents["point"])[0]}
+
+
+def _shuffled(latents, seed):
+    """Puts the sentences in a random order."""
+    num_sentences = latents["z"].shape[1]
+    order = np.random.default_rng(seed).permutation(num_sentences)
+    return {
+        name: tf.nest.map_structure(
+            partial(np.take, indices=order, axis=_SENTENCE_AXIS.get(name, 0)), value
+        )
+        for name, value in latents.items()
+    }
 
 
 def _information(model, latents, mi_batch_size, loo_samples):

@@ -22,7 +22,6 @@ def token_log_probs(hidden, kernel, bias, targets, *, chunk_size=None):
         Float32 tensor `[N]`, in nats.
 
     Example:
-
     >>> hidden = tf.constant([[1.0, 0.0], [0.0, 2.0]])
     >>> identity, no_bias = tf.eye(2), tf.zeros(2)
     >>> token_log_probs(hidden, identity, no_bias, [0, 0]).numpy().round(4)

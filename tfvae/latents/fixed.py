@@ -21,7 +21,6 @@ class StandardNormal(Latent):
         ValueError: If `latent_dim` is not positive.
 
     Example:
-
     >>> prior = StandardNormal(2)
     >>> prior.distribution({"loc": tf.zeros([1, 2])}).log_prob([[0.0, 0.0]]).numpy()
     array([-1.837877], dtype=float32)

@@ -105,6 +105,6 @@ class Recurrence(Part):
 
 def uniform_by_width(width):
     """Gives PyTorch's initializer for layers of `width` inputs, `+-1/sqrt(width)`."""
-    # A width of 0, an unconditional prior's code, leaves only a bias to fill.
+    # A width of 0 leaves a bias to fill.
     limit = max(width, 1) ** -0.5
     return keras.initializers.RandomUniform(-limit, limit)

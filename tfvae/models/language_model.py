@@ -78,7 +78,7 @@ class LanguageModel(TextModel):
         Args:
             num: Positive int.
             sampler: `Sampler` or its name. Defaults to `"ancestral"`.
-            max_length: Positive int, the most words. Defaults to `60`.
+            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
 
         Returns:

@@ -103,7 +103,14 @@ def generate(decoder, memory, sampler, max_length, seed):
 
     Returns:
         Int32 tensor `[N, max_length]`, padding after `</s>`.
+
+    Raises:
+        ValueError: If `max_length` is not positive.
     """
+    if max_length < 1:
+        raise ValueError(
+            f"`max_length` must be positive. Received: max_length={max_length}"
+        )
     num_rows = tf.shape(memory)[0]
     state = decoder.initial_state(memory)
     written = tf.TensorArray(tf.int32, size=max_length, element_shape=[None])

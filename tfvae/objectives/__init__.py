@@ -5,10 +5,10 @@ from tfvae.objectives.critics import CriticTerm as CriticTerm
 from tfvae.objectives.kl import KL as KL
 from tfvae.objectives.reconstruction import Reconstruction as Reconstruction
 from tfvae.objectives.schedule import Constant as Constant
+from tfvae.objectives.schedule import Schedule as Schedule
 from tfvae.objectives.schedules import Cyclical as Cyclical
 from tfvae.objectives.schedules import Linear as Linear
 from tfvae.objectives.schedules import Peaking as Peaking
 from tfvae.objectives.schedules import Piecewise as Piecewise
-from tfvae.objectives.schedule import Schedule as Schedule
 from tfvae.objectives.schedules import Sigmoid as Sigmoid
 from tfvae.objectives.term import Term as Term

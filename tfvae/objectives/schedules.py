@@ -28,7 +28,6 @@ class Linear(Schedule):
         ValueError: If `length` is not positive.
 
     Example:
-
     >>> schedule = Linear(10, first=0.1)
     >>> [round(float(schedule(step)), 2) for step in (0, 5, 10, 99)]
     [0.1, 0.55, 1.0, 1.0]
@@ -108,7 +107,6 @@ class Cyclical(Schedule):
             `(0, 1]`.
 
     Example:
-
     >>> schedule = Cyclical(40, num_cycles=2)
     >>> [float(schedule(step)) for step in (0, 5, 10, 19, 20, 25, 40)]
     [0.0, 0.5, 1.0, 1.0, 0.0, 0.5, 1.0]
@@ -164,7 +162,6 @@ class Peaking(Schedule):
         ValueError: If `width` is not positive.
 
     Example:
-
     >>> round(float(Peaking()(10000)), 4)
     0.0474
 
@@ -192,7 +189,8 @@ class Peaking(Schedule):
     def final(self):
         """The frozen weight."""
         # Plain Python: inside a compiled test step a tensor has no value yet.
-        return 0.5 * (math.tanh((self.stop - self.middle) / self.width) + 1.0)
+        frozen = math.tanh((self.stop - self.middle) / self.width)
+        return self.scale * 0.5 * (frozen + 1.0)
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -208,7 +206,6 @@ class Piecewise(Schedule):
             increase.
 
     Example:
-
     >>> schedule = Piecewise([0, 10, 20], [0.0, 1.0, 0.5])
     >>> [float(schedule(step)) for step in (5, 10, 15, 99)]
     [0.5, 1.0, 0.75, 0.5]

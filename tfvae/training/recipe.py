@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+import typing
 
-from tfvae.presets import SETTINGS, Blueprint, get_preset
+from tfvae.presets import SETTINGS, Blueprint, Setting, get_preset
 from tfvae.presets.registry import unknown
 from tfvae.text import WordpieceTokenizer, WordTokenizer
 
@@ -32,6 +33,8 @@ class Recipe:
             stops, or `None` for no early stop.
         scale_schedules: Whether annealing and decay follow the given length of
             training rather than the setting's.
+        xla: Whether XLA compiles the steps: each shape of batch takes a few seconds
+            at first, and every step after that is faster.
         seed: Int, of initial weights, order, dropout and noise.
 
     Raises:
@@ -52,6 +55,7 @@ class Recipe:
     tokenizer: str = "word"
     patience: int | None = None
     scale_schedules: bool = False
+    xla: bool = True
     seed: int = 0
 
     def __post_init__(self):
@@ -61,10 +65,20 @@ class Recipe:
             raise ValueError(unknown("setting", self.setting, SETTINGS))
         if self.tokenizer not in _TOKENIZERS:
             raise ValueError(unknown("tokenizer", self.tokenizer, _TOKENIZERS))
-        known = {**preset.options, **setting_fields()}
-        for name in self.overrides:
+        known = {
+            **{name: type(default) for name, default in preset.options.items()},
+            **setting_fields(),
+        }
+        # JSON has no tuples.
+        overrides = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.overrides.items()
+        }
+        object.__setattr__(self, "overrides", overrides)
+        for name, value in overrides.items():
             if name not in known:
                 raise ValueError(unknown("key to set", name, known))
+            _check_type(name, value, known[name])
         if self.epochs is not None and self.steps is not None:
             raise ValueError("Give `epochs` or `steps`, not both.")
         for name in ("epochs", "steps", "batch_size", "max_length", "patience"):
@@ -117,7 +131,8 @@ class Recipe:
         preset = get_preset(self.preset)
         options = {k: v for k, v in self.overrides.items() if k in preset.options}
         model = preset(blueprint, **options)
-        model.compile(blueprint.optimizer())
+        jit_compile = "auto" if self.xla else False
+        model.compile(blueprint.optimizer(), jit_compile=jit_compile)
         return model
 
     def save(self, path):
@@ -134,7 +149,20 @@ class Recipe:
 
 
 def setting_fields():
-    """The fields of a setting that may be overridden, with their types' examples."""
+    """Gives the fields of a setting that may be overridden, a dict to their types."""
     fixed = ("name", "source", "annealing", "inject")
-    fields = dataclasses.fields(SETTINGS["ivae"])
-    return {f.name: f for f in fields if f.name not in fixed}
+    fields = dataclasses.fields(Setting)
+    return {field.name: field.type for field in fields if field.name not in fixed}
+
+
+def _check_type(name, value, wanted):
+    allowed = typing.get_args(wanted) or (wanted,)
+    # Where a float is wanted an int will do; True and False are no numbers here.
+    numbers = (int,) if float in allowed and not isinstance(value, bool) else ()
+    exact = not isinstance(value, bool) or bool in allowed
+    if not (exact and isinstance(value, (*allowed, *numbers))):
+        names = " or ".join(
+            "None" if each is type(None) else each.__name__ for each in allowed
+        )
+        article = "an" if names[0] in "aeiou" else "a"
+        raise ValueError(f"`{name}` must be {article} {names}. Received: {value!r}")

@@ -1,0 +1,182 @@
+"""How parts of each kind are built and run on example inputs."""
+
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from tests.support import LENGTHS, VOCABULARY_SIZE, batch, forward_record, make_vae
+from tfvae.latents import Gaussian, StandardNormal
+from tfvae.objectives import KL, Reconstruction
+
+CODE_DIM, LATENT_DIM, MEMORY_DIM, NUM_SAMPLES = 4, 3, 3, 2
+ROWS = len(LENGTHS)
+SHAPES = {
+    "code": CODE_DIM,
+    "z": LATENT_DIM,
+    "memory": MEMORY_DIM,
+    "vocabulary": VOCABULARY_SIZE,
+}
+
+
+def _normal(*shape):
+    values = np.random.default_rng(0).normal(size=shape)
+    return tf.constant(values, tf.float32)
+
+
+class Kind(typing.NamedTuple):
+    """How to use the parts of one kind.
+
+    Attributes:
+        inputs: Function of no arguments, a dict of tensors.
+        specs: Dict of their shapes, unknown where data decides.
+        build: Function of a part, creates its weights.
+        run: Function of a part, inputs and a seed; a nest of tensors.
+        in_model: Function of a part; a model that holds it.
+        places: Function of a model; the part in it.
+    """
+
+    inputs: typing.Callable
+    specs: dict
+    build: typing.Callable
+    run: typing.Callable
+    in_model: typing.Callable
+    place: typing.Callable
+
+
+_TOKENS = {"tokens": ([None, None], tf.int32)}
+
+
+def _tokens():
+    return {"tokens": tf.constant(batch())}
+
+
+def _record(inputs):
+    params = {"loc": inputs["loc"], "log_variance": inputs["log_variance"]}
+    posterior = Gaussian(LATENT_DIM).distribution(params)
+    prior = StandardNormal(LATENT_DIM).distribution({"loc": 0.0 * inputs["loc"]})
+    return forward_record(
+        inputs={"tokens": inputs["tokens"]},
+        code=inputs["code"],
+        params=params,
+        posterior=posterior,
+        prior=prior,
+        z=inputs["z"],
+        log_q=posterior.log_prob(inputs["z"]),
+        memory=inputs["z"],
+        log_likelihood=inputs["log_likelihood"],
+    )
+
+
+def _run_decoder(part, inputs, seed):
+    tokens, memory = inputs["tokens"], inputs["memory"]
+    state = part.initial_state(memory[0])
+    return (
+        part.log_prob(tokens, memory, seed=seed, training=True),
+        part.logits(tokens, memory),
+        part.step(tf.fill([tf.shape(tokens)[0]], 1), memory[0], state),
+    )
+
+
+def _run_latent(part, inputs, seed):
+    params = part(inputs["code"])
+    z, log_q = part.sample(params, NUM_SAMPLES, seed)
+    found = {"z": z, "point": part.point(params)}
+    return found if log_q is None else found | {"log_q": log_q}
+
+
+def _run_model(part, inputs, seed):
+    forward = part.forward(inputs, seed=seed, training=True)
+    loss, costs, weights = part.loss_and_costs(forward, tf.constant(3, tf.int64))
+    return loss, costs, weights, part.bounds(forward)
+
+
+def _model_of_posterior(part):
+    terms = [Reconstruction()] + ([KL()] if part.has_density else [])
+    return make_vae(posterior=part, objective=terms)
+
+
+KINDS = {
+    "encoder": Kind(
+        inputs=_tokens,
+        specs=_TOKENS,
+        build=lambda part: part.build(None),
+        run=lambda part, inputs, seed: part(inputs["tokens"], seed=seed, training=True),
+        in_model=lambda part: make_vae(encoder=part),
+        place=lambda model: model.encoder,
+    ),
+    "latent": Kind(
+        inputs=lambda: {"code": _normal(ROWS, CODE_DIM)},
+        specs={"code": ([None, CODE_DIM], tf.float32)},
+        build=lambda part: part.build((None, CODE_DIM)),
+        run=_run_latent,
+        in_model=_model_of_posterior,
+        place=lambda model: model.posterior,
+    ),
+    "bridge": Kind(
+        inputs=lambda: {"z": _normal(NUM_SAMPLES, ROWS, LATENT_DIM)},
+        specs={"z": ([NUM_SAMPLES, None, LATENT_DIM], tf.float32)},
+        build=lambda part: part.build(LATENT_DIM),
+        run=lambda part, inputs, seed: part(inputs["z"]),
+        in_model=lambda part: make_vae(bridge=part),
+        place=lambda model: model.bridge,
+    ),
+    "decoder": Kind(
+        inputs=lambda: _tokens() | {"memory": _normal(NUM_SAMPLES, ROWS, MEMORY_DIM)},
+        specs=_TOKENS | {"memory": ([NUM_SAMPLES, None, MEMORY_DIM], tf.float32)},
+        build=lambda part: part.build(MEMORY_DIM),
+        run=_run_decoder,
+        in_model=lambda part: make_vae(decoder=part, posterior=Gaussian(MEMORY_DIM)),
+        place=lambda model: model.decoder,
+    ),
+    "term": Kind(
+        inputs=lambda: (
+            _tokens()
+            | {
+                "code": _normal(ROWS, CODE_DIM),
+                "loc": _normal(ROWS, LATENT_DIM),
+                "log_variance": 0.1 * _normal(ROWS, LATENT_DIM),
+                "z": _normal(NUM_SAMPLES, ROWS, LATENT_DIM),
+                "log_likelihood": _normal(NUM_SAMPLES, ROWS),
+            }
+        ),
+        specs=_TOKENS
+        | {
+            "code": ([None, CODE_DIM], tf.float32),
+            "loc": ([None, LATENT_DIM], tf.float32),
+            "log_variance": ([None, LATENT_DIM], tf.float32),
+            "z": ([NUM_SAMPLES, None, LATENT_DIM], tf.float32),
+            "log_likelihood": ([NUM_SAMPLES, None], tf.float32),
+        },
+        build=lambda part: part.build(SHAPES),
+        run=lambda part, inputs, seed: part.costs(_record(inputs)),
+        in_model=lambda part: make_vae(objective=[part]),
+        place=lambda model: model.objective[0],
+    ),
+    "schedule": Kind(
+        inputs=lambda: {"step": tf.constant(7, tf.int64)},
+        specs={"step": ([], tf.int64)},
+        build=lambda part: None,
+        run=lambda part, inputs, seed: part(inputs["step"]),
+        in_model=lambda part: make_vae(objective=[Reconstruction(part)]),
+        place=lambda model: model.objective[0].weight,
+    ),
+    "model": Kind(
+        inputs=_tokens,
+        specs=_TOKENS,
+        build=lambda part: None,
+        run=_run_model,
+        in_model=lambda part: part,
+        place=lambda model: model,
+    ),
+    "sampler": Kind(
+        inputs=lambda: {"logits": _normal(40, VOCABULARY_SIZE)},
+        specs={"logits": ([None, VOCABULARY_SIZE], tf.float32)},
+        build=lambda part: None,
+        run=lambda part, inputs, seed: part.choose(
+            part.possible(inputs["logits"]), seed
+        ),
+        in_model=None,
+        place=None,
+    ),
+}

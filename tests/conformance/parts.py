@@ -1,0 +1,106 @@
+"""The one table of every public part; a new part is one more line."""
+
+import typing
+
+import pytest
+
+from tests.conformance.kinds import KINDS
+from tests.support import ToyCritic, make_decoder, make_encoder, make_vae
+from tfvae.decoders import Bridge
+from tfvae.latents import Deterministic, Gaussian, StandardNormal
+from tfvae.models import LanguageModel
+from tfvae.models.sampling import Ancestral, Greedy
+from tfvae.objectives import (
+    KL,
+    BagOfWords,
+    Constant,
+    Cyclical,
+    Linear,
+    Peaking,
+    Piecewise,
+    Reconstruction,
+    Sigmoid,
+)
+from tfvae.seeds import as_seed
+
+NOISY = {"input_dropout": 0.3, "output_dropout": 0.3}
+EVERYWHERE = ("state", "cell", "steps", "first")
+
+
+def _shared():
+    return make_vae(share_embedding=True, prior=Gaussian(2), num_samples=2, seed=4)
+
+
+class Part(typing.NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        name: Str, tells the rows apart.
+        kind: Key of `KINDS`.
+        make: Function of no arguments, a new part with its usual arguments changed.
+        is_random: Whether results depend on the seed.
+    """
+
+    name: str
+    kind: str
+    make: typing.Callable
+    is_random: bool = False
+
+    @property
+    def usage(self):
+        """How parts of this kind are used."""
+        return KINDS[self.kind]
+
+    def built(self):
+        """Makes the part and its weights."""
+        part = self.make()
+        self.usage.build(part)
+        return part
+
+    def run(self, part, seed=1):
+        """Runs the part on the example inputs."""
+        return self.usage.run(part, self.usage.inputs(), as_seed(seed))
+
+
+PARTS = [
+    Part("lstm", "encoder", lambda: make_encoder(use_cell=True)),
+    Part("two_gru", "encoder", lambda: make_encoder(cell="gru", bidirectional=True)),
+    Part("noisy", "encoder", lambda: make_encoder(dropout=0.3, marks="begin"), True),
+    Part("diagonal", "latent", lambda: Gaussian(3, initializer="he_normal"), True),
+    Part("full", "latent", lambda: Gaussian(3, covariance="full"), True),
+    Part("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),
+    Part("deterministic", "latent", lambda: Deterministic(3)),
+    Part("standard", "latent", lambda: StandardNormal(3), True),
+    Part("plain", "bridge", lambda: Bridge()),
+    Part("layers", "bridge", lambda: Bridge((5, 4))),
+    Part("lstm", "decoder", lambda: make_decoder(inject=EVERYWHERE)),
+    Part("gru", "decoder", lambda: make_decoder(cell="gru", projection_dim=4)),
+    Part("noisy", "decoder", lambda: make_decoder(**NOISY, memory_dropout=0.3), True),
+    Part("reconstruction", "term", lambda: Reconstruction(2.0)),
+    Part("kl", "term", lambda: KL(Linear(10))),
+    Part("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
+    Part("spread", "term", lambda: KL(against="unit_variance")),
+    Part("bag", "term", lambda: BagOfWords(0.5, hidden_dim=6)),
+    Part("critic", "term", lambda: ToyCritic(0.5, "rmsprop", 2)),
+    Part("constant", "schedule", lambda: Constant(0.5)),
+    Part("linear", "schedule", lambda: Linear(10, first=0.1, last=2, start=3)),
+    Part("sigmoid", "schedule", lambda: Sigmoid(9, width=2, last=3)),
+    Part("cyclical", "schedule", lambda: Cyclical(20, 2, 0.8, last=2, start=1)),
+    Part("peaking", "schedule", lambda: Peaking(9, 3, 8)),
+    Part("piecewise", "schedule", lambda: Piecewise([0, 9], [1, 2])),
+    Part("vae", "model", lambda: make_vae(decoder=make_decoder(**NOISY)), True),
+    Part("shared", "model", lambda: _shared(), True),
+    Part("language", "model", lambda: LanguageModel(make_decoder(inject=()))),
+    Part("greedy", "sampler", lambda: Greedy(allow_unknown=False)),
+    Part("ancestral", "sampler", lambda: Ancestral(0.7), True),
+]
+
+
+def over_parts(*kinds):
+    """Parametrises a test over the table, or over some kinds of parts."""
+    chosen = [part for part in PARTS if not kinds or part.kind in kinds]
+    names = [f"{part.kind}-{part.name}" for part in chosen]
+    return pytest.mark.parametrize("row", chosen, ids=names)
+
+
+SAVED = tuple(kind for kind in KINDS if KINDS[kind].in_model is not None)

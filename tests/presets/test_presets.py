@@ -1,0 +1,91 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests import support
+from tfvae import presets
+from tfvae.latents import Deterministic
+from tfvae.models import LanguageModel
+from tfvae.objectives import BagOfWords, Cyclical
+from tfvae.presets import PRESETS, SETTINGS, Blueprint, get_preset
+
+
+@pytest.fixture
+def blueprint():
+    setting = dataclasses.replace(
+        SETTINGS["ivae"], embedding_dim=6, encoder_dim=8, decoder_dim=8, latent_dim=3
+    )
+    return Blueprint(setting, 20, steps_per_epoch=10)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_takes_a_training_step(name, blueprint):
+    model = get_preset(name)(blueprint)
+    model.compile(blueprint.optimizer(), jit_compile=False)
+    before = [weight.copy() for weight in model.get_weights()]
+    history = model.fit(support.dataset(support.batch()), verbose=0, shuffle=False)
+    assert np.isfinite(history.history["loss"]).all()
+    assert any(
+        not np.array_equal(a, b)
+        for a, b in zip(before, model.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_fits_every_preset(name, setting):
+    model = get_preset(name)(Blueprint(setting, 12))
+    model.compile(Blueprint(setting, 12).optimizer())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_says_what_it_is(name):
+    preset = get_preset(name)
+    assert preset.paper and preset.summary.endswith(".")
+    assert getattr(presets, name) is preset.function
+
+
+def test_options_reach_the_model(blueprint):
+    assert presets.beta_vae(blueprint, beta=0.3).objective[1].weight.final == 0.3
+    model = presets.word_dropout_vae(blueprint, word_dropout=0.25)
+    assert model.decoder.word_dropout == 0.25
+    model = presets.free_bits_vae(blueprint, free_bits=2.0, free_bits_by="total")
+    kl = model.objective[1]
+    assert (kl.free_bits, kl.free_bits_by, kl.free_bits_over) == (
+        2.0,
+        "total",
+        "sentence",
+    )
+    bag = presets.bow_vae(blueprint, bow_weight=0.5).objective[2]
+    assert isinstance(bag, BagOfWords) and bag.weight.final == 0.5
+
+
+def test_cycles_fill_the_budget(blueprint):
+    weight = presets.cyclical_vae(blueprint).objective[1].weight
+    assert isinstance(weight, Cyclical)
+    # 40 epochs of 10 steps in 4 cycles, each half ramp.
+    assert [float(weight(step)) for step in (0, 25, 50, 99, 100, 400)] == [
+        0.0,
+        0.5,
+        1.0,
+        1.0,
+        0.0,
+        1.0,
+    ]
+
+
+def test_dae_and_language_model(blueprint):
+    model = presets.dae(blueprint)
+    assert isinstance(model.posterior, Deterministic) and not model.has_density
+    assert isinstance(presets.language_model(blueprint), LanguageModel)
+
+
+def test_unknown_preset_names_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'beta_vae'?"):
+        get_preset("betavae")
+
+
+def test_unknown_option(blueprint):
+    with pytest.raises(ValueError, match="no option 'bta'. Did you mean 'beta'?"):
+        get_preset("beta_vae")(blueprint, bta=1.0)

@@ -1,0 +1,111 @@
+import pytest
+
+from tfvae.presets import SETTINGS, Blueprint, get_preset
+
+# Cell, both directions, embedding, encoder, decoder, latent, batch: the papers'.
+_PUBLISHED = {
+    "copula": ("lstm", False, 512, 512, 512, 32, 32),
+    "coupled": ("gru", True, 200, 128, 256, 32, 32),
+    "mine": ("lstm", False, 128, 512, 512, 64, 32),
+    "wae": ("lstm", True, 300, 100, 200, 100, 128),
+    "ivae": ("lstm", False, 256, 256, 256, 32, 32),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_sizes_are_the_papers(name):
+    s = SETTINGS[name]
+    sizes = (s.embedding_dim, s.encoder_dim, s.decoder_dim, s.latent_dim)
+    assert (s.cell, s.bidirectional, *sizes, s.batch_size) == _PUBLISHED[name]
+
+
+def _weights_at(name, steps, **kwargs):
+    schedule = Blueprint(name, 10, **kwargs).annealing()
+    return [round(float(schedule(step)), 4) for step in steps]
+
+
+def test_annealing_of_coupled_counts_steps():
+    # (t - 2000) / 40000
+    weights = _weights_at("coupled", [0, 2000, 22000, 42000, 60000])
+    assert weights == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+def test_annealing_of_ivae_counts_epochs():
+    # 0.1 and then 1/10 an epoch, of 100 steps here
+    weights = _weights_at("ivae", [0, 100, 450, 900, 1000], steps_per_epoch=100)
+    assert weights == [0.1, 0.2, 0.55, 1.0, 1.0]
+
+
+def test_annealing_of_wae_is_frozen_on_its_way():
+    # 11 * (tanh(-1.5) + 1) / 2
+    assert _weights_at("wae", [3000, 80000]) == [0.5217, 0.5217]
+
+
+def test_annealing_of_copula():
+    weights = _weights_at("copula", [400, 1400, 2400], steps_per_epoch=100)
+    assert weights == [0.0, 0.5, 1.0]
+
+
+def test_schedules_scale_with_training():
+    # A tenth of 60000 steps: everything ten times as fast.
+    weights = _weights_at(
+        "coupled", [200, 2200, 4200], total_steps=6000, scale_schedules=True
+    )
+    assert weights == [0.0, 0.5, 1.0]
+
+
+def test_beta_keeps_the_slope():
+    schedule = Blueprint("coupled", 10).annealing(1.2)
+    # 1.2 is reached at 2000 + 1.2 * 40000.
+    assert float(schedule(42000)) == pytest.approx(1.0)
+    assert float(schedule(50000)) == pytest.approx(1.2)
+    assert schedule.final == 1.2
+
+
+def test_halving_learning_rate():
+    rate = Blueprint("coupled", 10).optimizer()._learning_rate
+    expected = {31999: 1e-3, 32000: 5e-4, 33999: 5e-4, 34000: 2.5e-4, 60000: 2.0**-15}
+    expected[60000] *= 1e-3
+    for step, value in expected.items():
+        assert float(rate(step)) == pytest.approx(value, rel=1e-5)
+
+
+def test_optimizers():
+    adam = Blueprint("coupled", 10).optimizer()
+    assert (type(adam).__name__, adam.global_clipnorm, adam.epsilon) == (
+        "Adam",
+        30.0,
+        1e-8,
+    )
+    sgd = Blueprint("mine", 10).optimizer()
+    assert (type(sgd).__name__, float(sgd.learning_rate)) == ("SGD", 1.0)
+    assert Blueprint("wae", 10).optimizer().clipvalue == 0.43
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_initial_weights(name):
+    model = get_preset("vae")(Blueprint(name, 50))
+    setting = SETTINGS[name]
+    embedding = model.encoder.embedding.embeddings.numpy()
+    limit = setting.weight_range or setting.decoder_dim**-0.5
+    kernel = abs(model.decoder.recurrence.recurrent_kernel.numpy())
+    assert 0.98 * limit < kernel.max() <= limit
+    if setting.embedding_range is None:
+        assert abs(embedding.std() - 1.0) < 0.03
+    else:
+        assert abs(embedding).max() <= setting.embedding_range
+
+
+def test_shared_embedding_is_one_table():
+    model = get_preset("vae")(Blueprint("coupled", 50))
+    assert model.decoder.embedding is model.encoder.embedding
+
+
+def test_unknown_setting():
+    with pytest.raises(ValueError, match="`setting` must be one of"):
+        Blueprint("ivea", 10)
+
+
+def test_blueprint_needs_a_vocabulary():
+    with pytest.raises(ValueError, match="`tokenizer` or a `vocabulary_size`"):
+        Blueprint("ivae")
