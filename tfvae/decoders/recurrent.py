@@ -75,6 +75,12 @@ class RecurrentDecoder(Decoder):
             raise ValueError(
                 f"`inject` may hold {_INJECTIONS}. Received: inject={tuple(inject)}"
             )
+        if memory_dropout and "steps" not in inject:
+            raise ValueError(
+                "`memory_dropout` acts on the memory at each step and needs 'steps' in "
+                f"`inject`. Received: memory_dropout={memory_dropout}, "
+                f"inject={tuple(inject)}"
+            )
         if "cell" in inject and cell != "lstm":
             raise ValueError(
                 "`inject` may hold 'cell' only with `cell='lstm'`. "

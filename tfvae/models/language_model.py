@@ -41,7 +41,9 @@ class LanguageModel(TextModel):
         self.tokenizer = tokenizer
         build(decoder, 0)
         shapes = {"memory": 0, "vocabulary": decoder.vocabulary_size}
-        self._set_objective(objective or [Reconstruction()], shapes, seed)
+        if objective is None:
+            objective = [Reconstruction()]
+        self._set_objective(objective, shapes, seed)
 
     def forward(self, inputs, *, num_samples=None, seed=None, training=False):
         """Passes a batch through the model; there is one sample whatever is asked."""

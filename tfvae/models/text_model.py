@@ -68,6 +68,10 @@ class TextModel(keras.Model):
 
     def _set_objective(self, objective, shapes, seed):
         """Checks and builds the terms, the step counter and the metrics."""
+        if not objective:
+            raise ValueError(
+                "`objective` must hold a term, or be None for the default. Received: []"
+            )
         names = [term.name for term in objective]
         if len(set(names)) < len(names):
             raise ValueError(

@@ -72,7 +72,9 @@ class VAE(TextModel):
             "memory": self.bridge.memory_dim,
             "vocabulary": decoder.vocabulary_size,
         }
-        self._set_objective(objective or [Reconstruction(), KL()], shapes, seed)
+        if objective is None:
+            objective = [Reconstruction(), KL()]
+        self._set_objective(objective, shapes, seed)
 
     def _check_parts(self):
         if self.num_samples < 1:

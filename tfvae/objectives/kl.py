@@ -97,7 +97,9 @@ class KL(Term):
         against: `"prior"`, or `"unit_variance"` for the divergence from
             `N(loc, I)`, which keeps a stochastic encoder from becoming a point and
             leaves the mean alone (WAE-S).
-        name: Str, `"kl"` by default, or `"kl_to_unit_variance"`.
+        name: Str. Defaults to `"kl"`; a cost that is not the divergence from the prior
+            is `"kl_to_unit_variance"` or `"kl_above_free_bits"`, since models log the
+            divergence itself as `kl`.
 
     Raises:
         ValueError: If an option is unknown, `free_bits` is negative, or, in a model,
@@ -123,9 +125,10 @@ class KL(Term):
         name=None,
         dtype=None,
     ):
-        if name is None:
-            # A model always logs `kl`, from the prior; this is another figure.
-            name = "kl" if against == "prior" else "kl_to_unit_variance"
+        if name is None and against != "prior":
+            name = "kl_to_unit_variance"
+        elif name is None:
+            name = "kl_above_free_bits" if free_bits else "kl"
         super().__init__(weight, name=name, dtype=dtype)
         for argument, value, allowed in (
             ("free_bits_by", free_bits_by, _LEVELS),

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfvae.seeds import uniform
 from tfvae.text.vocabulary import BOS_ID, PAD_ID, UNK_ID
 
 
@@ -34,7 +35,6 @@ def word_dropout(tokens, rate, seed):
     if not tf.is_tensor(rate) and not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be within [0, 1]. Received: rate={rate}")
     tokens = tf.convert_to_tensor(tokens)
-    # A fixed generator, so that compiled and plain runs drop the same places.
-    uniform = tf.random.stateless_uniform(tf.shape(tokens), seed, alg="philox")
-    dropped = (uniform < rate) & (tokens != PAD_ID) & (tokens != BOS_ID)
+    chosen = uniform(tf.shape(tokens), seed) < rate
+    dropped = chosen & (tokens != PAD_ID) & (tokens != BOS_ID)
     return tf.where(dropped, tf.cast(UNK_ID, tokens.dtype), tokens)

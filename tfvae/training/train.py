@@ -70,22 +70,28 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
         state,
     )
     _forget_rows_after(folder.history, first_epoch)
-    model.fit(
-        batches.repeated(first_epoch),
-        validation_data=validation and validation.dataset(),
-        steps_per_epoch=steps_per_epoch,
-        initial_epoch=first_epoch,
-        epochs=-(-total_steps // steps_per_epoch),
-        shuffle=False,
-        verbose=verbose,
-        callbacks=[
-            StopAtStep(total_steps),
-            keras.callbacks.CSVLogger(folder.history, append=True),
-            keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-            *callbacks,
-            checkpoint,
-        ],
-    )
+    history = keras.callbacks.CSVLogger(folder.history, append=True)
+    try:
+        model.fit(
+            batches.repeated(first_epoch),
+            validation_data=validation and validation.dataset(),
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=first_epoch,
+            epochs=-(-total_steps // steps_per_epoch),
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[
+                StopAtStep(total_steps),
+                history,
+                keras.callbacks.TensorBoard(folder.logs, write_graph=False),
+                *callbacks,
+                checkpoint,
+            ],
+        )
+    finally:
+        # Keras closes it after a whole training only.
+        if history.csv_file is not None:
+            history.csv_file.close()
     checkpoint.state["finished"] = not checkpoint.state["stopped"]
     checkpoint.save_state()
     return folder
