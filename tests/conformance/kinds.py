@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.support import LENGTHS, VOCABULARY_SIZE, batch, forward_record, make_vae
-from tfvae.latents import Gaussian, StandardNormal
+from tfvae.latents import Gaussian, SphericalUniform, StandardNormal
 from tfvae.objectives import KL, Reconstruction
 
 CODE_DIM, LATENT_DIM, MEMORY_DIM, NUM_SAMPLES = 4, 3, 3, 2
@@ -51,7 +51,7 @@ def _tokens():
     return {"tokens": tf.constant(batch())}
 
 
-def _record(inputs):
+def _record(inputs, seed):
     params = {"loc": inputs["loc"], "log_variance": inputs["log_variance"]}
     posterior = Gaussian(LATENT_DIM).distribution(params)
     prior = StandardNormal(LATENT_DIM).distribution({"loc": 0.0 * inputs["loc"]})
@@ -65,6 +65,7 @@ def _record(inputs):
         log_q=posterior.log_prob(inputs["z"]),
         memory=inputs["z"],
         log_likelihood=inputs["log_likelihood"],
+        seed=seed,
     )
 
 
@@ -93,7 +94,9 @@ def _run_model(part, inputs, seed):
 
 def _model_of_posterior(part):
     terms = [Reconstruction()] + ([KL()] if part.has_density else [])
-    return make_vae(posterior=part, objective=terms)
+    on_sphere = part.support == "sphere"
+    prior = (SphericalUniform if on_sphere else StandardNormal)(part.latent_dim)
+    return make_vae(posterior=part, prior=prior, objective=terms)
 
 
 KINDS = {
@@ -149,7 +152,7 @@ KINDS = {
             "log_likelihood": ([NUM_SAMPLES, None], tf.float32),
         },
         build=lambda part: part.build(SHAPES),
-        run=lambda part, inputs, seed: part.costs(_record(inputs)),
+        run=lambda part, inputs, seed: part.costs(_record(inputs, seed)),
         in_model=lambda part: make_vae(objective=[part]),
         place=lambda model: model.objective[0],
     ),

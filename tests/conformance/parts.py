@@ -7,15 +7,28 @@ import pytest
 from tests.conformance.kinds import KINDS
 from tests.support import ToyCritic, make_decoder, make_encoder, make_vae
 from tfvae.decoders import Bridge
-from tfvae.latents import Deterministic, Gaussian, StandardNormal
+from tfvae.latents import (
+    Deterministic,
+    Gaussian,
+    GaussianCopula,
+    Implicit,
+    PlanarFlow,
+    SphericalUniform,
+    StandardNormal,
+    VonMisesFisher,
+)
 from tfvae.models import LanguageModel
 from tfvae.models.sampling import Ancestral, Greedy
 from tfvae.objectives import (
     KL,
+    MMD,
     BagOfWords,
     Constant,
+    CopulaLikelihood,
     Cyclical,
+    DualKL,
     Linear,
+    MutualInformation,
     Peaking,
     Piecewise,
     Reconstruction,
@@ -23,7 +36,7 @@ from tfvae.objectives import (
 )
 from tfvae.seeds import as_seed
 
-NOISY = {"input_dropout": 0.3, "output_dropout": 0.3}
+NOISY = {"input_dropout": 0.3, "output_dropout": 0.3, "word_dropout": 0.3}
 EVERYWHERE = ("state", "cell", "steps", "first")
 
 
@@ -70,6 +83,13 @@ PARTS = [
     Part("full", "latent", lambda: Gaussian(3, covariance="full"), True),
     Part("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),
     Part("deterministic", "latent", lambda: Deterministic(3)),
+    Part("copula", "latent", lambda: GaussianCopula(3, per_dimension=True), True),
+    Part("flow", "latent", lambda: PlanarFlow(3, num_flows=2), True),
+    Part("flow_of_code", "latent", lambda: PlanarFlow(3, 2, conditional=True), True),
+    Part("implicit", "latent", lambda: Implicit(3, 2, (5,)), True),
+    Part("sphere", "latent", lambda: VonMisesFisher(3, max_concentration=9.0), True),
+    Part("fixed", "latent", lambda: VonMisesFisher(3, 7.5), True),
+    Part("uniform", "latent", lambda: SphericalUniform(3), True),
     Part("standard", "latent", lambda: StandardNormal(3), True),
     Part("plain", "bridge", lambda: Bridge()),
     Part("layers", "bridge", lambda: Bridge((5, 4))),
@@ -81,6 +101,11 @@ PARTS = [
     Part("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
     Part("spread", "term", lambda: KL(against="unit_variance")),
     Part("bag", "term", lambda: BagOfWords(0.5, hidden_dim=6)),
+    Part("copula", "term", lambda: CopulaLikelihood(0.4, floor=0.7)),
+    Part("mmd", "term", lambda: MMD(3.0, "rbf", 4.0, (0.5, 1.0)), True),
+    Part("mine", "term", lambda: MutualInformation(2, "nwj", (5,), 0.5, 4.0)),
+    Part("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
+    Part("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
     Part("critic", "term", lambda: ToyCritic(0.5, "rmsprop", 2)),
     Part("constant", "schedule", lambda: Constant(0.5)),
     Part("linear", "schedule", lambda: Linear(10, first=0.1, last=2, start=3)),

@@ -81,6 +81,31 @@ def test_dae_and_language_model(blueprint):
     assert isinstance(presets.language_model(blueprint), LanguageModel)
 
 
+def test_weights_of_wae_are_per_sentence(blueprint):
+    # The paper's 10 and 0.01 are per token; its sentences have 11.
+    _, mmd, spread = presets.wae_stochastic(blueprint).objective
+    assert (mmd.weight.final, mmd.base) == (110.0, 4.0)
+    assert spread.against == "unit_variance"
+    assert spread.weight.final == pytest.approx(0.11)
+
+
+def test_weights_of_info_vae(blueprint):
+    # (1 - alpha) KL + (alpha + lambda - 1) MMD
+    model = presets.info_vae(blueprint, alpha=0.25, mmd_weight=5.0)
+    weights = {term.name: term.weight.final for term in model.objective}
+    assert weights == {"reconstruction": 1.0, "mmd": 4.25, "kl": 0.75}
+
+
+def test_posteriors(blueprint):
+    fixed = presets.vmf_vae_fixed(blueprint, concentration=35.0).posterior
+    assert (fixed.support, fixed.concentration) == ("sphere", 35.0)
+    planar = presets.planar_wae(blueprint, num_flows=2, conditional=True).posterior
+    assert (planar.num_flows, planar.conditional) == (2, True)
+    assert presets.full_covariance_vae(blueprint).posterior.covariance == "full"
+    copula = presets.copula_vae(blueprint, copula_weight=0.5).objective[2]
+    assert (copula.weight.final, copula.floor) == (0.5, 0.5)
+
+
 def test_unknown_preset_names_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'beta_vae'?"):
         get_preset("betavae")

@@ -1,8 +1,14 @@
 """Cost terms and the schedules of their weights."""
 
 from tfvae.objectives.bag_of_words import BagOfWords as BagOfWords
+from tfvae.objectives.copula import CopulaLikelihood as CopulaLikelihood
 from tfvae.objectives.critics import CriticTerm as CriticTerm
+from tfvae.objectives.dual_kl import DualKL as DualKL
 from tfvae.objectives.kl import KL as KL
+from tfvae.objectives.mmd import MMD as MMD
+from tfvae.objectives.mutual_information import (
+    MutualInformation as MutualInformation,
+)
 from tfvae.objectives.reconstruction import Reconstruction as Reconstruction
 from tfvae.objectives.schedule import Constant as Constant
 from tfvae.objectives.schedule import Schedule as Schedule

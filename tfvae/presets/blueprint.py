@@ -128,12 +128,13 @@ class Blueprint:
             initializer=_uniform(s.weight_range),
         )
 
-    def vae(self, objective, *, posterior=None, word_dropout=0.0):
-        """Assembles a `VAE`; the posterior defaults to `gaussian()`."""
+    def vae(self, objective, *, posterior=None, prior=None, word_dropout=0.0):
+        """Assembles a `VAE`; posterior and prior default to Gaussians."""
         return VAE(
             self.encoder(),
             posterior or self.gaussian(),
             self.decoder(word_dropout=word_dropout),
+            prior=prior,
             bridge=Bridge(self.setting.bridge_dims),
             objective=objective,
             share_embedding=self.setting.share_embedding,

@@ -1,0 +1,155 @@
+"""A latent made by a network from the code and noise."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.distributions.implicit import ImplicitDistribution
+from tfvae.latents.latent import Latent
+from tfvae.layers.dense import dense
+from tfvae.layers.perceptron import Perceptron
+from tfvae.layers.recurrence import uniform_by_width
+from tfvae.seeds import normal
+
+tfd = tfp.distributions
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class Implicit(Latent):
+    """Codes `z = network([code; noise])` with standard normal noise and no density.
+
+    Costs that need the density are closed to it; `DualKL` and `MMD` are not. Without
+    `hidden_dims` the network is affine, and what is called implicit is a Gaussian
+    whose covariance is the same for every sentence: `gaussian` makes it. With them
+    there are ReLU layers, the last one linear.
+
+    Args:
+        latent_dim: Positive int `Z`.
+        noise_dim: Positive int `N`, or `None` for `latent_dim`.
+        hidden_dims: Tuple of positive ints, widths of the ReLU layers. Defaults to
+            `()`, as iVAE's released code for language models.
+        initializer: Keras initializer, or `None` for PyTorch's.
+
+    Raises:
+        ValueError: If a width is not positive.
+
+    References:
+        Fang et al. 2019, Implicit Deep Latent Variable Models for Text Generation,
+        section 3.1 (the sampling mechanism is called a multi-layer perceptron there).
+    """
+
+    has_density = False
+
+    def __init__(
+        self,
+        latent_dim,
+        noise_dim=None,
+        hidden_dims=(),
+        initializer=None,
+        *,
+        name=None,
+        dtype=None,
+    ):
+        super().__init__(latent_dim, name=name, dtype=dtype)
+        if noise_dim is not None and noise_dim < 1:
+            raise ValueError(
+                "`noise_dim` must be positive, or None for `latent_dim`. "
+                f"Received: noise_dim={noise_dim}"
+            )
+        if any(width < 1 for width in hidden_dims):
+            raise ValueError(
+                "`hidden_dims` must hold positive ints. "
+                f"Received: hidden_dims={hidden_dims}"
+            )
+        self.noise_dim = noise_dim
+        self.hidden_dims = tuple(hidden_dims)
+        self.initializer = keras.initializers.get(initializer)
+
+    def build(self, input_shape):
+        """Creates the network for codes `[B, C]`.
+
+        Its first layer is one affine map of `[code; noise]`, kept as two, so that the
+        code's part is computed once for all samples.
+        """
+        self._noise_width = self.noise_dim or self.latent_dim
+        code_width = input_shape[-1]
+        units = (*self.hidden_dims, self.latent_dim)[0]
+        initializer = self.initializer or uniform_by_width(
+            code_width + self._noise_width
+        )
+        self.of_code = dense(units, code_width, initializer=initializer, name="of_code")
+        self.of_noise = dense(
+            units,
+            self._noise_width,
+            use_bias=False,
+            initializer=initializer,
+            name="of_noise",
+        )
+        self.rest = None
+        if self.hidden_dims:
+            self.rest = Perceptron(
+                units,
+                self.hidden_dims[1:],
+                self.latent_dim,
+                initializer=self.initializer,
+                name="rest",
+            )
+        self.built = True
+
+    def call(self, code, training=False):
+        """Computes `projected` `[B, H]`, the code's part of the first layer."""
+        return {"projected": tf.cast(self.of_code(code), tf.float32)}
+
+    def distribution(self, params):
+        """Makes an object that can be sampled and has no density."""
+        return ImplicitDistribution(
+            lambda num_samples, seed: self.sample(params, num_samples, seed)[0],
+            tf.shape(params["projected"])[0],
+            self.latent_dim,
+        )
+
+    def point(self, params):
+        """Gives the code at zero noise, with a linear network the mean."""
+        return self._finish(params["projected"])
+
+    def sample(self, params, num_samples, seed):
+        """Draws codes `[S, B, Z]`; the second value is `None`."""
+        projected = params["projected"]
+        shape = [num_samples, tf.shape(projected)[0], self._noise_width]
+        noise = normal(shape, seed)
+        moved = projected + tf.cast(self.of_noise(noise), tf.float32)
+        return self._finish(moved), None
+
+    def gaussian(self, params):
+        """Makes the Gaussian that a linear network's codes follow.
+
+        Its covariance is `W' W` with `W` the noise's part of the network.
+
+        Args:
+            params: Dict from `call`.
+
+        Returns:
+            `tfd.MultivariateNormalTriL`, batch `[B]` and event `[Z]`.
+
+        Raises:
+            ValueError: If the network is not linear, or the noise has fewer dimensions
+                than the code, which leaves it without a density.
+        """
+        if self.hidden_dims or self._noise_width < self.latent_dim:
+            raise ValueError(
+                "`gaussian` needs `hidden_dims=()` and a `noise_dim` of at least "
+                f"`latent_dim`. Received: hidden_dims={self.hidden_dims}, "
+                f"noise_dim={self._noise_width}, latent_dim={self.latent_dim}"
+            )
+        kernel = tf.cast(self.of_noise.kernel.value, tf.float32)
+        # Of a QR decomposition rather than of the product, which squares the
+        # condition number.
+        factor = tf.transpose(tf.linalg.qr(kernel).r)
+        factor *= tf.where(tf.linalg.diag_part(factor) < 0.0, -1.0, 1.0)
+        return tfd.MultivariateNormalTriL(params["projected"], factor)
+
+    def _finish(self, projected):
+        """Applies what follows the first layer's affine map."""
+        if self.rest is None:
+            return projected
+        return tf.cast(self.rest(tf.nn.relu(projected)), tf.float32)

@@ -1,0 +1,124 @@
+"""The divergence of a posterior without a density, estimated by a critic."""
+
+import keras
+import tensorflow as tf
+
+from tfvae.distributions.draws import draw
+from tfvae.distributions.mutual_information import bounded_exp, tangent_bound
+from tfvae.layers.perceptron import Perceptron
+from tfvae.objectives.critics import CriticTerm
+from tfvae.seeds import fold_in
+
+# Tells these draws from those of other terms on the same record.
+_STREAM = 102
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class DualKL(CriticTerm):
+    """The dual form of the divergence of the posterior from the prior.
+
+    Computes `E_q[nu] - E_p[exp(nu)] + 1`, which is at most the divergence, and equal
+    to it where the critic `nu` is the logarithm of the ratio of densities. With
+    `joint=True` the critic is `nu(code, z)` and the divergence that of `q(z|x)` (iVAE);
+    with `joint=False` it is `nu(z)` and the divergence that of the aggregated posterior
+    `q(z)` (iVAE-MI), which leaves the mutual information of sentence and code free.
+
+    A lower bound of a divergence makes no upper bound of the negative log-likelihood:
+    never add this cost to the reconstruction and call the sum `nelbo`. The critic reads
+    the encoder's code without gradient; prior draws are fresh at each critic step.
+
+    Args:
+        weight: Float or `Schedule`. Defaults to `1.0`.
+        joint: Whether the critic reads the code too. Defaults to `True`.
+        hidden_dims: Tuple of positive ints, widths of the critic's LeakyReLU layers
+            (Keras's slope 0.2). Defaults to `(512, 512, 512)`.
+        critic_optimizer: Keras optimizer or its name, or `None` for Adam with learning
+            rate 1e-5.
+        num_critic_steps: Positive int, critic steps for one of the model. Defaults
+            to `5`.
+        name: Str. Defaults to `"dual_kl"` or `"dual_marginal_kl"`.
+
+    Raises:
+        ValueError: If `num_critic_steps` is not positive.
+
+    References:
+        Fang et al. 2019, Implicit Deep Latent Variable Models for Text Generation,
+        section 3; the constant 1, which they drop, is kept. In the released
+        code of style transfer the critic's mean is taken before the exponential,
+        which breaks the bound; here after it. Above 40 the exponential goes on as its
+        tangent.
+    """
+
+    def __init__(
+        self,
+        weight=1.0,
+        joint=True,
+        hidden_dims=(512, 512, 512),
+        critic_optimizer=None,
+        num_critic_steps=5,
+        *,
+        name=None,
+        dtype=None,
+    ):
+        if critic_optimizer is None:
+            critic_optimizer = keras.optimizers.Adam(1e-5)
+        super().__init__(
+            weight,
+            critic_optimizer,
+            num_critic_steps,
+            name=name or ("dual_kl" if joint else "dual_marginal_kl"),
+            dtype=dtype,
+        )
+        self.joint = joint
+        self.hidden_dims = tuple(hidden_dims)
+
+    def check(self, model):
+        """Refuses a model without a latent, and keeps its way to the prior."""
+        super().check(model)
+        if model.posterior is None:
+            raise ValueError(
+                "`DualKL` compares a posterior with a prior. Use it in a `VAE`. "
+                "Received: a model without a posterior"
+            )
+        # Detached records carry no distributions. A function, since Keras would take
+        # the model itself for a part of this layer.
+        self._make_prior = lambda size: model.prior.distribution(
+            model.prior_params(size)
+        )
+
+    def build(self, shapes):
+        """Creates the critic."""
+        width = shapes["z"] + (shapes["code"] if self.joint else 0)
+        self.critic = Perceptron(
+            width, self.hidden_dims, 1, activation="leaky_relu", name="critic"
+        )
+        super().build(shapes)
+
+    def critic_cost(self, forward, index):
+        """Computes minus the dual value, on fresh draws of the prior at each step."""
+        own, fresh = self._scores(forward, index, passes_gradient=False)
+        return -tangent_bound(own, fresh)
+
+    def cost(self, forward):
+        """Computes the dual value `[B]` in nats, below the divergence on average."""
+        own, fresh = self._scores(forward, self.num_critic_steps)
+        size = tf.cast(tf.shape(fresh)[0], tf.float32)
+        log_means = tf.reduce_logsumexp(fresh, 0) - tf.math.log(size)
+        return tf.reduce_mean(own, 0) - bounded_exp(log_means) + 1.0
+
+    def _scores(self, forward, index, passes_gradient=True):
+        """Scores the record's codes and draws of the prior, both float32 `[S, B]`."""
+        num_samples, size, _ = tf.unstack(tf.shape(forward.z))
+        prior = self._make_prior(size) if forward.prior is None else forward.prior
+        seed = fold_in(fold_in(forward.seed, _STREAM), index)
+        fresh = draw(prior, num_samples, seed)
+        if not passes_gradient:
+            fresh = tf.stop_gradient(fresh)
+        return self._score(forward, forward.z), self._score(forward, fresh)
+
+    def _score(self, forward, z):
+        if self.joint:
+            code = tf.stop_gradient(forward.code)
+            shape = tf.concat([tf.shape(z)[:1], tf.shape(code)], 0)
+            z = tf.concat([tf.broadcast_to(code, shape), tf.cast(z, code.dtype)], -1)
+        return tf.cast(self.critic(z)[..., 0], tf.float32)
