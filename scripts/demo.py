@@ -34,9 +34,9 @@ def tour(folder, epochs):
     entropy = grammar.entropy()
     print(f"True entropy: {entropy:.2f} nats a sentence. No model's NLL can be lower.")
 
-    say(f"Training a VAE for {epochs} epochs")
+    say(f"Training a VAE with free bits for {epochs} epochs")
     recipe = Recipe(
-        preset="vae",
+        preset="free_bits_vae",
         train=train_text,
         valid=valid_text,
         epochs=epochs,
@@ -46,6 +46,7 @@ def tour(folder, epochs):
             "encoder_dim": 128,
             "decoder_dim": 128,
             "latent_dim": 16,
+            "free_bits": 0.3,
             "input_dropout": 0.2,
             "output_dropout": 0.2,
         },
