@@ -23,5 +23,5 @@ from tfvae.presets.registry import Preset as Preset
 from tfvae.presets.registry import get_preset as get_preset
 from tfvae.presets.settings import SETTINGS as SETTINGS
 from tfvae.presets.settings import Setting as Setting
-from tfvae.presets.wae import wae_deterministic as wae_deterministic
-from tfvae.presets.wae import wae_stochastic as wae_stochastic
+from tfvae.presets.wasserstein import wae_deterministic as wae_deterministic
+from tfvae.presets.wasserstein import wae_stochastic as wae_stochastic
