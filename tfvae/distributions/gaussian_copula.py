@@ -67,7 +67,9 @@ def rank_one_scale_tril(diagonal, factor):
     rest = 1.0 + tf.cumsum(factor**2 / diagonal, axis=-1, exclusive=True)
     on_diagonal = tf.sqrt(diagonal + factor**2 / rest)
     below = factor[..., :, None] * (factor / (rest * on_diagonal))[..., None, :]
-    return tf.linalg.set_diag(tf.linalg.band_part(below, -1, 0), on_diagonal)
+    # Not `set_diag`: its gradient does not compile with an unknown batch size.
+    strict = tf.linalg.band_part(below, -1, 0) - tf.linalg.band_part(below, 0, 0)
+    return strict + tf.linalg.diag(on_diagonal)
 
 
 def rank_one_log_copula(diagonal, factor, scores):

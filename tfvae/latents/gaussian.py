@@ -137,4 +137,5 @@ def _scale_tril(lower, diagonal):
     """
     strict = tfp.math.fill_triangular(lower)
     strict = tf.pad(strict, [[0, 0], [1, 0], [0, 1]])
-    return tf.linalg.set_diag(strict, diagonal)
+    # Not `set_diag`: its gradient does not compile with an unknown batch size.
+    return strict + tf.linalg.diag(diagonal)
