@@ -194,3 +194,11 @@ def test_evaluation_of_a_longer_sentence(run, tmp_path, capsys):
 def test_module_answers_help_without_tensorflow():
     code = "import sys, tfvae.cli.main; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_runs_as_a_module():
+    command = [sys.executable, "-m", "tfvae", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    for name in ("presets", "train", "evaluate", "generate", "reconstruct"):
+        assert name in done.stdout

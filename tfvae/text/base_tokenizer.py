@@ -156,7 +156,7 @@ class Tokenizer(keras.layers.Layer):
         Returns:
             Int32 `RaggedTensor` `[B, None]`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `tokenize`.")
 
     def detokenize(self, token_ids):
         """Computes the text of token ids, up to the first `</s>`.
@@ -245,7 +245,7 @@ class Tokenizer(keras.layers.Layer):
         }
 
     def _learn(self, counts):
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `_learn`.")
 
     def _known_vocabulary(self):
         if self._vocabulary is None:
