@@ -17,7 +17,8 @@ LEVELS = [
     {"objectives"},
     {"models"},
     {"presets"},
-    {"training", "evaluation", "serving", "tuning"},
+    {"training", "evaluation"},
+    {"serving", "tuning", "reporting"},
     {"cli"},
     # The package itself and what `python -m tfvae` runs.
     {"__init__", "__main__"},

@@ -19,6 +19,7 @@ _FOLDERS = (
     "presets",
     "text",
     "training",
+    "tuning",
 )
 _NAMES = {
     "VAE": "tfvae.models",

@@ -1,11 +1,13 @@
 """How parts of each kind are built and run on example inputs."""
 
+import functools
 import typing
 
 import numpy as np
 import tensorflow as tf
 
 from tests.support import LENGTHS, VOCABULARY_SIZE, batch, forward_record, make_vae
+from tfvae.decoders import Decoder
 from tfvae.latents import Gaussian, SphericalUniform, StandardNormal
 from tfvae.objectives import KL, Reconstruction
 
@@ -86,10 +88,40 @@ def _run_latent(part, inputs, seed):
     return found if log_q is None else found | {"log_q": log_q}
 
 
+@functools.cache
+def _model_of_terms():
+    return make_vae(posterior=Gaussian(LATENT_DIM))
+
+
+def _build_term(part):
+    """Builds a term, which may look at a model of the widths in `SHAPES`."""
+    part.check(_model_of_terms())
+    part.build(SHAPES)
+
+
 def _run_model(part, inputs, seed):
     forward = part.forward(inputs, seed=seed, training=True)
     loss, costs, weights = part.loss_and_costs(forward, tf.constant(3, tf.int64))
     return loss, costs, weights, part.bounds(forward)
+
+
+def _run_refiner(part, inputs, seed):
+    def cost(params, seed):
+        return tf.reduce_mean(tf.reduce_sum(tf.exp(params["loc"] - 1.0), -1))
+
+    return part.refine(cost, {"loc": inputs["code"]}, seed)
+
+
+class Echo(Decoder):
+    """Its logits are the memory."""
+
+    vocabulary_size = VOCABULARY_SIZE
+
+    def initial_state(self, memory):
+        return ()
+
+    def step(self, token_ids, memory, state):
+        return memory, state
 
 
 def _model_of_posterior(part):
@@ -151,7 +183,7 @@ KINDS = {
             "z": ([NUM_SAMPLES, None, LATENT_DIM], tf.float32),
             "log_likelihood": ([NUM_SAMPLES, None], tf.float32),
         },
-        build=lambda part: part.build(SHAPES),
+        build=_build_term,
         run=lambda part, inputs, seed: part.costs(_record(inputs, seed)),
         in_model=lambda part: make_vae(objective=[part]),
         place=lambda model: model.objective[0],
@@ -172,12 +204,28 @@ KINDS = {
         in_model=lambda part: part,
         place=lambda model: model,
     ),
+    "pattern": Kind(
+        inputs=dict,
+        specs={},
+        build=lambda part: part.build(SHAPES),
+        run=lambda part, inputs, seed: {},
+        in_model=lambda part: make_vae(pattern=part),
+        place=lambda model: model.pattern,
+    ),
+    "refiner": Kind(
+        inputs=lambda: {"code": _normal(ROWS, CODE_DIM)},
+        specs={"code": ([None, CODE_DIM], tf.float32)},
+        build=lambda part: None,
+        run=_run_refiner,
+        in_model=lambda part: make_vae(refiner=part),
+        place=lambda model: model.refiner,
+    ),
     "sampler": Kind(
         inputs=lambda: {"logits": _normal(40, VOCABULARY_SIZE)},
         specs={"logits": ([None, VOCABULARY_SIZE], tf.float32)},
         build=lambda part: None,
-        run=lambda part, inputs, seed: part.choose(
-            part.possible(inputs["logits"]), seed
+        run=lambda part, inputs, seed: part(
+            Echo(), inputs["logits"], 3, seed, compact=False
         ),
         in_model=None,
         place=None,

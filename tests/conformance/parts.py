@@ -5,8 +5,14 @@ import typing
 import pytest
 
 from tests.conformance.kinds import KINDS
-from tests.support import ToyCritic, make_decoder, make_encoder, make_vae
-from tfvae.decoders import Bridge
+from tests.support import (
+    VOCABULARY_SIZE,
+    ToyCritic,
+    make_decoder,
+    make_encoder,
+    make_vae,
+)
+from tfvae.decoders import Bridge, ConvolutionalDecoder
 from tfvae.latents import (
     Deterministic,
     Gaussian,
@@ -17,14 +23,15 @@ from tfvae.latents import (
     StandardNormal,
     VonMisesFisher,
 )
-from tfvae.models import LanguageModel
-from tfvae.models.sampling import Ancestral, Greedy
+from tfvae.models import Lagging, LanguageModel, Pretraining, SVIRefiner
+from tfvae.models.sampling import Ancestral, BeamSearch, Greedy, Nucleus, TopK
 from tfvae.objectives import (
     KL,
     MMD,
     BagOfWords,
     Constant,
     CopulaLikelihood,
+    Coupling,
     Cyclical,
     DualKL,
     Linear,
@@ -42,6 +49,11 @@ EVERYWHERE = ("state", "cell", "steps", "first")
 
 def _shared():
     return make_vae(share_embedding=True, prior=Gaussian(2), num_samples=2, seed=4)
+
+
+def _convolutional():
+    options = NOISY | {"memory_dropout": 0.3, "projection_dim": 5}
+    return ConvolutionalDecoder(VOCABULARY_SIZE, 3, 4, (1, 2), **options)
 
 
 class Part(typing.NamedTuple):
@@ -96,6 +108,7 @@ PARTS = [
     Part("lstm", "decoder", lambda: make_decoder(inject=EVERYWHERE)),
     Part("gru", "decoder", lambda: make_decoder(cell="gru", projection_dim=4)),
     Part("noisy", "decoder", lambda: make_decoder(**NOISY, memory_dropout=0.3), True),
+    Part("convolutional", "decoder", lambda: _convolutional(), True),
     Part("reconstruction", "term", lambda: Reconstruction(2.0)),
     Part("kl", "term", lambda: KL(Linear(10))),
     Part("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
@@ -106,6 +119,7 @@ PARTS = [
     Part("mine", "term", lambda: MutualInformation(2, "nwj", (5,), 0.5, 4.0)),
     Part("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
     Part("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
+    Part("coupling", "term", lambda: Coupling(2, Linear(9), decoder=make_decoder())),
     Part("critic", "term", lambda: ToyCritic(0.5, "rmsprop", 2)),
     Part("constant", "schedule", lambda: Constant(0.5)),
     Part("linear", "schedule", lambda: Linear(10, first=0.1, last=2, start=3)),
@@ -116,8 +130,14 @@ PARTS = [
     Part("vae", "model", lambda: make_vae(decoder=make_decoder(**NOISY)), True),
     Part("shared", "model", lambda: _shared(), True),
     Part("language", "model", lambda: LanguageModel(make_decoder(inject=()))),
+    Part("lagging", "pattern", lambda: Lagging(5, 20)),
+    Part("pretraining", "pattern", lambda: Pretraining(3, "sample")),
+    Part("svi", "refiner", lambda: SVIRefiner(2, 0.1, 0.2, 3.0, difference=0.1)),
     Part("greedy", "sampler", lambda: Greedy(allow_unknown=False)),
     Part("ancestral", "sampler", lambda: Ancestral(0.7), True),
+    Part("top_k", "sampler", lambda: TopK(3), True),
+    Part("nucleus", "sampler", lambda: Nucleus(0.8), True),
+    Part("beam", "sampler", lambda: BeamSearch(2, 0.5)),
 ]
 
 

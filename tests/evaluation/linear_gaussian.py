@@ -6,8 +6,9 @@ from scipy import stats
 
 from tfvae.decoders import Decoder
 from tfvae.encoders import Encoder
-from tfvae.latents import Gaussian
+from tfvae.latents import Gaussian, Implicit
 from tfvae.models import VAE
+from tfvae.objectives import Reconstruction
 
 NUM_FEATURES = 3
 LOADINGS = np.array([[1.0, 0.3], [-0.5, 0.8], [0.2, -0.6]])
@@ -75,6 +76,31 @@ def diagonal_vae(scale=0.8):
     gain, bias, _ = true_posterior()
     log_variance = np.full(LATENT_DIM, 2 * np.log(scale))
     return _vae("diagonal", loc=(gain, bias), log_variance=(0 * gain, log_variance))
+
+
+def implicit_vae(*more_terms, shift=0.0, layers=False):
+    """Makes a VAE with the posterior of `full_vae`, by a network of code and noise.
+
+    With `layers` each number goes through two ReLUs, `x = relu(x) - relu(-x)`, so that
+    nothing of the network says that its codes are Gaussian.
+    """
+    gain, bias, covariance = true_posterior()
+    of_code, of_noise = gain.T, np.linalg.cholesky(covariance).T
+    bias = bias + shift
+    posterior = Implicit(LATENT_DIM, hidden_dims=(2 * LATENT_DIM,) if layers else ())
+    objective = [Reconstruction(), *more_terms]
+    model = VAE(FeatureEncoder(), posterior, GaussianDecoder(), objective=objective)
+    if layers:
+        of_code, of_noise, bias = (
+            np.concatenate([each, -each], -1) for each in (of_code, of_noise, bias)
+        )
+        identity = np.eye(LATENT_DIM)
+        posterior.rest.set_weights(
+            [np.concatenate([identity, -identity]), np.zeros(LATENT_DIM)]
+        )
+    posterior.of_code.set_weights([of_code, bias])
+    posterior.of_noise.set_weights([of_noise])
+    return model
 
 
 def gaussian_kl(loc, covariance, other_loc, other_covariance):

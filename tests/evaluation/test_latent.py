@@ -201,6 +201,20 @@ def test_active_units_by_hand():
     assert active_units(points, threshold=1.0)[0] == 0
 
 
+def test_noise_of_the_means_is_no_activity(rng):
+    num, draws = 2000, 16
+    centre = np.zeros((num, 2))
+    centre[:, 1] = rng.normal(0, 0.2, num)
+    z = centre + rng.normal(size=(draws, num, 2))
+    means, noise = z.mean(0), z.var(0, ddof=1) / draws
+    assert active_units(means)[0] == 2
+    count, variances = active_units(means, noise=noise)
+    assert count == 1
+    # The variance of a variance of normals is 2 / n of its square.
+    error = 4 * (2 / num) ** 0.5 * np.array([1 / draws, 0.04 + 1 / draws])
+    assert (abs(variances - [0.0, 0.04]) < error).all()
+
+
 @pytest.mark.parametrize("points", [np.zeros((1, 4)), np.zeros(5)])
 def test_active_units_need_two_sentences(points):
     with pytest.raises(ValueError, match="Received: shape="):

@@ -9,14 +9,27 @@ from scipy import stats
 
 from tests import support
 from tests.evaluation import linear_gaussian as toy
-from tfvae.evaluation.suite import DEFINITIONS, evaluate, format_table
-from tfvae.latents import Deterministic, Gaussian, Latent
+from tfvae.decoders import Bridge
+from tfvae.evaluation.density import exact_mean
+from tfvae.evaluation.reported import REPORTED
+from tfvae.evaluation.suite import DEFINITIONS, _activity, evaluate, format_table
+from tfvae.latents import (
+    Deterministic,
+    Gaussian,
+    Implicit,
+    Latent,
+    PlanarFlow,
+    SphericalUniform,
+    VonMisesFisher,
+)
 from tfvae.models import LanguageModel
-from tfvae.objectives import Reconstruction
+from tfvae.objectives import DualKL, Reconstruction
 
 tfd = tfp.distributions
 
-ALL_KEYS = set(DEFINITIONS)
+FITTED = {"proposal_prior_share", "proposal_draws", "active_units_noise"}
+# What a posterior with a density has.
+ALL_KEYS = set(DEFINITIONS) - set(REPORTED) - FITTED
 
 
 def measure(model, tokens, batch_size=None, **options):
@@ -127,6 +140,78 @@ def test_monte_carlo_kl_of_a_posterior_without_a_closed_form():
     assert abs(result["kl"] - expected.mean()) < 4 * error
 
 
+def test_a_linear_implicit_posterior_has_exact_figures():
+    tokens = toy.random_tokens(60)
+    result = measure(toy.implicit_vae(DualKL(hidden_dims=(4,))), tokens, 20)
+    critic = {"critic_kl", "critic_elbo"}
+    assert set(result) == ALL_KEYS | critic | {"notes"}
+    true_nll = -toy.marginal().logpdf(toy.features(tokens).numpy())
+    assert result["nll"] == pytest.approx(true_nll.mean(), rel=1e-5)
+    total = result["reconstruction"] + result["critic_kl"]
+    assert result["critic_elbo"] == pytest.approx(total, rel=1e-5)
+    assert "linear network" in result["notes"][0]
+
+
+def test_a_sampled_posterior_has_no_divergence():
+    model = support.make_vae(
+        posterior=Implicit(2, hidden_dims=(4,)), objective=[Reconstruction()]
+    )
+    posterior = model.posterior
+    # An ignored sentence: the noise alone moves the code.
+    posterior.of_code.kernel.assign(0.0 * posterior.of_code.kernel)
+    tokens = support.batch((3, 5, 1, 4) * 50)
+    result = measure(model, tokens, 100, num_samples=20)
+    draws = posterior.sample(model.encode({"tokens": tokens[:1]}), 4000, [0, 0])[0]
+    expected = draws.numpy().var(0).max() / 128
+    assert result["active_units_noise"] == pytest.approx(expected, rel=0.1)
+    assert result["active_units"] == 0
+    absent = {"kl", "kl_method", "nelbo", "nelbo_se", "perplexity_nelbo", "marginal_kl"}
+    absent |= {key for key in ALL_KEYS if key.startswith("mi")}
+    assert set(result) == (ALL_KEYS | FITTED | {"notes"}) - absent
+    assert result["nll_method"] == "fitted_proposal"
+    assert (result["proposal_prior_share"], result["proposal_draws"]) == (0.1, 512)
+    assert "`Implicit`" in result["notes"][0]
+    short = measure(model, tokens, 100, num_samples=0)
+    assert not {"nll", "nll_method", "proposal_draws"} & set(short)
+
+
+def test_active_units_of_a_flow_that_ignores_the_sentence():
+    model = support.make_vae(posterior=PlanarFlow(2, 2))
+    for head in model.posterior.base.heads.values():
+        head.kernel.assign(tf.zeros_like(head.kernel))
+    result = measure(model, support.batch((3, 5, 1, 4) * 50), 100, num_samples=1)
+    # 1/128 of a variance of about 1, which would be close to the threshold.
+    assert 0.006 < result["active_units_noise"] < 0.01
+    assert result["active_units"] == 0
+
+
+def test_active_units_on_a_sphere():
+    model = support.make_vae(
+        encoder=toy.FeatureEncoder(),
+        posterior=VonMisesFisher(3, 30.0),
+        prior=SphericalUniform(3),
+        decoder=toy.GaussianDecoder(),
+        bridge=Bridge((2,)),
+    )
+    result = measure(model, toy.random_tokens(50), num_samples=1, mi_samples=0)
+    assert result["active_units"] == 3
+    assert result["active_units_threshold"] == pytest.approx(0.01 / 3)
+
+
+@pytest.mark.parametrize(
+    ("concentration", "spread", "active"),
+    [(5.0, 1.0, 8), (5.0, 0.0, 0), (0.5, 1.0, 0), (1.5, 1.0, 8)],
+)
+def test_active_units_of_directions(rng, concentration, spread, active):
+    latent = VonMisesFisher(8, concentration)
+    directions = 1.0 + spread * (rng.normal(size=(4000, 8)) - 1.0)
+    params = {"direction": tf.constant(directions, tf.float32)}
+    means = exact_mean(latent.distribution(params))
+    # Uniform directions have the variance 1/8 a coordinate, and their means that times
+    # the square of E[cosine]: 0.06 at 0.5 and 0.18 at 1.5, on both sides of 0.1.
+    assert _activity(latent, {"mean": means})["active_units"] == active
+
+
 def test_language_model():
     tokens = support.batch()
     model = LanguageModel(support.make_decoder(inject=()))
@@ -134,7 +219,7 @@ def test_language_model():
     whole = -model.decoder.log_prob(tokens, tf.zeros([1, 5, 0]))[0].numpy()
     np.testing.assert_allclose(result.pop("per_sentence")["nll"], whole, rtol=1e-5)
     assert set(result) == {
-        *("nll", "nll_se", "perplexity", "num_sentences", "num_tokens")
+        *("nll", "nll_method", "nll_se", "perplexity", "num_sentences", "num_tokens")
     }
     assert result["num_tokens"] == sum(support.LENGTHS) + 5
     expected = np.exp(whole.sum() / result["num_tokens"])
@@ -145,8 +230,8 @@ def test_deterministic_codes_have_reconstruction_only():
     model = support.make_vae(posterior=Deterministic(2), objective=[Reconstruction()])
     result = measure(model, support.batch())
     assert set(result) == {
-        *("reconstruction", "active_units", "latent_dim", "num_samples", "seed"),
-        *("num_sentences", "num_tokens", "notes"),
+        *("reconstruction", "active_units", "active_units_threshold", "latent_dim"),
+        *("num_samples", "seed", "num_sentences", "num_tokens", "notes"),
     }
     assert result["num_samples"] == 1
     assert "Deterministic" in result["notes"][0]

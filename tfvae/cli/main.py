@@ -5,7 +5,18 @@ import importlib
 import os
 import sys
 
-_COMMANDS = ("presets", "train", "evaluate", "generate", "reconstruct", "interpolate")
+_COMMANDS = (
+    "presets",
+    "train",
+    "tune",
+    "evaluate",
+    "generate",
+    "reconstruct",
+    "interpolate",
+    "neighbours",
+    "export",
+    "client",
+)
 
 
 def main(argv=None):

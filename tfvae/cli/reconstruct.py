@@ -1,12 +1,13 @@
 """`tfvae reconstruct`: encode sentences and write them again."""
 
 from tfvae.cli.output import add_json, add_writing, show
+from tfvae.cli.samplers import add_sampler, make_sampler
 
 HELP = "encode the sentences of a file and write them again"
 DESCRIPTION = """\
-Encode each sentence of a file and write it again from the posterior's mean, the most
-probable word at each step. Prints pairs of lines: the sentence, then what the model
-made of it.
+Encode each sentence of a file and write it again, the most probable word at each step:
+from the posterior's mean, or from --samples draws of the posterior. Prints the
+sentence, then what the model made of it.
 
 example:
   tfvae reconstruct runs/vae --data test.txt --num 20
@@ -19,6 +20,13 @@ def add_arguments(parser):
     parser.add_argument("--data", required=True, metavar="FILE", help="sentences")
     parser.add_argument("--column", default="text", help="of .tsv and .jsonl files")
     parser.add_argument("--num", type=int, metavar="N", help="only the first N")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="S",
+        help="draws of each posterior (its mean alone)",
+    )
+    add_sampler(parser, "greedy")
     add_writing(parser)
     add_json(parser)
 
@@ -31,10 +39,25 @@ def run(args):
     from tfvae.text import read_texts
     from tfvae.training import RunFolder
 
-    if args.num is not None and args.num < 1:
-        raise ValueError(f"--num must be positive. Received: {args.num}")
+    for name in ("num", "samples", "max_length"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} must be positive. Received: {value}")
+    sampler = make_sampler(args)
     model = RunFolder(args.run_folder).load_model()
-    texts = itertools.islice(read_texts(args.data, args.column), args.num)
-    pairs = list(reconstruct(model, texts, max_length=args.max_length, seed=args.seed))
-    result = [{"text": text, "reconstruction": again} for text, again in pairs]
-    show(args, result, "\n".join(f"  {a}\n> {b}" for a, b in pairs))
+    pairs = reconstruct(
+        model,
+        itertools.islice(read_texts(args.data, args.column), args.num),
+        num_samples=args.samples,
+        sampler=sampler,
+        max_length=args.max_length,
+        seed=args.seed,
+    )
+    result, lines = [], []
+    for number, (text, again) in enumerate(pairs):
+        if number % (args.samples or 1) == 0:
+            lines.append(f"  {text}")
+        lines.append(f"> {again}")
+        result.append({"text": text, "reconstruction": again})
+    show(args, result, "\n".join(lines))

@@ -120,7 +120,7 @@ def run(args):
 
 
 def parse_overrides(pairs):
-    """Reads `key=value` pairs; values are Python literals, else words.
+    """Reads `key=value` pairs; values are Python literals, `true`, `false` or words.
 
     Raises:
         ValueError: If a pair has no `=`.
@@ -133,5 +133,5 @@ def parse_overrides(pairs):
         try:
             overrides[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            overrides[key] = value
+            overrides[key] = {"true": True, "false": False}.get(value, value)
     return overrides

@@ -1,5 +1,8 @@
 """Networks that score and write sentences given a latent's memory."""
 
 from tfvae.decoders.bridge import Bridge as Bridge
+from tfvae.decoders.convolutional import (
+    ConvolutionalDecoder as ConvolutionalDecoder,
+)
 from tfvae.decoders.decoder import Decoder as Decoder
 from tfvae.decoders.recurrent import RecurrentDecoder as RecurrentDecoder

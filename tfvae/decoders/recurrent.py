@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders.decoder import Decoder
-from tfvae.kernels.sequences import BOS_ID, append_eos, lengths, prepend_bos
-from tfvae.kernels.vocabulary import token_log_probs
+from tfvae.decoders.scoring import sentence_log_probs
+from tfvae.kernels.sequences import BOS_ID, prepend_bos
 from tfvae.layers import Recurrence, dropout, require_rate
 from tfvae.layers.dense import dense
 from tfvae.seeds import fold_in
@@ -167,21 +167,8 @@ class RecurrentDecoder(Decoder):
 
     def log_prob(self, tokens, memory, seed=None, training=False):
         """Gives `log p(x|z)`, float32 `[S, B]`; see `Decoder.log_prob`."""
-        num_samples = memory.shape[0]
         hidden = self._hidden(tokens, memory, seed, training)
-        targets = tf.transpose(append_eos(tokens))
-        num_steps, batch_size = tf.unstack(tf.shape(targets))
-        rows = tf.reshape(tf.tile(targets[:, None, :], [1, num_samples, 1]), [-1])
-        scores = token_log_probs(
-            tf.reshape(hidden, [-1, hidden.shape[-1]]),
-            tf.cast(self.output_layer.kernel.value, hidden.dtype),
-            self.output_layer.bias.value,
-            rows,
-            chunk_size=None if num_samples == 1 else 4096,
-        )
-        scores = tf.reshape(scores, [num_steps, num_samples, batch_size])
-        counted = tf.range(num_steps)[:, None] <= lengths(tokens)[None, :]
-        return tf.reduce_sum(tf.where(counted[:, None, :], scores, 0.0), axis=0)
+        return sentence_log_probs(hidden, self.output_layer, tokens, memory.shape[0])
 
     def logits(self, tokens, memory):
         """Gives next-word logits, float32 `[S, B, T + 1, V]`; see `Decoder.logits`."""

@@ -7,22 +7,28 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.planar import FlowedNormal
+
 tfd = tfp.distributions
 
 # Floats in the largest array that a comparison of codes with posteriors holds.
 _MAX_FLOATS = 2**22
 
 
-def active_units(points, threshold=0.01):
+def active_units(means, threshold=0.01, noise=None):
     """Counts the latent dimensions that move with the sentence.
 
     A unit is active if the unbiased variance over sentences of the posterior's mean
-    exceeds the threshold.
+    `E[z|x]` exceeds the threshold. Where a mean is estimated from draws, its noise adds
+    to that variance, and is subtracted.
 
     Args:
-        points: Float array `[N, Z]`, one posterior mean a sentence.
+        means: Float array `[N, Z]`, one posterior mean a sentence.
         threshold: Non-negative float, in squared units of the code. Defaults to
-            `0.01`.
+            `0.01`, 1% of the variance of a standard normal prior. For unit vectors,
+            whose coordinates have the variance `1 / Z` if uniform, take `0.01 / Z`.
+        noise: Float array `[N, Z]`, the variance of each mean as an estimate, or
+            `None` for exact means.
 
     Returns:
         Tuple of the count, an int, and the variances, a float64 array `[Z]`.
@@ -38,14 +44,17 @@ def active_units(points, threshold=0.01):
     References:
         Burda et al. 2016, Importance Weighted Autoencoders, section 5.2. He et al.
         2019 take the unbiased variance too, and count a variance at the threshold.
+        Fang et al. 2019 take means of 128 draws and leave their noise in.
     """
-    points = np.asarray(points, np.float64)
-    if points.ndim != 2 or len(points) < 2:
+    means = np.asarray(means, np.float64)
+    if means.ndim != 2 or len(means) < 2:
         raise ValueError(
-            "`points` must be a matrix of at least two sentences, since a variance is "
-            f"taken over them. Received: shape={points.shape}"
+            "`means` must be a matrix of at least two sentences, since a variance is "
+            f"taken over them. Received: shape={means.shape}"
         )
-    variances = points.var(axis=0, ddof=1)
+    variances = means.var(axis=0, ddof=1)
+    if noise is not None:
+        variances -= np.mean(noise, axis=0, dtype=np.float64)
     return int((variances > threshold).sum()), variances
 
 
@@ -206,6 +215,9 @@ def _cross_density(posterior, params):
         if isinstance(example.distribution, tfd.Normal):
             normal = posterior.distribution(params).distribution
             return _diagonal_gaussian(normal.mean(), normal.stddev())
+    if isinstance(example, FlowedNormal):
+        if all(flow.weight.shape.rank == 1 for flow in example.bijectors):
+            return _shared_flows(posterior.distribution(params))
 
     def density(z, start, end):
         part = {name: value[start:end] for name, value in params.items()}
@@ -236,5 +248,20 @@ def _diagonal_gaussian(loc, scale):
         features = tf.concat([z**2, z], axis=-1)
         products = tf.matmul(features, weights[start:end], transpose_b=True)
         return products + constants[start:end]
+
+    return density
+
+
+def _shared_flows(distribution):
+    """Is `_cross_density` where all sentences have one flow, inverted once a code."""
+    normal = distribution.base.distribution
+    of_base = _diagonal_gaussian(normal.mean(), normal.stddev())
+
+    def density(z, start, end):
+        log_determinant = 0.0
+        for flow in reversed(distribution.bijectors):
+            z = flow.inverse(z)
+            log_determinant += flow.forward_log_det_jacobian(z, 1)
+        return of_base(z, start, end) - tf.cast(log_determinant, tf.float64)[:, None]
 
     return density

@@ -5,9 +5,10 @@ import typing
 
 import tensorflow as tf
 
+from tfvae.evaluation.drawing import CodeDrawer
+from tfvae.evaluation.reported import with_reconstruction
 from tfvae.kernels.sequences import lengths
-from tfvae.objectives.kl import kl_divergence, kl_method
-from tfvae.seeds import as_seed, fold_in
+from tfvae.seeds import as_seed
 
 # Rows of the decoder's recurrence at once: 100 MB for each 1,500 floats of a row.
 _MAX_ROWS = 16384
@@ -21,14 +22,18 @@ class SentenceScores(typing.NamedTuple):
             without a latent.
         kl: Float32 `[B]`, `KL(q(z|x) || p(z))` in nats, or `None` without densities.
         nelbo: Float32 `[B]`, their sum, or `None` without densities.
-        nll: Float32 `[B]`, in nats, exact for a model without a latent, else
-            importance weighted; `None` where it is not defined.
+        nll: Float32 `[B]`, in nats, computed as the scorer's `nll_method` says; `None`
+            where it is not defined.
         num_tokens: Int32 `[B]`, words and `</s>`.
         params: Dict of the posterior's parameters `[B, ...]`, or `None`.
-        point: Float32 `[B, Z]`, the posterior's point, or `None`.
+        mean: Float32 `[B, Z]`, the posterior's mean, or `None`.
+        mean_noise: Float32 `[B, Z]`, the variance of `mean` where it is one of draws,
+            else `None`.
         z: Float32 `[D, B, Z]`, the codes drawn, or `None`.
         log_q: Float32 `[D, B]`, their log-density under the posterior, or `None`.
         log_prior: Float32 `[D, B]`, and under the prior, or `None`.
+        reported: Dict of float32 `[B]`, figures that papers report by definitions of
+            their own, such as `critic_elbo`, in nats.
     """
 
     reconstruction: typing.Any
@@ -37,10 +42,12 @@ class SentenceScores(typing.NamedTuple):
     nll: typing.Any
     num_tokens: typing.Any
     params: typing.Any = None
-    point: typing.Any = None
+    mean: typing.Any = None
+    mean_noise: typing.Any = None
     z: typing.Any = None
     log_q: typing.Any = None
     log_prior: typing.Any = None
+    reported: typing.Any = None
 
 
 class SentenceScorer:
@@ -50,24 +57,35 @@ class SentenceScorer:
     chunks, all of one size, so memory is bounded and results do not depend on the
     chunk size.
 
+    A linear `Implicit` posterior is scored by its exact Gaussian density. Other random
+    posteriors without a density give an `nll` by a `FittedProposal`, whose codes are
+    decoded besides, and neither `kl` nor `nelbo`. A deterministic one gives a
+    reconstruction from its one code.
+
     Args:
         model: `VAE` or `LanguageModel`.
-        num_samples: Positive int `N`, latent samples a sentence. A model without a
-            density decodes one. Defaults to `100`.
+        num_samples: Positive int `N`, latent samples a sentence; a deterministic model
+            decodes one. Defaults to `100`.
         chunk_size: Positive int, latent samples decoded at once, or `None` to choose
             by the size of the batch.
-        num_draws: Int `D` of latent samples to draw, of which the first `N` are
-            decoded, or `None` for `N`.
+        num_draws: Int `D` of latent samples to draw at least, of which the first `N`
+            are decoded, or `None` for `N`. A mean that is not known otherwise, or a
+            critic, takes 128.
+        proposal: `FittedProposal` for the `nll`, or `None` for the posterior itself
+            where its density is known and a default one elsewhere.
         jit_compile: Whether XLA compiles the decoder, or `None` for what the model was
             compiled with. Results agree up to rounding.
 
     Attributes:
         num_samples: Int `N`, as decoded.
-        kl_method: `"closed_form"` or `"monte_carlo"` after the first batch, `None`
-            without densities.
+        codes: `CodeDrawer`, or `None` without a latent. It knows the posterior and the
+            proposal as they are used.
+        nll_method: `"exact"` without a latent, `"importance_weighted"` with codes of
+            the posterior or `"fitted_proposal"`; `None` where the likelihood is not
+            defined.
 
     Raises:
-        ValueError: If a count is out of range.
+        ValueError: If a count is out of range, or `proposal` does not fit the model.
     """
 
     def __init__(
@@ -77,6 +95,7 @@ class SentenceScorer:
         *,
         chunk_size=None,
         num_draws=None,
+        proposal=None,
         jit_compile=None,
     ):
         if num_samples < 1 or (chunk_size is not None and chunk_size < 1):
@@ -91,18 +110,24 @@ class SentenceScorer:
             )
         if jit_compile is None:
             jit_compile = model.jit_compile if model.compiled else model.supports_jit
-        has_latent = model.posterior is not None
         self.model = model
-        self.num_samples = num_samples if has_latent and model.has_density else 1
-        self.num_draws = num_draws or self.num_samples
         self.chunk_size = chunk_size
-        self.kl_method = None
-        self._has_latent = has_latent
+        self.codes, self.nll_method = None, "exact"
+        self.num_samples = num_samples
+        if model.posterior is not None:
+            self.codes = CodeDrawer(model, num_samples, num_draws, proposal)
+            self.nll_method = self.codes.nll_method
+            self.num_samples = self.codes.num_samples
+            # Plain, since TFP's samplers draw other numbers for a seed under XLA.
+            self._draw = tf.function(self.codes.__call__)
         compiled = tf.function(jit_compile=jit_compile)
         self._exact = compiled(self._exact)
-        # Plain, since TFP's samplers draw other numbers for the same seed under XLA.
-        self._draw = tf.function(self._draw)
         self._decode = compiled(self._decode)
+
+    @property
+    def kl_method(self):
+        """`"closed_form"` or `"monte_carlo"` after a batch, `None` without `kl`."""
+        return None if self.codes is None else self.codes.kl_method
 
     def __call__(self, inputs, seed=0):
         """Scores a batch.
@@ -117,7 +142,7 @@ class SentenceScorer:
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         num_tokens = lengths(inputs["tokens"]) + 1
         specs = {name: _any_size(value) for name, value in inputs.items()}
-        if not self._has_latent:
+        if self.codes is None:
             # Traced for every size at once, by this line and its like below.
             self._exact.get_concrete_function(specs)
             nll = self._exact(inputs)
@@ -125,14 +150,17 @@ class SentenceScorer:
         seed = as_seed(seed)
         self._draw.get_concrete_function(specs, _any_size(seed))
         drawn = self._draw(inputs, seed)
-        kl = drawn.pop("kl")
-        context = drawn.pop("context")
+        kl, context, log_ratio, proposed = (
+            drawn.pop(name) for name in ("kl", "context", "log_ratio", "proposed")
+        )
         log_likelihood = self._log_likelihood(inputs, specs, drawn["z"], context)
         reconstruction = -tf.reduce_mean(log_likelihood, axis=0)
-        nelbo = nll = None
-        if kl is not None:
-            nelbo = reconstruction + kl
-            log_ratio = (drawn["log_prior"] - drawn["log_q"])[: self.num_samples]
+        drawn["reported"] = with_reconstruction(drawn["reported"], reconstruction, kl)
+        nelbo = None if kl is None else reconstruction + kl
+        nll = None
+        if log_ratio is not None:
+            if proposed is not None:
+                log_likelihood = self._log_likelihood(inputs, specs, proposed, context)
             nll = math.log(self.num_samples) - tf.reduce_logsumexp(
                 log_likelihood + log_ratio, axis=0
             )
@@ -140,29 +168,6 @@ class SentenceScorer:
 
     def _exact(self, inputs):
         return -self.model.forward(inputs, num_samples=1).log_likelihood[0]
-
-    def _draw(self, inputs, seed):
-        """Encodes and samples; what the record decoded is unused and compiled away."""
-        record = self.model.forward(inputs, num_samples=1, seed=seed)
-        z, log_q = self.model.posterior.sample(
-            record.params, self.num_draws, fold_in(seed, 4)
-        )
-        kl = log_prior = None
-        if self.model.has_density:
-            # Known when this is traced, before the first batch is scored.
-            self.kl_method = kl_method(record.posterior, record.prior)
-            log_prior = record.prior.log_prob(z)
-            decoded = slice(self.num_samples)
-            kl = kl_divergence(record._replace(z=z[decoded], log_q=log_q[decoded]))
-        return {
-            "kl": kl,
-            "context": record.context,
-            "params": record.params,
-            "point": self.model.posterior.point(record.params),
-            "z": z,
-            "log_q": log_q,
-            "log_prior": log_prior,
-        }
 
     def _log_likelihood(self, inputs, specs, z, context):
         """Gives `log p(x|z)` of the first `N` samples, float32 `[N, B]`."""
@@ -199,8 +204,9 @@ def importance_weighted_nll(
     """Estimates the negative log-likelihood of sentences by importance sampling.
 
     Computes `-log(mean over i of p(z_i) * p(x|z_i) / q(z_i|x))` with `z_i` from the
-    posterior. In expectation it is an upper bound of `-log p(x)` which tightens with
-    `num_samples`, and with one sample it is the negative evidence lower bound. The
+    posterior, or from a `FittedProposal` where the posterior has no density. In
+    expectation it is an upper bound of `-log p(x)` which tightens with `num_samples`,
+    and with one sample of the posterior it is the negative evidence lower bound. The
     likelihood of a model without a latent is exact.
 
     Compiles anew at each call; for many batches use `SentenceScorer` or `evaluate`.
@@ -223,16 +229,16 @@ def importance_weighted_nll(
     References:
         Burda et al. 2016, Importance Weighted Autoencoders, equation 8.
     """
-    if not model.has_density:
+    scorer = SentenceScorer(
+        model, num_samples, chunk_size=chunk_size, jit_compile=jit_compile
+    )
+    if scorer.nll_method is None:
         raise ValueError(
-            "`model` must have a posterior and a prior with densities, or its "
+            "`model` must have a random posterior and a prior with a density, or its "
             "likelihood is not defined. Use the `reconstruction` of `evaluate`, or a "
             "posterior such as `Gaussian`. Received: posterior="
             f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
         )
-    scorer = SentenceScorer(
-        model, num_samples, chunk_size=chunk_size, jit_compile=jit_compile
-    )
     return scorer(inputs, seed).nll
 
 

@@ -11,10 +11,15 @@ from tfvae.evaluation.figures import DEFINITIONS as DEFINITIONS
 from tfvae.evaluation.figures import format_table as format_table
 from tfvae.evaluation.latent import active_units, marginal_kl, mutual_information
 from tfvae.evaluation.likelihood import SentenceScorer, perplexity
+from tfvae.evaluation.notes import describe
+from tfvae.evaluation.reported import REPORTED
 from tfvae.seeds import as_seed, fold_in
 
+# Of a Gaussian's mean: 1% of the variance that a standard normal prior has.
+_ACTIVE = 0.01
 # Where sentences lie, if not first.
 _SENTENCE_AXIS = {"z": 1, "log_prior": 1}
+_COSTS = ("reconstruction", "kl", "nelbo", "nll")
 
 
 def evaluate(
@@ -26,6 +31,7 @@ def evaluate(
     mi_samples=1,
     mi_batch_size=32,
     loo_samples=512,
+    proposal=None,
     chunk_size=None,
     jit_compile=None,
     per_sentence=False,
@@ -46,19 +52,20 @@ def evaluate(
             reconstruct from one sample. Defaults to `100`.
         seed: Int. Defaults to `0`.
         mi_samples: Int, posterior samples a sentence for mutual information, or `0`
-            to leave it out, as for a posterior whose density is known at its own
-            samples only. Defaults to `1`.
+            to leave it out. Defaults to `1`.
         mi_batch_size: Positive int, sentences in each batch of `mi_batch`. Defaults
             to `32`.
         loo_samples: Positive int, other sentences in each block of `mi_loo`. Defaults
             to `512`.
+        proposal: `FittedProposal` for `nll`, or `None` for the posterior itself where
+            its density is known and a default one elsewhere.
         chunk_size: Positive int, samples decoded at once, or `None` to choose by the
             size of a batch. Bounds memory and does not change results.
         jit_compile: Whether XLA compiles the decoder, or `None` for what the model was
             compiled with.
         per_sentence: Whether to add the key `"per_sentence"`, a dict of NumPy arrays
-            `[N]`: `num_tokens` and what there is of `reconstruction`, `kl`, `nelbo`
-            and `nll`. Defaults to `False`.
+            `[N]`: `num_tokens` and what there is of `reconstruction`, `kl`, `nelbo`,
+            `nll` and the papers' own figures. Defaults to `False`.
         progress: Object whose `update(num_batches_done)` is called after each batch,
             such as `keras.utils.Progbar`, or `None`.
 
@@ -84,6 +91,7 @@ def evaluate(
         model,
         num_samples or 1,
         num_draws=max(num_samples or 1, mi_samples),
+        proposal=proposal,
         chunk_size=chunk_size,
         jit_compile=jit_compile,
     )
@@ -92,19 +100,19 @@ def evaluate(
         scores.pop("nll", None)
     sentences, latents = _split(scores)
     result = _likelihoods(sentences)
-    if scorer.kl_method is not None:
-        result["kl_method"] = scorer.kl_method
+    result.update(_methods(scorer, "nll" in sentences))
     if latents:
-        result["latent_dim"] = model.posterior.latent_dim
-        result.update(_activity(model, latents))
-        if mi_samples and model.posterior.has_density:
+        posterior = scorer.codes.posterior
+        result["latent_dim"] = posterior.latent_dim
+        result.update(_activity(posterior, latents))
+        if mi_samples and posterior.has_density:
             latents = _shuffled(latents, seed)
-            result.update(_information(model, latents, mi_batch_size, loo_samples))
+            result.update(_information(posterior, latents, mi_batch_size, loo_samples))
         result["num_samples"] = scorer.num_samples
         result["seed"] = seed
-    notes = _notes(model, num_samples)
-    if notes:
-        result["notes"] = notes
+        notes = describe(scorer, num_samples)
+        if notes:
+            result["notes"] = notes
     if per_sentence:
         result["per_sentence"] = sentences
     return result
@@ -123,6 +131,7 @@ def _score(scorer, batches, seed, mi_samples, progress):
         inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
         scores = scorer(inputs, fold_in(as_seed(seed), index))._asdict()
         scores.pop("log_q")
+        scores.update(scores.pop("reported") or {})
         for name in _SENTENCE_AXIS:
             if scores[name] is not None:
                 scores[name] = scores[name][:mi_samples]
@@ -147,7 +156,7 @@ def _join(*parts, axis):
 
 def _split(scores):
     """Parts the scores into figures of sentences `[N]` and what latents need."""
-    names = ("reconstruction", "kl", "nelbo", "nll", "num_tokens")
+    names = (*_COSTS, *REPORTED, "num_tokens")
     sentences = {name: scores.pop(name) for name in names if name in scores}
     return sentences, scores
 
@@ -156,7 +165,7 @@ def _likelihoods(sentences):
     num_sentences = len(sentences["num_tokens"])
     num_tokens = int(sentences["num_tokens"].sum())
     result = {}
-    for name in ("reconstruction", "kl", "nelbo", "nll"):
+    for name in (*_COSTS, *REPORTED):
         if name in sentences:
             result[name] = float(sentences[name].mean(dtype=np.float64))
     for name, of_name in (("nelbo", "perplexity_nelbo"), ("nll", "perplexity")):
@@ -170,10 +179,36 @@ def _likelihoods(sentences):
     return result
 
 
-def _activity(model, latents):
-    if model.posterior.support != "real" or len(latents["point"]) < 2:
+def _methods(scorer, has_nll):
+    """Says how the likelihood and the divergence were computed."""
+    result = {}
+    if has_nll:
+        result["nll_method"] = scorer.nll_method
+        if scorer.nll_method == "fitted_proposal":
+            proposal = scorer.codes.proposal
+            from_prior = proposal.num_from_prior(scorer.num_samples)
+            result["proposal_prior_share"] = from_prior / scorer.num_samples
+            result["proposal_draws"] = proposal.num_draws
+    if scorer.kl_method is not None:
+        result["kl_method"] = scorer.kl_method
+    return result
+
+
+def _activity(posterior, latents):
+    means, noise = latents["mean"], latents.get("mean_noise")
+    if len(means) < 2:
         return {}
-    return {"active_units": active_units(latents["point"])[0]}
+    # A uniform unit vector's coordinates have the variance 1 / Z, not 1.
+    on_sphere = posterior.support == "sphere"
+    threshold = _ACTIVE / posterior.latent_dim if on_sphere else _ACTIVE
+    result = {
+        "active_units": active_units(means, threshold, noise)[0],
+        "active_units_threshold": threshold,
+    }
+    if noise is not None:
+        largest = noise.mean(axis=0, dtype=np.float64).max()
+        result["active_units_noise"] = float(largest)
+    return result
 
 
 def _shuffled(latents, seed):
@@ -188,10 +223,10 @@ def _shuffled(latents, seed):
     }
 
 
-def _information(model, latents, mi_batch_size, loo_samples):
+def _information(posterior, latents, mi_batch_size, loo_samples):
     codes = [latents[name] for name in ("params", "z")]
-    batch = mutual_information(model.posterior, *codes, block_size=mi_batch_size)
-    whole = mutual_information(model.posterior, *codes)
+    batch = mutual_information(posterior, *codes, block_size=mi_batch_size)
+    whole = mutual_information(posterior, *codes)
     result = {
         "mi_batch": batch.value,
         "mi_batch_size": batch.block_size,
@@ -201,31 +236,10 @@ def _information(model, latents, mi_batch_size, loo_samples):
     }
     if latents["z"].shape[1] > 1:
         others = mutual_information(
-            model.posterior, *codes, block_size=loo_samples + 1, leave_one_out=True
+            posterior, *codes, block_size=loo_samples + 1, leave_one_out=True
         )
         result["mi_loo"] = others.value
         result["mi_loo_samples"] = others.block_size - 1
     if "log_prior" in latents:
         result["marginal_kl"] = marginal_kl(whole.log_marginal, latents["log_prior"])
     return result
-
-
-def _notes(model, num_samples):
-    notes = []
-    if model.posterior is None:
-        return notes
-    if not model.has_density:
-        role = "prior" if model.posterior.has_density else "posterior"
-        latent = type(getattr(model, role)).__name__
-        notes.append(
-            f"The {role} `{latent}` has no density, so likelihood, its bounds and KL "
-            "are not defined; `reconstruction` is no bound of them."
-        )
-    elif not num_samples:
-        notes.append("`nll` was left out, as asked; `nelbo` is looser.")
-    if model.posterior.support != "real":
-        notes.append(
-            "Active units depend on the scale of the code and are not reported for "
-            "codes on a sphere."
-        )
-    return notes

@@ -37,17 +37,18 @@ class Forward(typing.NamedTuple):
     training: bool
 
     def detached(self):
-        """Gives the record with gradients stopped and without distributions.
+        """Gives the record with gradients stopped and without the posterior.
 
-        Distributions are made from tensors that carry gradients, so a critic works
-        on samples and parameters.
+        The prior stays, for critics that compare with draws of their own: they stop
+        the gradient of what they draw. In any case a critic's update differentiates
+        with respect to its own weights alone.
         """
         stopped = {
             name: tf.nest.map_structure(_stop, value)
             for name, value in self._asdict().items()
             if name not in ("posterior", "prior", "training")
         }
-        return self._replace(**stopped, posterior=None, prior=None)
+        return self._replace(**stopped, posterior=None)
 
 
 def _stop(value):

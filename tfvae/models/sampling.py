@@ -1,47 +1,16 @@
-"""Writing sentences word by word."""
+"""What chooses the next word, and samplers by their names."""
 
 import tensorflow as tf
 
-from tfvae.kernels.sequences import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from tfvae.seeds import fold_in, uniform
-
-_IMPOSSIBLE = -1e9
-
-
-class Sampler:
-    """Chooses the next word; a variant overrides `choose`.
-
-    Args:
-        allow_unknown: Whether `<unk>` may be written. Defaults to `True`.
-    """
-
-    def __init__(self, allow_unknown=True):
-        self.allow_unknown = allow_unknown
-
-    def choose(self, logits, seed):
-        """Picks a word for each row.
-
-        Args:
-            logits: Float32 tensor `[N, V]`, impossible words at -1e9.
-            seed: Int tensor `[2]`, another at each step.
-
-        Returns:
-            Int32 tensor `[N]`.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must implement `choose`.")
-
-    def possible(self, logits):
-        """Rules out padding, `<s>` and, if so asked, `<unk>`."""
-        banned = [PAD_ID, BOS_ID] + ([] if self.allow_unknown else [UNK_ID])
-        size = logits.shape[-1]
-        mask = tf.reduce_sum(tf.one_hot(banned, size), axis=0)
-        return tf.where(mask > 0, _IMPOSSIBLE, logits)
+from tfvae.kernels.categorical import categorical, keep_largest, keep_nucleus
+from tfvae.models.beam_search import BeamSearch
+from tfvae.models.sampler import Sampler
 
 
 class Greedy(Sampler):
-    """The most probable word at each step."""
+    """The most probable word at each step; of equal ones the first."""
 
-    def choose(self, logits, seed):
+    def choose(self, logits, noise):
         """Picks the largest logit."""
         return tf.argmax(logits, -1, output_type=tf.int32)
 
@@ -50,7 +19,8 @@ class Ancestral(Sampler):
     """A draw from the softmax of `logits / temperature`.
 
     Args:
-        temperature: Positive float. Defaults to `1.0`, the model's distribution.
+        temperature: Positive float, or float tensor `[N]` with one for each row.
+            Defaults to `1.0`, the model's distribution.
         allow_unknown: Whether `<unk>` may be written. Defaults to `True`.
 
     Raises:
@@ -59,20 +29,85 @@ class Ancestral(Sampler):
 
     def __init__(self, temperature=1.0, allow_unknown=True):
         super().__init__(allow_unknown)
-        if isinstance(temperature, (int, float)) and temperature <= 0:
+        # The values of a tensor are its caller's to check.
+        if isinstance(temperature, (int, float)) and not temperature > 0:
             raise ValueError(
                 "`temperature` must be positive; use `Greedy` for the limit at 0. "
                 f"Received: temperature={temperature}"
             )
         self.temperature = temperature
 
-    def choose(self, logits, seed):
-        """Draws by the Gumbel trick, which works the same under XLA."""
-        gumbel = -tf.math.log(-tf.math.log(uniform(tf.shape(logits), seed)))
-        return tf.argmax(logits / self.temperature + gumbel, -1, output_type=tf.int32)
+    def choose(self, logits, noise):
+        """Draws from the softmax."""
+        return categorical(logits, noise)
 
 
-_BY_NAME = {"greedy": Greedy, "ancestral": Ancestral}
+class TopK(Ancestral):
+    """A draw from the `k` most probable words, renormalised.
+
+    Args:
+        k: Positive int. Defaults to `40`. Of words as probable as the last, those of
+            the smaller ids count.
+        temperature: As in `Ancestral`; it does not change which words these are.
+        allow_unknown: Whether `<unk>` may be written. Defaults to `True`.
+
+    Raises:
+        ValueError: If `k` or `temperature` is not positive.
+
+    References:
+        Fan et al. 2018, Hierarchical Neural Story Generation, section 5.
+    """
+
+    def __init__(self, k=40, temperature=1.0, allow_unknown=True):
+        super().__init__(temperature, allow_unknown)
+        if k < 1:
+            raise ValueError(f"`k` of top-k must be at least 1. Received: k={k}")
+        self.k = k
+
+    def choose(self, logits, noise):
+        """Draws from the likeliest."""
+        values, classes = keep_largest(logits, self.k)
+        place = categorical(values, noise)
+        return tf.gather(classes, place, batch_dims=1)
+
+
+class Nucleus(Ancestral):
+    """A draw from the likeliest words that hold a given mass, renormalised.
+
+    Args:
+        p: Float in `(0, 1]`, the mass under the softmax of `logits / temperature`.
+            Defaults to `0.9`.
+        temperature: As in `Ancestral`.
+        allow_unknown: Whether `<unk>` may be written. Defaults to `True`.
+
+    Raises:
+        ValueError: If `p` is outside of `(0, 1]` or `temperature` is not positive.
+
+    References:
+        Holtzman et al. 2020, The Curious Case of Neural Text Degeneration,
+        section 3.1. Words as probable as the last of the nucleus are in it too.
+    """
+
+    def __init__(self, p=0.9, temperature=1.0, allow_unknown=True):
+        super().__init__(temperature, allow_unknown)
+        if not 0.0 < p <= 1.0:
+            raise ValueError(f"`p` of top-p must be in (0, 1]. Received: p={p}")
+        self.p = p
+
+    def choose(self, logits, noise):
+        """Draws from the nucleus."""
+        if self.p < 1.0:
+            logits = keep_nucleus(logits, self.p)
+        return categorical(logits, noise)
+
+
+_BY_NAME = {
+    "greedy": Greedy,
+    "ancestral": Ancestral,
+    "top_k": TopK,
+    "nucleus": Nucleus,
+    "beam": BeamSearch,
+}
 
 
 def get_sampler(sampler):
@@ -91,44 +126,6 @@ def get_sampler(sampler):
     return _BY_NAME[sampler]()
 
 
-def generate(decoder, memory, sampler, max_length, seed):
-    """Writes a sentence for each row of a memory; stops when every row has ended.
-
-    Args:
-        decoder: `Decoder`.
-        memory: Float tensor `[N, U]`.
-        sampler: `Sampler`.
-        max_length: Positive int, the most ids a row, `</s>` included.
-        seed: Int tensor `[2]`.
-
-    Returns:
-        Int32 tensor `[N, max_length]`, padding after `</s>`.
-
-    Raises:
-        ValueError: If `max_length` is not positive.
-    """
-    if max_length < 1:
-        raise ValueError(
-            f"`max_length` must be positive. Received: max_length={max_length}"
-        )
-    num_rows = tf.shape(memory)[0]
-    state = decoder.initial_state(memory)
-    written = tf.TensorArray(tf.int32, size=max_length, element_shape=[None])
-
-    def step(t, last, ended, state, written):
-        logits, state = decoder.step(last, memory, state)
-        chosen = sampler.choose(sampler.possible(logits), fold_in(seed, t))
-        chosen = tf.where(ended, PAD_ID, chosen)
-        ended = ended | tf.equal(chosen, EOS_ID)
-        return t + 1, chosen, ended, state, written.write(t, chosen)
-
-    last = tf.fill([num_rows], BOS_ID)
-    ended = tf.zeros([num_rows], tf.bool)
-    # An unwritten entry of a TensorArray stacks as zeros, which is the padding.
-    *_, written = tf.while_loop(
-        lambda t, last, ended, *_: tf.logical_not(tf.reduce_all(ended)),
-        step,
-        (0, last, ended, state, written),
-        maximum_iterations=max_length,
-    )
-    return tf.transpose(written.stack())
+def generate(decoder, memory, sampler, max_length, seed, compact=True):
+    """Writes a sentence for each row of a memory; see `Sampler.__call__`."""
+    return sampler(decoder, memory, max_length, seed, compact)

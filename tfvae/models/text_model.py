@@ -1,52 +1,33 @@
 """Training and testing, shared by every model."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from tfvae.kernels.sequences import lengths
 from tfvae.layers.part import config_of, from_config
+from tfvae.models.assembly import build as build
+from tfvae.models.assembly import check_tokenizer as check_tokenizer
+from tfvae.models.patterns import EpochEnd
+from tfvae.models.perplexity import Perplexity
 from tfvae.seeds import as_seed, fold_in
 
 
-def build(part, shape):
-    """Builds a part unless it is: one that two models share keeps its weights."""
-    if not part.built:
-        part.build(shape)
+class Update(typing.NamedTuple):
+    """What one update was computed from, for the logs.
 
-
-def check_tokenizer(tokenizer, decoder):
-    """Refuses a tokenizer of another vocabulary size than the decoder's.
-
-    A tokenizer that is being loaded gets its vocabulary after the constructor.
-
-    Raises:
-        ValueError: If the sizes differ.
+    Attributes:
+        forward: `Forward`.
+        loss: Float32 scalar.
+        costs: Dict of float32 `[B]`.
+        weights: Dict of float32 scalars.
     """
-    if tokenizer is None or not tokenizer.has_vocabulary:
-        return
-    if tokenizer.vocabulary_size != decoder.vocabulary_size:
-        raise ValueError(
-            "`tokenizer` and `decoder` need one `vocabulary_size`. Received: "
-            f"{tokenizer.vocabulary_size} and {decoder.vocabulary_size}"
-        )
 
-
-class Perplexity(keras.metrics.Metric):
-    """Corpus perplexity: `exp(total nats / total tokens)`, `</s>` counted."""
-
-    def __init__(self, name="perplexity"):
-        super().__init__(name=name)
-        self.nats = self.add_variable((), "zeros", name="nats")
-        self.tokens = self.add_variable((), "zeros", name="tokens")
-
-    def update_state(self, costs, num_tokens):
-        """Adds costs `[B]` in nats a sentence and token counts `[B]`."""
-        self.nats.assign_add(tf.reduce_sum(costs))
-        self.tokens.assign_add(tf.reduce_sum(tf.cast(num_tokens, tf.float32)))
-
-    def result(self):
-        """Gives the perplexity so far."""
-        return tf.exp(self.nats.value / tf.maximum(self.tokens.value, 1.0))
+    forward: typing.Any
+    loss: typing.Any
+    costs: dict
+    weights: dict
 
 
 class TextModel(keras.Model):
@@ -65,9 +46,10 @@ class TextModel(keras.Model):
     monitor = "val_nll"
     # Parts that a language model does not have; terms look at them.
     encoder = posterior = prior = None
+    pattern = None
 
-    def _set_objective(self, objective, shapes, seed):
-        """Checks and builds the terms, the step counter and the metrics."""
+    def _set_objective(self, objective, shapes, seed, pattern=None):
+        """Checks and builds the terms, the pattern, the step counter and metrics."""
         if not objective:
             raise ValueError(
                 "`objective` must hold a term, or be None for the default. Received: []"
@@ -87,6 +69,10 @@ class TextModel(keras.Model):
         self.step = self.add_weight(
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
         )
+        if pattern is not None:
+            self.pattern = pattern
+            pattern.check(self)
+            build(pattern, shapes)
         self._means = {}
         self._perplexity = Perplexity()
         self.built = True
@@ -147,6 +133,8 @@ class TextModel(keras.Model):
         # Before the first step: an optimizer that is built by it would be restored
         # into a void and start anew.
         self.optimizer.build(self.model_variables)
+        if self.pattern is not None:
+            self.pattern.compile(self)
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -171,32 +159,76 @@ class TextModel(keras.Model):
         optimizer = keras.optimizers.deserialize(config["optimizer"])
         self.compile(optimizer, jit_compile=config["jit_compile"])
 
+    def fit(self, x=None, *args, callbacks=None, **options):
+        """Trains the model; see `keras.Model.fit`, and the model's pattern if any."""
+        if self.pattern is not None:
+            x, options = self.pattern.stream(x, options)
+            if not isinstance(callbacks, (list, tuple)):
+                callbacks = [] if callbacks is None else [callbacks]
+            # First, so that what others save has its decisions in it.
+            callbacks = [EpochEnd(), *callbacks]
+        return super().fit(x, *args, callbacks=callbacks, **options)
+
+    def make_train_function(self, force=False):
+        """Compiles the training step, or each phase of the pattern."""
+        if self.pattern is None:
+            return super().make_train_function(force)
+        if self.train_function is not None and not force:
+            return None
+        steps = {
+            name: self._make_function(step)
+            for name, step in self.pattern.phases(self).items()
+        }
+        self.train_function = lambda batches: self.pattern.full_update(
+            self, lambda name, batch: steps[name]([batch]), batches
+        )
+
     def train_step(self, data):
         """Takes one full update: the critics first, then the model."""
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
-        step = self.step.value
-        seed = fold_in(as_seed(self.seed), step)
+        seed = fold_in(as_seed(self.seed), self.step.value)
         variables = self.model_variables
+        update, gradients = self.differentiate(data, seed, variables)
+        self.optimizer.apply(gradients, variables)
+        self.step.assign_add(1)
+        return self.log(update)
+
+    def differentiate(self, data, seed, variables):
+        """Lets the critics learn and computes the objective's gradients.
+
+        Args:
+            data: A batch as `fit` gives it.
+            seed: Int tensor `[2]`.
+            variables: List of Keras variables.
+
+        Returns:
+            Tuple of an `Update` and a list of gradients, `None` for a variable that
+            the objective does not depend on.
+        """
+        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
         with tf.GradientTape() as tape:
             forward = self.forward(inputs, seed=seed, training=True)
             with tape.stop_recording():
                 for term in self.critics:
                     term.update_critic(forward.detached())
-            loss, costs, weights = self.loss_and_costs(forward, step)
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        self.optimizer.apply(
-            [None if g is None else tf.convert_to_tensor(g) for g in gradients],
-            variables,
-        )
-        self.step.assign_add(1)
-        return self._log(forward, loss, costs, weights)
+            update = self.updated(forward)
+        return update, self.gradients(tape, update.loss, variables)
+
+    def updated(self, forward):
+        """Gives the `Update` of a record at the present step."""
+        return Update(forward, *self.loss_and_costs(forward, self.step.value))
+
+    @staticmethod
+    def gradients(tape, loss, variables):
+        """Gives a loss's gradients as dense tensors, `None` where there is none."""
+        found = tape.gradient(loss, [variable.value for variable in variables])
+        return [None if g is None else tf.convert_to_tensor(g) for g in found]
 
     def test_step(self, data):
         """Measures one batch, each weight at the end of its schedule."""
         inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
         forward = self.forward(inputs, seed=self.batch_seed(inputs))
         loss, costs, _ = self.loss_and_costs(forward, None)
-        return self._log(forward, loss, costs, {})
+        return self.log(Update(forward, loss, costs, {}))
 
     def batch_seed(self, inputs):
         """Derives a seed from a batch's content, for tests in any order."""
@@ -229,9 +261,21 @@ class TextModel(keras.Model):
         """The running means behind the logs."""
         return [*self._means.values(), self._perplexity]
 
-    def _log(self, forward, loss, costs, weights):
-        """Updates the running means and returns the logs."""
+    def log(self, update, *, bounded=True):
+        """Updates the running means and gives the logs.
+
+        Args:
+            update: `Update`.
+            bounded: Whether the record's likelihoods are of samples of the posterior,
+                without which there are no bounds: those are NaN then.
+
+        Returns:
+            Dict of float32 scalars.
+        """
+        forward, loss, costs, weights = update
         bounds = self.bounds(forward)
+        if not bounded:
+            bounds = {name: cost * float("nan") for name, cost in bounds.items()}
         num_sentences = tf.shape(forward.inputs["tokens"])[0]
         for name, cost in {**costs, **bounds}.items():
             self._mean(name).update_state(cost)

@@ -29,6 +29,10 @@ class VAE(TextModel):
         prior: `Latent`, or `None` for `StandardNormal`.
         bridge: `Bridge` from latent to memory, or `None` for the latent itself.
         objective: List of `Term`s, or `None` for `Reconstruction` and `KL`.
+        pattern: `TrainingPattern` such as `Lagging`, or `None` for one joint update a
+            batch.
+        refiner: `SVIRefiner` that improves the posterior's parameters sentence by
+            sentence, or `None`.
         share_embedding: Whether the decoder uses the encoder's word vectors.
         tokenizer: Tokenizer that made the ids, or `None`; saved with the model.
         num_samples: Positive int `S`, samples of the latent in training. Defaults
@@ -49,6 +53,8 @@ class VAE(TextModel):
         prior=None,
         bridge=None,
         objective=None,
+        pattern=None,
+        refiner=None,
         share_embedding=False,
         tokenizer=None,
         num_samples=1,
@@ -61,6 +67,7 @@ class VAE(TextModel):
         self.decoder = decoder
         self.prior = prior or StandardNormal(posterior.latent_dim)
         self.bridge = bridge or Bridge()
+        self.refiner = refiner
         self.share_embedding = share_embedding
         self.tokenizer = tokenizer
         self.num_samples = num_samples
@@ -74,7 +81,9 @@ class VAE(TextModel):
         }
         if objective is None:
             objective = [Reconstruction(), KL()]
-        self._set_objective(objective, shapes, seed)
+        self._set_objective(objective, shapes, seed, pattern)
+        if refiner is not None:
+            refiner.check(self)
 
     def _check_parts(self):
         if self.num_samples < 1:
@@ -122,30 +131,73 @@ class VAE(TextModel):
         return self.posterior.has_density and self.prior.has_density
 
     @property
+    def encoder_variables(self):
+        """The trainable variables of encoder and posterior, shared word vectors too."""
+        return [*self.encoder.trainable_variables, *self.posterior.trainable_variables]
+
+    @property
     def monitor(self):
         """The validation figure to watch."""
         return "val_nelbo" if self.has_density else "val_reconstruction"
 
-    def encode(self, inputs, training=False):
-        """Gives the posterior's parameters, a dict of float32 `[B, ...]`."""
-        code = self.encoder(inputs["tokens"], training=training)
-        return self.posterior(code, training=training)
+    def encode(self, inputs, training=False, seed=None):
+        """Gives the posterior's parameters, refined ones where they are.
+
+        Args:
+            inputs: Dict of tensors, `"tokens"` int `[B, T]` among them.
+            training: Whether dropout acts. Defaults to `False`.
+            seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
+
+        Returns:
+            Dict of float32 tensors `[B, ...]`.
+        """
+        seed = as_seed(self.seed if seed is None else seed)
+        code = self.encoder(inputs["tokens"], seed=fold_in(seed, 0), training=training)
+        return self._params(inputs, code, seed, training)
 
     def prior_params(self, batch_size):
         """Gives the prior's parameters for `batch_size` rows."""
         return self.prior(tf.zeros([batch_size, 0]))
 
-    def forward(self, inputs, *, num_samples=None, seed=None, training=False):
-        """Passes a batch through the model; see `TextModel.forward`."""
+    def forward(
+        self, inputs, *, num_samples=None, seed=None, training=False, at_point=False
+    ):
+        """Passes a batch through the model; see `TextModel.forward`.
+
+        With `at_point` the decoder reads the posterior's point, not the samples, and
+        nothing is refined: the model is an autoencoder.
+        """
         seed = as_seed(self.seed if seed is None else seed)
         tokens = inputs["tokens"]
         code = self.encoder(tokens, seed=fold_in(seed, 0), training=training)
+        num_samples = num_samples or self.num_samples
+        if not at_point:
+            params = self._params(inputs, code, seed, training)
+            return self._decoded(inputs, code, params, num_samples, seed, training)
         params = self.posterior(code, training=training)
+        read = self.posterior.point(params)[None]
+        return self._decoded(inputs, code, params, num_samples, seed, training, read)
+
+    def _params(self, inputs, code, seed, training):
+        """Gives the posterior's parameters, refined where there is a refiner."""
+        params = self.posterior(code, training=training)
+        if self.refiner is None:
+            return params
+        code = tf.stop_gradient(code)
+        step = self.step.value if training else None
+
+        def cost(params, seed):
+            record = self._decoded(inputs, code, params, 1, seed, training)
+            return self.loss_and_costs(record, step)[0]
+
+        return self.refiner.refine(cost, params, fold_in(seed, 5))
+
+    def _decoded(self, inputs, code, params, num_samples, seed, training, read=None):
+        """Samples the posterior and decodes the samples, or `read` `[S, B, Z]`."""
+        tokens = inputs["tokens"]
         prior_params = self.prior_params(tf.shape(tokens)[0])
-        z, log_q = self.posterior.sample(
-            params, num_samples or self.num_samples, fold_in(seed, 1)
-        )
-        memory = self.bridge(z)
+        z, log_q = self.posterior.sample(params, num_samples, fold_in(seed, 1))
+        memory = self.bridge(z if read is None else read)
         log_likelihood = self.decoder.log_prob(
             tokens, memory, seed=fold_in(seed, 2), training=training
         )

@@ -1,45 +1,39 @@
 """Sentences in, sentences out: what people do with a trained model."""
 
+import itertools
+
+import numpy as np
 import tensorflow as tf
 
-from tfvae.kernels.sequences import PAD_ID
+from tfvae.models.encoding import encode, tokenizer_of
+from tfvae.models.encoding import tokenize as tokenize
+from tfvae.models.interpolation import interpolate as interpolate
 from tfvae.models.sampling import get_sampler
 from tfvae.seeds import as_seed, fold_in
 
-
-def tokenize(model, texts, max_length=None):
-    """Turns sentences into a batch.
-
-    Args:
-        model: A model with a tokenizer.
-        texts: List of str.
-        max_length: Int, words after which a sentence is cut, or `None`.
-
-    Returns:
-        Dict with `"tokens"`, int32 `[B, T]`, at least one column wide.
-
-    Raises:
-        ValueError: If the model has no tokenizer or a sentence has no words.
-    """
-    words = _tokenizer(model).tokenize(tf.constant(texts))
-    if max_length is not None:
-        words = words[:, :max_length]
-    tokens = words.to_tensor(PAD_ID)
-    lengths = words.row_lengths().numpy()
-    for text, length in zip(texts, lengths, strict=True):
-        if length == 0:
-            raise ValueError(f"A sentence needs words. Received: {text!r}")
-    return {"tokens": tokens}
+# Measured best for 10,000 words: more rows do not fit the processor's caches.
+BATCH_SIZE = 500
 
 
-def write(model, num, *, sampler="ancestral", max_length=60, seed=0, batch_size=100):
+def write(
+    model,
+    num,
+    *,
+    sampler="ancestral",
+    codes=None,
+    max_length=60,
+    seed=0,
+    batch_size=BATCH_SIZE,
+):
     """Writes sentences, from draws of the prior where there is a latent.
 
     Args:
         model: `VAE` or `LanguageModel` with a tokenizer.
-        num: Positive int.
+        num: Positive int. It does not change the sentences that come first.
         sampler: `Sampler` or its name. Defaults to `"ancestral"`.
-        max_length: Positive int, the most words. Defaults to `60`.
+        codes: Iterable of at least `num` latent codes, float arrays `[Z]`, to write
+            from, as `posterior_codes` gives them; `None` for the prior.
+        max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
         seed: Int. The same seed and `batch_size` write the same sentences.
         batch_size: Positive int, sentences written at once.
 
@@ -47,120 +41,148 @@ def write(model, num, *, sampler="ancestral", max_length=60, seed=0, batch_size=
         Str, one sentence at a time.
 
     Raises:
-        ValueError: If `num` is not positive or the model has no tokenizer.
+        ValueError: If `num` or `batch_size` is not positive, or the model has no
+            tokenizer.
     """
-    if num < 1:
-        raise ValueError(f"`num` must be positive. Received: num={num}")
-    tokenizer = _tokenizer(model)
-    sampler = get_sampler(sampler)
-
-    @tf.function
-    def write_batch(seed):
-        ids = model.generate(
-            batch_size, sampler=sampler, max_length=max_length, seed=seed
+    if num < 1 or batch_size < 1:
+        raise ValueError(
+            "`num` and `batch_size` must be positive. Received: "
+            f"num={num}, batch_size={batch_size}"
         )
-        return tokenizer.detokenize(ids)
+    tokenizer = tokenizer_of(model)
+    sampler = get_sampler(sampler)
+    options = {"sampler": sampler, "max_length": max_length}
 
+    @tf.function(reduce_retracing=True)
+    def from_codes(z, seed):
+        return tokenizer.detokenize(model.decode(z, seed=seed, **options))
+
+    @tf.function(reduce_retracing=True)
+    def from_nothing(size, seed):
+        if model.posterior is None:
+            return tokenizer.detokenize(model.generate(size, seed=seed, **options))
+        # All are drawn, so that a smaller batch has the same.
+        z = model.sample_prior(batch_size, fold_in(seed, 0))[:size]
+        return from_codes(z, fold_in(seed, 1))
+
+    codes = None if codes is None else iter(codes)
     for start in range(0, num, batch_size):
-        texts = write_batch(fold_in(as_seed(seed), start)).numpy()
-        for text in texts[: num - start]:
+        size = min(batch_size, num - start)
+        batch_seed = fold_in(as_seed(seed), start)
+        if codes is None:
+            texts = from_nothing(tf.constant(size), batch_seed)
+        else:
+            z = np.stack(list(itertools.islice(codes, size))).astype("float32")
+            texts = from_codes(tf.constant(z), batch_seed)
+        for text in texts.numpy():
             yield text.decode("utf-8")
 
 
+def posterior_codes(model, texts, *, max_length=None, seed=0):
+    """Draws a code from each sentence's posterior, over and over in their order.
+
+    Args:
+        model: `VAE` with a tokenizer.
+        texts: Callable that returns a fresh iterator of str, or a list.
+        max_length: Int, words after which a sentence is cut, or `None`.
+        seed: Int.
+
+    Yields:
+        Float32 arrays `[Z]`, without end.
+
+    Raises:
+        ValueError: If the model has no latent or no tokenizer, or a sentence has no
+            words.
+    """
+    read = texts if callable(texts) else lambda: texts
+    endless = itertools.chain.from_iterable(read() for _ in itertools.count())
+    yield from _drawn(model, endless, max_length, seed)
+
+
+def aggregate_codes(model, texts, *, max_length=None, seed=0):
+    """Draws codes from the aggregated posterior, the mean of all posteriors.
+
+    Each comes from the posterior of a sentence drawn at random, with replacement.
+
+    Args:
+        model: `VAE` with a tokenizer.
+        texts: Iterable of str, at least one; all are held in memory.
+        max_length: Int, words after which a sentence is cut, or `None`.
+        seed: Int.
+
+    Yields:
+        Float32 arrays `[Z]`, without end.
+
+    Raises:
+        ValueError: If there is no sentence, the model has no latent or no tokenizer,
+            or a sentence has no words.
+    """
+    texts = list(texts)
+    if not texts:
+        raise ValueError("`texts` must hold a sentence. Received: none")
+    random = np.random.default_rng(seed)
+    endless = (texts[random.integers(len(texts))] for _ in itertools.count())
+    yield from _drawn(model, endless, max_length, seed)
+
+
+def _drawn(model, texts, max_length, seed):
+    batches = encode(model, texts, num_samples=1, max_length=max_length, seed=seed)
+    for _, codes in batches:
+        yield from codes[0]
+
+
 def reconstruct(
-    model, texts, *, sampler="greedy", max_length=60, seed=0, batch_size=100
+    model,
+    texts,
+    *,
+    num_samples=None,
+    sampler="greedy",
+    max_length=60,
+    seed=0,
+    batch_size=100,
 ):
-    """Encodes sentences and writes them again from the posterior's point.
+    """Encodes sentences and writes them again.
 
     Args:
         model: `VAE` with a tokenizer.
         texts: Iterable of str.
+        num_samples: Positive int, codes drawn from each posterior, or `None` for the
+            posterior's point.
         sampler: `Sampler` or its name. Defaults to `"greedy"`.
-        max_length: Positive int, the most words read and written. Defaults to `60`.
+        max_length: Positive int, the most words read, and the most ids written.
+            Defaults to `60`.
         seed: Int.
         batch_size: Positive int, sentences at once.
 
     Yields:
-        Tuple of a sentence and its reconstruction.
+        Tuple of a sentence and its reconstruction; with `num_samples` as many tuples
+        for each sentence, one after the other.
 
     Raises:
-        ValueError: If the model has no latent or no tokenizer.
+        ValueError: If the model has no latent or no tokenizer, or a sentence has no
+            words.
     """
-    tokenizer = _tokenizer(model)
-    _require_latent(model)
+    tokenizer = tokenizer_of(model)
     sampler = get_sampler(sampler)
 
     @tf.function(reduce_retracing=True)
-    def write_batch(tokens, seed):
-        z = model.posterior.point(model.encode({"tokens": tokens}))
+    def write_batch(z, seed):
         ids = model.decode(z, sampler=sampler, max_length=max_length, seed=seed)
         return tokenizer.detokenize(ids)
 
-    def flush(held, start):
-        tokens = tokenize(model, held, max_length)["tokens"]
-        written = write_batch(tokens, fold_in(as_seed(seed), start)).numpy()
-        for text, again in zip(held, written, strict=True):
+    batches = encode(
+        model,
+        texts,
+        num_samples=num_samples,
+        max_length=max_length,
+        seed=fold_in(as_seed(seed), 0),
+        batch_size=batch_size,
+    )
+    for number, (held, codes) in enumerate(batches):
+        codes = codes.reshape([-1, *codes.shape[-2:]])
+        # A sentence's samples one after the other.
+        z = codes.swapaxes(0, 1).reshape([-1, codes.shape[-1]])
+        sources = [text for text in held for _ in range(len(codes))]
+        written = write_batch(tf.constant(z), fold_in(as_seed(seed), number + 1))
+        for text, again in zip(sources, written.numpy(), strict=True):
             yield text, again.decode("utf-8")
-
-    held, start = [], 0
-    for text in texts:
-        held.append(text)
-        if len(held) == batch_size:
-            yield from flush(held, start)
-            start, held = start + batch_size, []
-    if held:
-        yield from flush(held, start)
-
-
-def interpolate(model, text_a, text_b, *, num_steps=7, max_length=60):
-    """Writes the sentences on the way between two.
-
-    The codes lie on the straight line between the two posteriors' points, both ends
-    included, and are decoded greedily.
-
-    Args:
-        model: `VAE` with a tokenizer.
-        text_a: Str.
-        text_b: Str.
-        num_steps: Int of at least 2, sentences written. Defaults to `7`.
-        max_length: Positive int, the most words read and written. Defaults to `60`.
-
-    Returns:
-        List of tuples of the fraction of the way and the sentence there.
-
-    Raises:
-        ValueError: If `num_steps` is below 2, a sentence has no words, or the model
-            has no latent or no tokenizer.
-    """
-    if num_steps < 2:
-        raise ValueError(
-            f"`num_steps` must be at least 2. Received: num_steps={num_steps}"
-        )
-    tokenizer = _tokenizer(model)
-    _require_latent(model)
-    params = model.encode(tokenize(model, [text_a, text_b], max_length))
-    first, last = tf.unstack(model.posterior.point(params))
-    fractions = [step / (num_steps - 1) for step in range(num_steps)]
-    z = tf.stack([first + fraction * (last - first) for fraction in fractions])
-    written = tokenizer.detokenize(model.decode(z, max_length=max_length)).numpy()
-    return [
-        (fraction, text.decode("utf-8"))
-        for fraction, text in zip(fractions, written, strict=True)
-    ]
-
-
-def _tokenizer(model):
-    if model.tokenizer is None:
-        raise ValueError(
-            "Reading and writing text needs a tokenizer. Build the model with "
-            "`tokenizer=...`. Received: tokenizer=None"
-        )
-    return model.tokenizer
-
-
-def _require_latent(model):
-    if model.posterior is None:
-        raise ValueError(
-            f"A {type(model).__name__} has no latent to encode a sentence into; use "
-            "a VAE. It can only generate."
-        )

@@ -2,6 +2,7 @@
 
 from tfvae.objectives.bag_of_words import BagOfWords as BagOfWords
 from tfvae.objectives.copula import CopulaLikelihood as CopulaLikelihood
+from tfvae.objectives.coupling import Coupling as Coupling
 from tfvae.objectives.critics import CriticTerm as CriticTerm
 from tfvae.objectives.dual_kl import DualKL as DualKL
 from tfvae.objectives.kl import KL as KL

@@ -73,18 +73,13 @@ class DualKL(CriticTerm):
         self.hidden_dims = tuple(hidden_dims)
 
     def check(self, model):
-        """Refuses a model without a latent, and keeps its way to the prior."""
+        """Refuses a model without a latent."""
         super().check(model)
         if model.posterior is None:
             raise ValueError(
                 "`DualKL` compares a posterior with a prior. Use it in a `VAE`. "
                 "Received: a model without a posterior"
             )
-        # Detached records carry no distributions. A function, since Keras would take
-        # the model itself for a part of this layer.
-        self._make_prior = lambda size: model.prior.distribution(
-            model.prior_params(size)
-        )
 
     def build(self, shapes):
         """Creates the critic."""
@@ -108,10 +103,8 @@ class DualKL(CriticTerm):
 
     def _scores(self, forward, index, passes_gradient=True):
         """Scores the record's codes and draws of the prior, both float32 `[S, B]`."""
-        num_samples, size, _ = tf.unstack(tf.shape(forward.z))
-        prior = self._make_prior(size) if forward.prior is None else forward.prior
         seed = fold_in(fold_in(forward.seed, _STREAM), index)
-        fresh = draw(prior, num_samples, seed)
+        fresh = draw(forward.prior, tf.shape(forward.z)[0], seed)
         if not passes_gradient:
             fresh = tf.stop_gradient(fresh)
         return self._score(forward, forward.z), self._score(forward, fresh)

@@ -43,6 +43,11 @@ def dae(blueprint):
         "ptb": "nll 103.6, kl 8.6 (coupled); nelbo 102.6, kl 1.08 (ivae); "
         "nelbo 105.2, kl 1.74 (copula)"
     },
+    coupled={
+        "ptb": "nll 103.1, kl 9.5 (coupled)",
+        "yelp13": "nll 191.2, kl 8.0 (coupled)",
+        "yahoo": "nll 342.4, kl 12.8 (coupled)",
+    },
 )
 def vae(blueprint):
     """A Gaussian VAE with the setting's annealing of the KL weight.
@@ -59,6 +64,11 @@ def vae(blueprint):
 @preset(
     "Higgins et al. 2017; as in Wu et al. 2020 and Fang et al. 2019",
     {"ptb": "beta 0.8: nll 103.8, kl 11.0 (coupled); beta 0.5: nelbo 104.5 (ivae)"},
+    coupled={
+        "ptb": "beta 0.8: nll 103.3, kl 12.1; beta 1.2: nll 102.9, kl 8.6 (coupled)",
+        "yelp13": "beta 0.8: nll 191.5, kl 12.2; beta 1.2: nll 191.2, kl 6.9 (coupled)",
+        "yahoo": "beta 0.8: nll 342.8, kl 17.0; beta 1.2: nll 342.3, kl 11.3 (coupled)",
+    },
 )
 def beta_vae(blueprint, *, beta=0.8):
     """A VAE whose KL weight ends at beta.
@@ -76,6 +86,11 @@ def beta_vae(blueprint, *, beta=0.8):
 @preset(
     "Fu et al. 2019; as in Wu et al. 2020 and Fang et al. 2019",
     {"ptb": "nll 104.2, kl 1.6 (coupled); nelbo 103.1, kl 3.48 (ivae)"},
+    coupled={
+        "ptb": "nll 103.7, kl 2.4 (coupled)",
+        "yelp13": "nll 190.8, kl 2.0 (coupled)",
+        "yahoo": "nll 342.4, kl 4.4 (coupled)",
+    },
 )
 def cyclical_vae(blueprint, *, num_cycles=4, ratio=0.5):
     """A VAE whose KL weight rises anew in each of several cycles.

@@ -8,7 +8,7 @@ from tfvae.decoders import Bridge, RecurrentDecoder
 from tfvae.encoders import RecurrentEncoder
 from tfvae.latents import Gaussian
 from tfvae.models import VAE, LanguageModel
-from tfvae.objectives import Linear
+from tfvae.objectives import Coupling, Linear
 from tfvae.presets.learning_rate import Halving
 from tfvae.presets.settings import SETTINGS, Setting
 
@@ -32,6 +32,8 @@ class Blueprint:
         scale_schedules: Whether annealing and decay shrink or stretch with
             `total_steps` relative to the setting's budget.
         seed: Int, of noise in training.
+        coupling: `Coupling`, a copy of which ends the objective of every `VAE`; or
+            `None`.
     """
 
     setting: Setting | str
@@ -41,6 +43,7 @@ class Blueprint:
     total_steps: int | None = None
     scale_schedules: bool = False
     seed: int = 0
+    coupling: Coupling | None = None
 
     def __post_init__(self):
         """Looks up the setting and the vocabulary's size."""
@@ -128,18 +131,55 @@ class Blueprint:
             initializer=_uniform(s.weight_range),
         )
 
-    def vae(self, objective, *, posterior=None, prior=None, word_dropout=0.0):
-        """Assembles a `VAE`; posterior and prior default to Gaussians."""
+    def vae(
+        self,
+        objective,
+        *,
+        posterior=None,
+        prior=None,
+        decoder=None,
+        word_dropout=0.0,
+        pattern=None,
+        refiner=None,
+    ):
+        """Assembles a `VAE`.
+
+        Args:
+            objective: List of `Term`s; `coupling` comes after them.
+            posterior: `Latent`, or `None` for a diagonal Gaussian.
+            prior: `Latent`, or `None` for a standard normal.
+            decoder: `Decoder`, or `None` for the setting's.
+            word_dropout: Float in `[0, 1]`, of the setting's decoder.
+            pattern: What `VAE` takes under this name, or `None` for its default.
+            refiner: The same.
+
+        Returns:
+            A `VAE`.
+
+        Raises:
+            ValueError: If both a `decoder` and a `word_dropout` are given.
+        """
+        if decoder is not None and word_dropout:
+            raise ValueError(
+                "`word_dropout` is for the setting's decoder. Make `decoder` with it "
+                f"instead. Received: word_dropout={word_dropout} and a decoder"
+            )
+        options = {"pattern": pattern, "refiner": refiner}
+        terms = list(objective)
+        if self.coupling is not None:
+            # A term has weights of its own, and a blueprint makes many models.
+            terms.append(Coupling.from_config(self.coupling.get_config()))
         return VAE(
             self.encoder(),
             posterior or self.gaussian(),
-            self.decoder(word_dropout=word_dropout),
+            decoder or self.decoder(word_dropout=word_dropout),
             prior=prior,
             bridge=Bridge(self.setting.bridge_dims),
-            objective=objective,
+            objective=terms,
             share_embedding=self.setting.share_embedding,
             tokenizer=self.tokenizer,
             seed=self.seed,
+            **{name: value for name, value in options.items() if value is not None},
         )
 
     def language_model(self):

@@ -18,16 +18,11 @@ class StopAtStep(keras.callbacks.Callback):
     def __init__(self, num_steps):
         super().__init__()
         self.num_steps = num_steps
-        self.step = 0
-
-    def on_train_begin(self, logs=None):
-        """Reads the model's counter once; it moves by one a batch."""
-        self.step = int(self.model.step.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
         """Stops at the last step."""
-        self.step += 1
-        if self.step >= self.num_steps:
+        # Not a count of batches: a pattern may train before the model's step 0.
+        if int(self.model.step.numpy()) >= self.num_steps:
             self.model.stop_training = True
 
 
@@ -35,8 +30,9 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves the best and the last model and what resuming needs; may stop early.
 
     After each epoch: the last model with its optimizer, then the best one by the
-    model's `monitor` (the last one without validation), then `state.json`. A run
-    killed in between continues from the epoch before.
+    model's `monitor` (the last one without validation, or while a training pattern is
+    in a phase whose figures do not count), then `state.json`. A run killed in between
+    continues from the epoch before.
 
     Args:
         folder: `RunFolder`.
@@ -64,7 +60,10 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Updates the counters and saves."""
         state = self.state
-        value = (logs or {}).get(self.model.monitor)
+        pattern = self.model.pattern
+        value = None
+        if pattern is None or pattern.is_settled:
+            value = (logs or {}).get(self.model.monitor)
         better = value is None or state["best"] is None or value < state["best"]
         state["epoch"] = epoch + 1
         if better:

@@ -63,6 +63,12 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
             folder.create(recipe)
     first_epoch = state["epoch"] if state else 0
     total_steps = recipe.total_steps(steps_per_epoch)
+    num_batches = total_steps
+    position = first_epoch * steps_per_epoch
+    if model.pattern is not None:
+        num_batches += model.pattern.num_steps_before
+        position = int(model.pattern.num_batches.numpy())
+    first_pass, rest = divmod(position, steps_per_epoch)
     checkpoint = Checkpoint(
         folder,
         recipe.patience,
@@ -73,11 +79,11 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
     history = keras.callbacks.CSVLogger(folder.history, append=True)
     try:
         model.fit(
-            batches.repeated(first_epoch),
+            batches.repeated(first_pass).skip(rest),
             validation_data=validation and validation.dataset(),
             steps_per_epoch=steps_per_epoch,
             initial_epoch=first_epoch,
-            epochs=-(-total_steps // steps_per_epoch),
+            epochs=-(-num_batches // steps_per_epoch),
             shuffle=False,
             verbose=verbose,
             callbacks=[

@@ -1,0 +1,33 @@
+import pytest
+import tensorflow as tf
+
+from tests.serving.support import NUM_SAMPLES, make_model
+from tfvae.serving import export
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Takes the place of the seed before each test.
+
+    Setting one makes TensorFlow forget the functions that it has readied, which costs
+    more than the tests here do; `make_model` sets its own.
+    """
+
+
+@pytest.fixture(scope="session")
+def model():
+    """A tiny VAE with a tokenizer; its weights are far from their start."""
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def exported(model, tmp_path_factory):
+    """The folder of a version of that model's export."""
+    path = tmp_path_factory.mktemp("exports") / "tiny"
+    return export(model, path, num_samples=NUM_SAMPLES, max_length=7)
+
+
+@pytest.fixture(scope="session")
+def signatures(exported):
+    """The signatures of the export, loaded again."""
+    return tf.saved_model.load(exported).signatures

@@ -1,0 +1,74 @@
+import keras_tuner
+import numpy as np
+import pytest
+
+from tests.training.test_train import _rows
+from tfvae.training import Recipe
+from tfvae.tuning.hypermodel import TextHyperModel
+
+pytestmark = pytest.mark.filterwarnings(
+    # KerasTuner names the current thread in an old way.
+    "ignore:currentThread:DeprecationWarning",
+    "ignore:getName:DeprecationWarning",
+)
+
+
+@pytest.fixture(scope="module")
+def searched(tiny_recipe, tmp_path_factory):
+    """KerasTuner's own tuner after one trial."""
+    hypermodel = TextHyperModel(tiny_recipe, ["beta=1.0"])
+    tuner = keras_tuner.RandomSearch(
+        hypermodel,
+        objective=hypermodel.objective.for_tuner(),
+        max_trials=1,
+        directory=tmp_path_factory.mktemp("plain"),
+        project_name="beta",
+    )
+    tuner.search(verbose=0)
+    return tuner
+
+
+def test_plain_keras_tuner_gives_the_figures_of_train(searched, plain_run):
+    (trial,) = searched.oracle.get_best_trials()
+    costs = [float(row["val_nelbo"]) for row in _rows(plain_run)]
+    assert trial.score == pytest.approx(min(costs), rel=1e-6)
+    assert trial.best_step == int(np.argmin(costs))
+    assert searched.get_best_hyperparameters()[0].values == {"beta": 1.0}
+
+
+@pytest.mark.slow
+def test_plain_keras_tuner_keeps_the_best_weights(searched, plain_run):
+    (model,) = searched.get_best_models()
+    best = plain_run.load_model()
+    for one, other in zip(model.get_weights(), best.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_space_and_recipe_of_a_trial(tiny_recipe):
+    hypermodel = TextHyperModel(tiny_recipe, ["beta=0.1:1:log", "output_dropout=0,0.5"])
+    hp = keras_tuner.HyperParameters()
+    hypermodel.declare_hyperparameters(hp)
+    assert {each.name for each in hp.space} == {"beta", "output_dropout"}
+    hp.values.update({"beta": 1 / 3, "output_dropout": 0.5})
+    recipe = hypermodel.recipe_for(hp)
+    assert recipe.overrides == {
+        **tiny_recipe.overrides,
+        "beta": 0.333333,
+        "output_dropout": 0.5,
+    }
+    assert recipe.epochs == tiny_recipe.epochs
+    hp.values["tuner/epochs"] = 7
+    assert hypermodel.recipe_for(hp).epochs == 7
+
+
+def test_grid_declares_the_values_of_the_table(tiny_recipe):
+    hp = keras_tuner.HyperParameters()
+    TextHyperModel(tiny_recipe, grid=True).declare_hyperparameters(hp)
+    assert hp.space[0].values == [0.4, 0.5, 0.8, 1.0, 1.2]
+
+
+def test_refuses(tiny_recipe):
+    with pytest.raises(ValueError, match="Give `valid`"):
+        TextHyperModel(Recipe("beta_vae", train="train.txt"))
+    with pytest.raises(ValueError, match="`num_samples` must be positive"):
+        TextHyperModel(tiny_recipe, num_samples=0)

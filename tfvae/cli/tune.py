@@ -1,0 +1,174 @@
+"""`tfvae tune`: search the weights of a preset."""
+
+from tfvae.cli.train import parse_overrides
+
+HELP = "search the weights or sizes of a preset"
+DESCRIPTION = """\
+Train a preset with several values of its weights and compare them on a validation
+text. Each trial is a run folder in DIR/trials, for `tfvae evaluate`, `generate` and
+the others. The same command again continues a search that was interrupted: finished
+trials are kept, failed ones tried again, and --trials may be raised.
+
+  table.csv          one row a trial, also printed
+  sweep.png, .svg    NLL, KL and mutual information over each value (needs the extra
+                     tfvae[tune])
+
+--search takes names of options, alone for their declared range or with values or a
+range: copula_weight  copula_weight=0,0.2,0.4  copula_weight=0:0.8
+learning_rate=1e-4:1e-2:log. Without it the preset's weights are searched.
+
+example:
+  tfvae tune copula_vae --train train.txt --valid valid.txt --out sweeps/copula \\
+    --tuner grid --search copula_weight=0,0.1,0.2,0.4,0.6,0.8 --epochs 10
+  tfvae tune beta_vae --train train.txt --valid valid.txt --out sweeps/beta \\
+    --trials 12 --objective "nll - 0.5 * mi" --epochs 10 --workers 2
+"""
+
+
+def add_arguments(parser):
+    """Declares the arguments."""
+    parser.add_argument("preset", help="see `tfvae presets`")
+    parser.add_argument("--train", required=True, metavar="FILE", help="training text")
+    parser.add_argument(
+        "--valid", required=True, metavar="FILE", help="text that trials are judged by"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="search's folder")
+    parser.add_argument(
+        "--search",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="KEY[=VALUES]",
+        help="what to search (default: the preset's weights)",
+    )
+    parser.add_argument(
+        "--tuner",
+        default="random",
+        metavar="NAME",
+        help="random, grid, hyperband or bayesian, which needs the extra "
+        "tfvae[bayesian] (default: random)",
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="most trials (default: 10; the whole grid; one round of hyperband)",
+    )
+    parser.add_argument(
+        "--objective",
+        metavar="FIGURE",
+        help="what to minimise: val_nelbo, val_nll (importance weighted) or a trade "
+        'such as "nll - 0.5 * mi" (default: what training watches)',
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="posterior samples a sentence of the figures (default: 10)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that run trials side by side (default: this one alone)",
+    )
+    parser.add_argument(
+        "--setting", default="ivae", metavar="NAME", help="as of `tfvae train`"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="KEY=VALUE",
+        help="options of every trial, as of `tfvae train`",
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, metavar="N", help="passes over the text")
+    length.add_argument("--steps", type=int, metavar="N", help="batches to train on")
+    parser.add_argument(
+        "--scale-schedules", action="store_true", help="as of `tfvae train`"
+    )
+    parser.add_argument("--batch-size", type=int, metavar="N", help="sentences")
+    parser.add_argument(
+        "--max-length", type=int, metavar="N", help="longest sentence in words"
+    )
+    parser.add_argument(
+        "--too-long", choices=["error", "truncate", "drop"], default="error"
+    )
+    parser.add_argument(
+        "--column", default="text", help="column of .tsv and .jsonl files"
+    )
+    parser.add_argument("--tokenizer", choices=["word", "wordpiece"], default="word")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="end a trial after N epochs without a better validation figure",
+    )
+    parser.add_argument(
+        "--no-xla", action="store_true", help="for small texts, as of `tfvae train`"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument(
+        "--quiet", action="store_true", help="a line a trial instead of every epoch's"
+    )
+
+
+def run(args):
+    """Runs the command."""
+    import os
+
+    from tfvae.training import Recipe
+    from tfvae.tuning import Sweep, best_of, format_results, plot_results, tune
+
+    recipe = Recipe(
+        preset=args.preset,
+        train=args.train,
+        setting=args.setting,
+        valid=args.valid,
+        overrides=parse_overrides(args.set),
+        epochs=args.epochs,
+        steps=args.steps,
+        batch_size=args.batch_size,
+        max_length=args.max_length,
+        too_long=args.too_long,
+        column=args.column,
+        tokenizer=args.tokenizer,
+        patience=args.patience,
+        scale_schedules=args.scale_schedules,
+        xla=not args.no_xla,
+        seed=args.seed,
+    )
+    sweep = Sweep(
+        recipe,
+        search=tuple(args.search),
+        tuner=args.tuner,
+        objective=args.objective,
+        trials=args.trials,
+        num_samples=args.samples,
+    )
+    verbose = 0 if args.quiet else 2
+    results = tune(
+        sweep, args.out, workers=args.workers, verbose=verbose, report=_report
+    )
+    print(format_results(results))
+    try:
+        written = plot_results(results, os.path.join(args.out, "sweep"))
+    except ImportError:
+        written = []
+        print("No plot: matplotlib is not installed. Install `tfvae[tune]`.")
+    table = os.path.join(args.out, "table.csv")
+    print(f"Written: {', '.join([table, *written])}")
+    best = best_of(results)
+    print("Next:")
+    print(f"  tfvae evaluate {best['folder']} --data {args.valid}")
+    print(f"  tfvae generate {best['folder']} --num 10")
+
+
+def _report(result):
+    values = ", ".join(f"{name}={value}" for name, value in result["values"].items())
+    score = f"{result['objective']} {result['score']:.3f}"
+    print(f"trial {result['trial']}: {values}: {score}", flush=True)

@@ -1,0 +1,203 @@
+"""The nearest sentences by their latent codes."""
+
+import hashlib
+import itertools
+import os
+import zipfile
+
+import numpy as np
+
+from tfvae.models.encoding import encode
+
+_KEYS = {"points", "texts", "ends", "fingerprint"}
+
+
+class NeighbourIndex:
+    """Sentences with the directions of their codes, searched by cosine.
+
+    The search is exact: one matrix product with all codes.
+
+    Args:
+        texts: List of `N` str.
+        points: Float array `[N, Z]`, a code each.
+        fingerprint: Str that tells the model that made the codes.
+
+    Raises:
+        ValueError: If there is no sentence or the sizes differ.
+
+    References:
+        VAE-MINE, whose table of neighbours is of the posterior's mean and the cosine,
+        and leaves out the query.
+    """
+
+    def __init__(self, texts, points, fingerprint=""):
+        points = np.asarray(points, np.float32)
+        if len(texts) == 0 or points.ndim != 2 or len(texts) != len(points):
+            raise ValueError(
+                "`texts` and `points` must be as many, and at least one. Received: "
+                f"{len(texts)} texts, points of shape {points.shape}"
+            )
+        self.texts = list(texts)
+        self.fingerprint = fingerprint
+        self.points = _directions(points)
+
+    @classmethod
+    def build(cls, model, texts, *, max_length=None, batch_size=100):
+        """Encodes sentences, in batches.
+
+        Args:
+            model: `VAE` with a tokenizer.
+            texts: Iterable of str.
+            max_length: Int, words after which a sentence is cut, or `None`.
+            batch_size: Positive int, sentences at once.
+
+        Returns:
+            A `NeighbourIndex` of the posteriors' points.
+
+        Raises:
+            ValueError: If the model has no latent or no tokenizer, there is no
+                sentence, or one has no words.
+        """
+        kept, codes = [], []
+        batches = encode(model, texts, max_length=max_length, batch_size=batch_size)
+        for batch, points in batches:
+            kept += batch
+            codes.append(points)
+        points = np.concatenate(codes) if codes else np.zeros([0, 0])
+        return cls(kept, points, fingerprint_of(model))
+
+    def query(self, points, num=5, texts=None):
+        """Finds the nearest sentences.
+
+        Args:
+            points: Float array `[Q, Z]`.
+            num: Positive int, neighbours a query. Defaults to `5`.
+            texts: List of `Q` str, the sentences of the codes, or `None`. A neighbour
+                of the same words is left out.
+
+        Returns:
+            List of `Q` lists of at most `num` tuples of a sentence and its cosine, a
+            float in `[-1, 1]`, from large to small; of equal ones the first come
+            first.
+
+        Raises:
+            ValueError: If `num` is not positive or `Z` is another.
+        """
+        points = np.asarray(points, np.float32)
+        if num < 1:
+            raise ValueError(f"`num` must be positive. Received: num={num}")
+        if points.ndim != 2 or points.shape[1] != self.points.shape[1]:
+            raise ValueError(
+                f"`points` must have {self.points.shape[1]} columns, as the index has. "
+                f"Received: shape={points.shape}"
+            )
+        texts = [None] * len(points) if texts is None else texts
+        cosines = _directions(points) @ self.points.T
+        return [
+            list(itertools.islice(self._ranked(row, text), num))
+            for row, text in zip(cosines, texts, strict=True)
+        ]
+
+    def _ranked(self, cosines, text):
+        for place in np.argsort(-cosines, kind="stable"):
+            other = self.texts[place]
+            if text is None or other.split() != text.split():
+                yield other, float(np.clip(cosines[place], -1.0, 1.0))
+
+    def save(self, path):
+        """Writes the index to an `.npz` file, whole or not at all.
+
+        Args:
+            path: Path of the file; it is replaced.
+        """
+        encoded = [text.encode("utf-8") for text in self.texts]
+        beside = f"{os.fspath(path)}.partial"
+        with open(beside, "wb") as file:
+            np.savez_compressed(
+                file,
+                points=self.points,
+                # One block of bytes: NumPy pads strings to the longest.
+                texts=np.frombuffer(b"".join(encoded), np.uint8),
+                ends=np.cumsum([len(text) for text in encoded]),
+                fingerprint=np.array(self.fingerprint),
+            )
+        os.replace(beside, path)
+
+    @classmethod
+    def load(cls, path, model=None):
+        """Reads an index.
+
+        Args:
+            path: Path of the file.
+            model: `VAE` that must have made the index, or `None` not to check.
+
+        Returns:
+            A `NeighbourIndex`.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged or no index, or another model's.
+        """
+        if not os.path.exists(path):
+            raise FileNotFoundError(
+                f"{path}: no such index. Make it from a text: give --data too."
+            )
+        arrays = _read(path)
+        if model is not None and str(arrays["fingerprint"]) != fingerprint_of(model):
+            num_columns = arrays["points"].shape[-1]
+            raise ValueError(
+                f"{path}: the index was made by another model, with codes of "
+                f"{num_columns} numbers; this one's have {model.posterior.latent_dim}. "
+                "Choose another file, or delete it to make it anew."
+            )
+        content, starts = arrays["texts"].tobytes(), [0, *arrays["ends"].tolist()]
+        texts = [
+            content[start:end].decode("utf-8")
+            for start, end in itertools.pairwise(starts)
+        ]
+        return cls(texts, arrays["points"], str(arrays["fingerprint"]))
+
+
+def digest(texts):
+    """Computes a str that tells lists of sentences apart."""
+    total = hashlib.sha256()
+    for text in texts:
+        total.update(text.encode("utf-8") + b"\n")
+    return total.hexdigest()
+
+
+def fingerprint_of(model):
+    """Computes a str that tells models apart by what encodes: their weights.
+
+    Args:
+        model: `VAE`.
+
+    Returns:
+        Str.
+    """
+    total = hashlib.sha256()
+    for part in (model.encoder, model.posterior):
+        for weights in part.get_weights():
+            total.update(str(weights.shape).encode())
+            total.update(np.ascontiguousarray(weights).tobytes())
+    return total.hexdigest()
+
+
+def _read(path):
+    try:
+        # Opened here: NumPy leaves a damaged file open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as loaded:
+            arrays = {name: loaded[name] for name in loaded.files}
+    except (zipfile.BadZipFile, EOFError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: no index, or a damaged one. Delete it to make it anew."
+        ) from error
+    if not _KEYS <= set(arrays):
+        raise ValueError(f"{path}: no index of neighbours. Choose another file.")
+    return arrays
+
+
+def _directions(points):
+    norms = np.linalg.norm(points, axis=1, keepdims=True)
+    # A code of zero has no direction: its cosines are 0.
+    return points / np.maximum(norms, np.finfo(np.float32).tiny)

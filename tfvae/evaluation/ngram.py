@@ -1,0 +1,264 @@
+"""An n-gram language model of text, to score samples and to be learned from them."""
+
+import os
+import typing
+
+import numpy as np
+
+from tfvae.evaluation import ngram_tables
+from tfvae.evaluation.likelihood import perplexity
+from tfvae.evaluation.ngram_tables import END, START, UNKNOWN
+from tfvae.text.vocabulary import chunks
+
+_CHUNK = 8192
+_SPECIAL = ("<unk>", "<s>", "</s>")
+_UNKNOWN_IS = ("word", "skipped")
+
+
+class NgramScore(typing.NamedTuple):
+    """What an n-gram model says of a text.
+
+    Attributes:
+        word_nats: Float, `-log p` of all words, in nats.
+        end_nats: Float, `-log p` of the ends of all sentences, in nats.
+        num_words: Int.
+        num_sentences: Int.
+        num_unknown: Int, words that the model does not know or that are `<unk>`.
+    """
+
+    word_nats: float
+    end_nats: float
+    num_words: int
+    num_sentences: int
+    num_unknown: int
+
+    def perplexity(self, count_end=True):
+        """Computes `exp(nats / tokens)`.
+
+        Args:
+            count_end: Whether `</s>` is predicted and counted. Defaults to `True`.
+
+        Returns:
+            Float.
+        """
+        if not count_end:
+            return perplexity(self.word_nats, self.num_words)
+        return perplexity(
+            self.word_nats + self.end_nats, self.num_words + self.num_sentences
+        )
+
+
+class NgramModel:
+    """An interpolated n-gram model with modified Kneser-Ney smoothing.
+
+    Each order takes three discounts from its counts, for counts of 1, 2 and more;
+    lower orders count the different words before an n-gram. `<s>` is given, `</s>` is
+    predicted. The vocabulary holds `<unk>`: the model gives a word that it does not
+    know the probability of `<unk>`.
+
+    Made by `fit` or `load`.
+
+    Attributes:
+        words: List of str, the vocabulary; `<unk>`, `<s>` and `</s>` first.
+        order: Int, the most words in an n-gram.
+        discounts: List of triples of floats, one for each order.
+
+    Example:
+    >>> model = NgramModel.fit(["a b", "a c", "b a"], order=2)
+    >>> round(sum(model.probability(w, ["a"]) for w in model.words), 6)
+    1.0
+    >>> model.score(["a b c"]).num_words
+    3
+
+    References:
+        Chen and Goodman 1999, An Empirical Study of Smoothing Techniques for Language
+        Modeling. Heafield et al. 2013, Scalable Modified Kneser-Ney Language Model
+        Estimation, whose treatment of `<s>`, of the uniform distribution and of texts
+        that are too small for discounts is the one here.
+    """
+
+    def __init__(self, words, tables, discounts):
+        self.words = list(words)
+        self.discounts = [tuple(triple) for triple in discounts]
+        self.order = len(tables)
+        self._tables = tables
+        self._ids = {word: index for index, word in enumerate(self.words)}
+        # Written out in a text they are words like any unknown one.
+        for word in _SPECIAL:
+            self._ids[word] = UNKNOWN
+
+    @classmethod
+    def fit(cls, texts, order=5, *, vocabulary=None, unknown="word", discounts=None):
+        """Learns a model from sentences.
+
+        Args:
+            texts: Iterable of str, words separated by whitespace.
+            order: Positive int. Defaults to `5`.
+            vocabulary: Iterable of str, the words to know, or `None` for all words of
+                the texts. Others become `<unk>`; those that the texts lack get a
+                share of the uniform distribution.
+            unknown: What becomes of `<unk>` and words outside of the vocabulary here:
+                `"word"`, `<unk>` is learned like any word; or `"skipped"`, it is left
+                out, as KenLM does when it is told to skip symbols, and has the
+                probability of a word never seen. Defaults to `"word"`.
+            discounts: A triple of floats for each order, single words first, or
+                `None` to derive them.
+
+        Returns:
+            An `NgramModel`.
+
+        Raises:
+            ValueError: If there is no known word, or an argument is out of range.
+        """
+        if order < 1 or unknown not in _UNKNOWN_IS:
+            raise ValueError(
+                f"`order` must be positive and `unknown` one of {_UNKNOWN_IS}. "
+                f"Received: order={order}, unknown={unknown!r}"
+            )
+        if discounts is not None and [len(d) for d in discounts] != [3] * order:
+            raise ValueError(
+                f"`discounts` must hold three floats for each of {order} orders. "
+                f"Received: {discounts}"
+            )
+        ids = {word: index for index, word in enumerate(_SPECIAL)}
+        for word in vocabulary or ():
+            ids.setdefault(word, len(ids))
+        words, places = _read(texts, ids, vocabulary is None, unknown == "skipped")
+        if not (words > END).any():
+            raise ValueError(
+                "`texts` must hold a word to learn, other than `<unk>`. Received: "
+                f"{int((words == END).sum())} sentences without"
+            )
+        counts = ngram_tables.count(words, places, order, len(ids))
+        if discounts is None:
+            discounts = [ngram_tables.derive_discounts(each.counts) for each in counts]
+        return cls(ids, ngram_tables.estimate(counts, discounts, len(ids)), discounts)
+
+    def score(self, texts):
+        """Scores sentences.
+
+        Args:
+            texts: Iterable of str.
+
+        Returns:
+            An `NgramScore`.
+
+        Raises:
+            ValueError: If there is no sentence, or no word that the model knows.
+        """
+        totals = np.zeros(5)
+        for chunk in chunks(texts, _CHUNK):
+            words, places = _read(chunk, self._ids, grow=False, skip=False)
+            nats = -self._log_probs(words, places)
+            # An end is told by its place: a text cannot hold one.
+            ends = np.append(places[1:] == 0, True)
+            inside = ~ends & (places > 0)
+            unknown = inside & (words == UNKNOWN)
+            sums = (nats[inside].sum(), nats[ends].sum())
+            totals += [*sums, inside.sum(), ends.sum(), unknown.sum()]
+        score = NgramScore(*totals[:2].tolist(), *totals[2:].astype(int).tolist())
+        if score.num_words == score.num_unknown:
+            raise ValueError(
+                "`texts` must hold words that the n-gram model knows. Received: "
+                f"{score.num_sentences} sentences, {score.num_unknown} unknown words"
+            )
+        return score
+
+    def probability(self, word, context=()):
+        """Gives the probability of a word after others.
+
+        Args:
+            word: Str; `"</s>"` for the end.
+            context: Sequence of str, the words before it; `"<s>"` may be the first.
+
+        Returns:
+            Float; 0 for `"<s>"`.
+        """
+        ids = [self._ids.get(each, UNKNOWN) for each in context]
+        starts = bool(ids) and context[0] == "<s>"
+        if starts:
+            ids[0] = START
+        last = {"</s>": END, "<s>": START}.get(word, self._ids.get(word, UNKNOWN))
+        # Place 0 has nothing before it, whatever its word is.
+        words = np.array([*ids, last] if ids else [START, last])
+        places = np.arange(len(words))
+        if not ids:
+            places[1] = 0
+        probs = ngram_tables.look_up(self._tables, words, places, len(self.words))
+        return float(probs[-1])
+
+    def save(self, path):
+        """Writes the model to one file.
+
+        Args:
+            path: Path ending in `.npz`.
+
+        Raises:
+            ValueError: If the path has another ending.
+        """
+        if not os.fspath(path).endswith(".npz"):
+            raise ValueError(f"`path` must end in .npz. Received: path={path!r}")
+        arrays = {
+            f"{name}_{index}": array
+            for index, table in enumerate(self._tables)
+            for name, array in table._asdict().items()
+        }
+        words = np.frombuffer("\n".join(self.words).encode("utf-8"), np.uint8)
+        np.savez(path, words=words, discounts=np.array(self.discounts), **arrays)
+
+    @classmethod
+    def load(cls, path):
+        """Reads a model that `save` wrote.
+
+        Args:
+            path: Path.
+
+        Returns:
+            An `NgramModel`.
+        """
+        with np.load(path, allow_pickle=False) as arrays:
+            words = arrays["words"].tobytes().decode("utf-8").split("\n")
+            discounts = arrays["discounts"].tolist()
+            tables = [
+                ngram_tables.Table(
+                    *(arrays[f"{name}_{i}"] for name in ngram_tables.Table._fields)
+                )
+                for i in range(len(discounts))
+            ]
+        return cls(words, tables, discounts)
+
+    def _log_probs(self, words, places):
+        probs = ngram_tables.look_up(self._tables, words, places, len(self.words))
+        with np.errstate(divide="ignore"):
+            return np.log(probs)
+
+
+def _read(texts, ids, grow, skip):
+    """Turns sentences into ids from `<s>` to `</s>`, and places within the sentence.
+
+    Args:
+        texts: Iterable of str.
+        ids: Dict from word to id.
+        grow: Whether words that it lacks are added to it.
+        skip: Whether unknown words are left out.
+
+    Returns:
+        Pair of int32 arrays `[P]`.
+    """
+    words, lengths = [], []
+    for text in texts:
+        sentence = text.split()
+        if grow:
+            found = [ids.setdefault(word, len(ids)) for word in sentence]
+        else:
+            found = [ids.get(word, UNKNOWN) for word in sentence]
+        found = [index if index > END else UNKNOWN for index in found]
+        if skip:
+            found = [index for index in found if index != UNKNOWN]
+        words.append(np.array([START, *found, END], np.int32))
+        lengths.append(len(found) + 2)
+    if not words:
+        return np.empty(0, np.int32), np.empty(0, np.int32)
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+    return np.concatenate(words), places.astype(np.int32)

@@ -1,0 +1,195 @@
+"""A deterministic path beside the stochastic one, as in Coupled-VAE."""
+
+import keras
+import tensorflow as tf
+
+from tfvae.objectives.schedule import as_schedule
+from tfvae.objectives.term import Term
+from tfvae.seeds import fold_in
+
+_DISTANCES = ("rational_quadratic", "squared_euclidean")
+_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_ROLES = ("posterior", "bridge", "decoder")
+# Tells these masks from the draws of other terms on the same record.
+_STREAM = 103
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class Coupling(Term):
+    """Couples a model with a deterministic path that shares its encoder.
+
+    The path has a posterior head, a bridge and a decoder of its own, and no noise: the
+    head's `point` is its latent code. It adds two costs:
+
+    - `coupled_reconstruction`, `-log p(x|z)` on that path in nats, whose gradient
+      reaches the shared encoder;
+    - `matching`, the distance of the model's memory from that path's, the mean over
+      samples. No gradient reaches the deterministic path from it.
+
+    With `d2 = sum((memory - deterministic memory) ** 2)` the distance is either
+    `"squared_euclidean"`, `d2`, or `"rational_quadratic"`, minus the sum of
+    `C / (C + d2)` over the scales 0.1, 0.2, 0.5, 1, 2, 5 and 10 with
+    `C = 2 * Z * scale`, which is between -7 and 0.
+
+    The model's bounds are as without this term, and none of the path is used after
+    training.
+
+    Args:
+        reconstruction_weight: Float or `Schedule`, the paper's lambda_r. Defaults to
+            `1.0`.
+        matching_weight: Float or `Schedule`, the paper's lambda_m. Defaults to `0.1`.
+        distance: `"rational_quadratic"` or `"squared_euclidean"`. Defaults to the
+            former.
+        share_embedding: Whether the path's decoder uses the word vectors of the
+            model's. Defaults to `True`.
+        posterior: `Latent` of the path, or `None` for one like the model's. Weights
+            that its `point` does not read, such as a head for the variance, are not
+            trained.
+        bridge: `Bridge` of the path, or `None` for one like the model's.
+        decoder: `Decoder` of the path, or `None` for one like the model's.
+
+    Raises:
+        ValueError: If `distance` is unknown.
+
+    References:
+        Wu et al. 2020, On the Encoder-Decoder Incompatibility in Variational Text
+        Modeling and Beyond, section 3.3 and appendix B. The paper prints a Euclidean
+        distance, its released code squares it, as here. The kernel's constant
+        has the width of the latent, although memories have another, as there.
+    """
+
+    def __init__(
+        self,
+        reconstruction_weight=1.0,
+        matching_weight=0.1,
+        distance="rational_quadratic",
+        share_embedding=True,
+        posterior=None,
+        bridge=None,
+        decoder=None,
+        *,
+        name="coupling",
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if distance not in _DISTANCES:
+            raise ValueError(
+                f"`distance` must be one of {_DISTANCES}. "
+                f"Received: distance={distance!r}"
+            )
+        self.reconstruction_weight = as_schedule(reconstruction_weight)
+        self.matching_weight = as_schedule(matching_weight)
+        self.distance = distance
+        self.share_embedding = share_embedding
+        self.posterior = posterior
+        self.bridge = bridge
+        self.decoder = decoder
+
+    def check(self, model):
+        """Refuses a model without a latent, and makes parts like the model's."""
+        super().check(model)
+        if model.posterior is None:
+            raise ValueError(
+                "`Coupling` adds a path to one through a latent. Use it in a `VAE`. "
+                "Received: a model without a posterior"
+            )
+        for role in _ROLES:
+            setattr(self, f"coupled_{role}", self._own_part(role, getattr(model, role)))
+        if self.share_embedding:
+            self._share_embedding(model.decoder)
+
+    def _own_part(self, role, of_model):
+        """Gives the part of a role that the path uses, not built."""
+        given = getattr(self, role)
+        if given is None:
+            return type(of_model).from_config(of_model.get_config())
+        if given is of_model:
+            raise ValueError(
+                f"`{role}` must be a part of its own, since the paths share the "
+                "encoder alone. Leave it out for one like the model's. "
+                f"Received: {role}, the model's own"
+            )
+        return given
+
+    def _share_embedding(self, decoder):
+        """Puts the model's word vectors into the path's decoder."""
+        for name in ("vocabulary_size", "embedding_dim"):
+            sizes = getattr(self.coupled_decoder, name), getattr(decoder, name)
+            if sizes[0] != sizes[1]:
+                raise ValueError(
+                    f"`decoder` needs the `{name}` of the model's decoder to share "
+                    f"word vectors. Received: {sizes[0]} and {sizes[1]}"
+                )
+        self.coupled_decoder.embedding = decoder.embedding
+
+    def build(self, shapes):
+        """Creates the path's weights, after those of the model.
+
+        Raises:
+            ValueError: If the path's memory is of another width than the model's.
+        """
+        posterior, bridge = self.coupled_posterior, self.coupled_bridge
+        posterior.build((None, shapes["code"]))
+        _freeze_unread(posterior, shapes["code"])
+        bridge.build(posterior.latent_dim, shapes.get("context"))
+        if bridge.memory_dim != shapes["memory"]:
+            raise ValueError(
+                "`bridge` must give a memory as wide as the model's. Received: "
+                f"{bridge.memory_dim} and {shapes['memory']}"
+            )
+        self.coupled_decoder.build(bridge.memory_dim)
+        self._latent_dim = shapes["z"]
+        super().build(shapes)
+
+    def costs(self, forward):
+        """Gives `coupled_reconstruction` and `matching`, float32 `[B]`."""
+        params = self.coupled_posterior(forward.code, training=forward.training)
+        z = self.coupled_posterior.point(params)
+        memory = self.coupled_bridge(z[None], forward.context)
+        log_likelihood = self.coupled_decoder.log_prob(
+            forward.inputs["tokens"],
+            memory,
+            seed=fold_in(forward.seed, _STREAM),
+            training=forward.training,
+        )
+        return {
+            "coupled_reconstruction": -log_likelihood[0],
+            "matching": self._distance(forward.memory, tf.stop_gradient(memory)),
+        }
+
+    def weighted(self, costs, step):
+        """Adds up the mean costs, each times its own weight; see `Term.weighted`."""
+        weights = {
+            "coupled_reconstruction": self.reconstruction_weight,
+            "matching": self.matching_weight,
+        }
+        total, by_name = 0.0, {}
+        for name, schedule in weights.items():
+            weight = schedule(step) if step is not None else float(schedule.final)
+            weight = tf.convert_to_tensor(weight, tf.float32)
+            total += weight * tf.reduce_mean(costs[name])
+            by_name[f"{name}_weight"] = weight
+        return total, by_name
+
+    def _distance(self, memory, deterministic):
+        """Computes the distance `[B]` of memories `[S, B, U]` from `[1, B, U]`."""
+        difference = tf.cast(memory, tf.float32) - tf.cast(deterministic, tf.float32)
+        squared = tf.reduce_sum(difference**2, -1)
+        if self.distance == "rational_quadratic":
+            constants = [2.0 * self._latent_dim * scale for scale in _SCALES]
+            squared = -tf.add_n([c / (c + squared) for c in constants])
+        return tf.reduce_mean(squared, 0)
+
+
+def _freeze_unread(posterior, code_dim):
+    """Takes weights out of training that a posterior's point does not depend on.
+
+    An optimizer would warn of them in every step, as weights without gradients.
+    """
+    weights = posterior.trainable_variables
+    with tf.GradientTape() as tape:
+        point = posterior.point(posterior(tf.zeros([1, code_dim])))
+    gradients = tape.gradient(point, [weight.value for weight in weights])
+    for weight, gradient in zip(weights, gradients, strict=True):
+        if gradient is None:
+            weight.trainable = False

@@ -1,0 +1,160 @@
+"""What an export answers: a table of signatures."""
+
+import dataclasses
+import typing
+
+import tensorflow as tf
+
+TEXT = tf.TensorSpec([None], tf.string)
+SEED = tf.TensorSpec([None, 2], tf.int32)
+TEMPERATURE = tf.TensorSpec([None], tf.float32)
+FRACTION = tf.TensorSpec([None], tf.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A named function of an export.
+
+    A model with more inputs brings signatures of its own: pass them to `export`.
+
+    Attributes:
+        name: Str.
+        compute: Function of an `Engine` and a tensor for each input, by name, to a
+            dict of tensors `[B, ...]`. A row of the outputs must depend on the same
+            row of the inputs alone.
+        inputs: Dict of `tf.TensorSpec`s; the first dimension is the batch.
+        description: Str, one line for the model card.
+    """
+
+    name: str
+    compute: typing.Callable
+    inputs: dict
+    description: str
+
+    def trace(self, engine):
+        """Traces the function for batches of any size.
+
+        Args:
+            engine: `Engine`.
+
+        Returns:
+            A concrete function; its floating outputs are float32.
+        """
+
+        @tf.function(autograph=False)
+        def run(**inputs):
+            outputs = self.compute(engine, **_checked(inputs, self.inputs))
+            return {name: _float32(value) for name, value in outputs.items()}
+
+        specs = {
+            name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
+            for name, spec in self.inputs.items()
+        }
+        return run.get_concrete_function(**specs)
+
+
+def signatures_of(model):
+    """Lists the signatures that a model can answer.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+
+    Returns:
+        List of `Signature`s, the default one first.
+    """
+    score = Signature(
+        "score", _score, {"text": TEXT, "seed": SEED}, "costs of a text in nats"
+    )
+    writing = {"seed": SEED, "temperature": TEMPERATURE}
+    if model.posterior is None:
+        generate = "a sentence"
+        return [score, Signature("generate", _generate, writing, generate)]
+    z = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
+    return [
+        Signature(
+            "reconstruct",
+            _reconstruct,
+            {"text": TEXT, **writing},
+            "the text written again from the posterior's point",
+        ),
+        Signature(
+            "encode",
+            _encode,
+            {"text": TEXT, "seed": SEED},
+            "the posterior's point, a sample of it and its parameters",
+        ),
+        Signature("decode", _decode, {"z": z, **writing}, "a sentence from a code"),
+        Signature(
+            "generate", _generate, writing, "a sentence from a draw of the prior"
+        ),
+        Signature(
+            "interpolate",
+            _interpolate,
+            {"text_a": TEXT, "text_b": TEXT, "fraction": FRACTION},
+            "the most probable sentence on the line between two posteriors' points; "
+            "fraction 0 is text_a, 1 is text_b",
+        ),
+        score,
+    ]
+
+
+def _reconstruct(engine, text, seed, temperature):
+    z, truncated = engine.point(text)
+    written = engine.write(z, seed, temperature)
+    return {**written, "z": z, "truncated": truncated}
+
+
+def _encode(engine, text, seed):
+    tokens, truncated = engine.read(text)
+    params = engine.encode(tokens)
+    sample = engine.sample_posterior(params, seed, 1)[0][0]
+    point = engine.model.posterior.point(params)
+    return {**params, "point": point, "sample": sample, "truncated": truncated}
+
+
+def _decode(engine, z, seed, temperature):
+    return engine.write(z, seed, temperature)
+
+
+def _generate(engine, seed, temperature):
+    if not engine.has_latent:
+        return engine.write(None, seed, temperature)
+    z = engine.sample_prior(seed)
+    return {**engine.write(z, seed, temperature), "z": z}
+
+
+def _interpolate(engine, text_a, text_b, fraction):
+    first, first_truncated = engine.point(text_a)
+    last, last_truncated = engine.point(text_b)
+    z = first + fraction[:, None] * (last - first)
+    greedy = tf.zeros_like(fraction)
+    written = engine.write(z, tf.zeros([tf.shape(z)[0], 2], tf.int32), greedy)
+    return {**written, "z": z, "truncated": first_truncated | last_truncated}
+
+
+def _score(engine, text, seed):
+    tokens, truncated = engine.read(text)
+    num_tokens = tf.math.count_nonzero(tokens, axis=1, dtype=tf.int32) + 1
+    return {
+        **engine.score(tokens, seed),
+        "num_tokens": num_tokens,
+        "num_samples": tf.fill(tf.shape(num_tokens), engine.num_samples),
+        "truncated": truncated,
+    }
+
+
+def _checked(inputs, specs):
+    """Turns inputs of a wrong shape into an error of one line."""
+    rows = tf.stack([tf.shape(value)[0] for value in inputs.values()])
+    message = f"inputs {', '.join(inputs)} need one number of rows"
+    with tf.control_dependencies(
+        [tf.debugging.assert_equal(rows, rows[0], message=message)]
+    ):
+        return {
+            name: tf.ensure_shape(value, specs[name].shape)
+            for name, value in inputs.items()
+        }
+
+
+def _float32(value):
+    return tf.cast(value, tf.float32) if value.dtype.is_floating else value
