@@ -1,0 +1,189 @@
+"""What a run folder tells of its run."""
+
+import csv
+import dataclasses
+import glob
+import json
+import math
+import os
+import shlex
+import typing
+
+from tfvae.evaluation.measures import MEASURE_FIGURES
+from tfvae.training import Recipe, RunFolder
+
+_NO_MEASURES = ("recipe.json", "state.json")
+
+
+class Result(typing.NamedTuple):
+    """Figures of one evaluation.
+
+    Attributes:
+        source: Str, where they are from.
+        figures: Dict as of `tfvae.evaluation.measures.measure`.
+    """
+
+    source: str
+    figures: dict
+
+
+@dataclasses.dataclass
+class RunRecord:
+    """All that a report says of one run.
+
+    Attributes:
+        name: Str, by which the page calls the run.
+        folder: `RunFolder`.
+        recipe: `Recipe`.
+        state: Dict of `RunFolder.load_state`, or `None`.
+        history: Dict from a column of `history.csv` to its floats, NaN where empty.
+        results: List of `Result`.
+        parts: Dict from a part of the model to its class's name, empty without model.
+        observation: `Observation` of the latent space, or `None`.
+        reading: `Reading`, sentences that the model wrote, or `None`.
+        notes: List of sentences on what is missing and why.
+    """
+
+    name: str
+    folder: RunFolder
+    recipe: Recipe
+    state: dict | None
+    history: dict
+    results: list
+    parts: dict = dataclasses.field(default_factory=dict)
+    observation: typing.Any = None
+    reading: typing.Any = None
+    notes: list = dataclasses.field(default_factory=list)
+
+    @property
+    def best_row(self):
+        """Index into the history of the epoch whose model is kept, or `None`."""
+        best = (self.state or {}).get("best_epoch")
+        epochs = self.history.get("epoch", [])
+        return epochs.index(best - 1) if best and best - 1 in epochs else None
+
+    @property
+    def has_model(self):
+        """Whether the run has finished an epoch."""
+        return os.path.exists(self.folder.model)
+
+
+def read_run(path, name=None):
+    """Reads a run folder, all but its model.
+
+    Args:
+        path: Path of the folder.
+        name: Str, or `None` for the folder's own name.
+
+    Returns:
+        A `RunRecord`.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run.
+        ValueError: If one of its files is damaged.
+    """
+    folder = RunFolder(path)
+    recipe = folder.load_recipe()
+    record = RunRecord(
+        name=name or os.path.basename(os.path.abspath(path)),
+        folder=folder,
+        recipe=recipe,
+        state=folder.load_state(),
+        history=read_history(folder.history),
+        results=list(_kept_results(folder.path)),
+    )
+    state = record.state
+    if state is None:
+        record.notes.append("The run has not finished an epoch: there is no model yet.")
+    elif not (state["finished"] or state["stopped"]):
+        record.notes.append(
+            f"The run is unfinished: {state['epoch']} epochs are done, and all figures "
+            "are of what there is so far."
+        )
+    return record
+
+
+def read_history(path):
+    """Reads the curves of a run.
+
+    Args:
+        path: Path of `history.csv`.
+
+    Returns:
+        Dict from column to list of floats, `epoch` as ints; NaN where a cell is empty.
+        Empty where there is no file or no row.
+
+    Raises:
+        ValueError: If a row is malformed.
+    """
+    if not os.path.exists(path):
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise ValueError(
+                f"{path}, line {number}: the header names {len(header)} columns. "
+                f"Received: {len(row)}"
+            )
+    columns = zip(header, zip(*rows, strict=True), strict=True) if rows else ()
+    found = {name: [_number(cell, path) for cell in cells] for name, cells in columns}
+    if "epoch" in found:
+        found["epoch"] = [int(epoch) for epoch in found["epoch"]]
+    return found
+
+
+def command_of(recipe, out):
+    """Words the command that trains by a recipe.
+
+    Args:
+        recipe: `Recipe`.
+        out: Path of the run folder.
+
+    Returns:
+        Str, for a shell.
+    """
+    command = ["tfvae", "train", recipe.preset, "--train", recipe.train]
+    for field in dataclasses.fields(recipe):
+        value = getattr(recipe, field.name)
+        flag = "--" + field.name.replace("_", "-")
+        if field.name in ("preset", "train", "overrides") or value == field.default:
+            continue
+        if isinstance(value, bool):
+            command.append("--no-xla" if field.name == "xla" else flag)
+        else:
+            command += [flag, str(value)]
+    if recipe.overrides:
+        pairs = recipe.overrides.items()
+        command += ["--set", *(f"{key}={value}" for key, value in pairs)]
+    return shlex.join([*command, "--out", out])
+
+
+def _kept_results(path):
+    """Yields the evaluations that lie in a run folder."""
+    for file in sorted(glob.glob(os.path.join(glob.escape(path), "*.json"))):
+        name = os.path.basename(file)
+        if name in _NO_MEASURES:
+            continue
+        with open(file, encoding="utf-8") as stream:
+            try:
+                content = json.load(stream)
+            except json.JSONDecodeError as error:
+                raise ValueError(
+                    f"{file}: not JSON, {error.msg} in line {error.lineno}. Delete the "
+                    "file, or write it again by `tfvae evaluate --json`."
+                ) from error
+        if isinstance(content, dict):
+            # A trial of `tfvae tune` keeps its figures one level below.
+            figures = content.get("figures", content)
+            if isinstance(figures, dict) and set(figures) & set(MEASURE_FIGURES):
+                yield Result(name, figures)
+
+
+def _number(cell, path):
+    if cell in ("", "NA"):
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise ValueError(f"{path}: cells must be numbers. Received: {cell!r}") from error

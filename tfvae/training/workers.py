@@ -1,0 +1,300 @@
+"""Training on several devices or machines that share each batch."""
+
+import contextlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.training.run_folder import RunFolder
+
+STRATEGIES = ("none", "mirrored", "multi_worker")
+
+
+class Workers:
+    """The processes and devices of a run.
+
+    Every process runs the same program. Each replica, a device of a process, takes
+    its rows of every training batch and draws noise of its own; gradients and figures
+    are means over the whole batch. Validation batches go round whole, one a replica.
+
+    Without a strategy there is one worker, and all methods hand through what they get.
+
+    Args:
+        strategy: `"none"`; `"mirrored"` for all GPUs of this machine (all logical CPUs
+            where there is none); or `"multi_worker"` for the machines that the
+            environment variable `TF_CONFIG` names.
+
+    Raises:
+        ValueError: If the strategy is unknown, or `TF_CONFIG` is not as it should be.
+    """
+
+    def __init__(self, strategy="none"):
+        if strategy not in STRATEGIES:
+            raise ValueError(
+                f"`strategy` must be one of {', '.join(STRATEGIES)}. "
+                f"Received: {strategy!r}"
+            )
+        self.index, self.num_workers = 0, 1
+        if strategy == "none":
+            self.strategy = tf.distribute.get_strategy()
+        elif strategy == "mirrored":
+            devices = tf.config.list_logical_devices("GPU")
+            devices = devices or tf.config.list_logical_devices("CPU")
+            self.strategy = tf.distribute.MirroredStrategy([d.name for d in devices])
+        else:
+            self.index, self.num_workers = _place(os.environ.get("TF_CONFIG", ""))
+            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        self.num_replicas = self.strategy.num_replicas_in_sync
+        self._num_local = self.num_replicas // self.num_workers
+
+    @property
+    def is_chief(self):
+        """Whether this process keeps the run folder."""
+        return self.index == 0
+
+    @contextlib.contextmanager
+    def folder(self, path, resume):
+        """Gives the run folder, a temporary one unless this process is the chief.
+
+        With `resume` the others get the chief's state, so that machines need no
+        folder in common.
+
+        Args:
+            path: Path of the run folder.
+            resume: Whether the run is to be continued.
+
+        Yields:
+            `RunFolder`.
+        """
+        with contextlib.ExitStack() as stack:
+            if not self.is_chief:
+                parent = stack.enter_context(tempfile.TemporaryDirectory())
+                path = os.path.join(parent, os.path.basename(os.path.abspath(path)))
+            folder = RunFolder(path)
+            if resume and self.num_workers > 1:
+                self._share(folder)
+            yield folder
+
+    def check_batch_size(self, batch_size):
+        """Refuses a batch that replicas cannot share evenly.
+
+        Raises:
+            ValueError: If the size is no multiple of the number of replicas.
+        """
+        if batch_size % self.num_replicas:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the {self.num_replicas} replicas "
+                f"that share each batch. Received: batch_size={batch_size}"
+            )
+
+    def check_model(self, model):
+        """Refuses a model that replicas cannot train together.
+
+        Raises:
+            ValueError: If its training pattern or refiner acts outside one graph.
+        """
+        for role in ("pattern", "refiner"):
+            part = getattr(model, role, None)
+            if part is not None and self.num_replicas > 1:
+                raise ValueError(
+                    f"A model with the {role} `{type(part).__name__}` trains on one "
+                    "device alone. Use strategy 'none', or a model without it. "
+                    f"Received: {self.num_replicas} replicas"
+                )
+
+    def together(self, make):
+        """Runs a function on every worker, and fails on all if it fails on one.
+
+        Where it raised nothing but gives different values, the workers do not have the
+        same texts.
+
+        Args:
+            make: Function without arguments, of a value that JSON can write.
+
+        Raises:
+            ValueError: If it fails, or the values differ.
+            OSError: If it fails with that.
+        """
+        value, error = None, None
+        try:
+            value = make()
+        except (ValueError, OSError) as found:
+            error = found
+        if self.num_workers > 1:
+            digest = zlib.crc32(json.dumps(value).encode()) & 0x7FFFFFFF
+            mine = np.zeros([self.num_workers, 2], "int32")
+            mine[self.index] = digest, error is not None
+            every = self._sum(mine)
+            failed = np.flatnonzero(every[:, 1])
+            if error is None and len(failed):
+                raise ValueError(f"worker {failed[0]} could not start; see its message.")
+            if error is None and len(set(every[:, 0])) > 1:
+                raise ValueError(
+                    "The workers have different texts or arguments. Give all of them "
+                    "the same files and the same command."
+                )
+        if error is not None:
+            raise error
+
+    def training(self, dataset):
+        """Deals out the rows of each batch.
+
+        Args:
+            dataset: Endless `tf.data.Dataset` of dicts of tensors `[B, ...]`.
+
+        Returns:
+            A dataset for `fit` in which each replica finds its rows.
+        """
+        if self.num_replicas == 1:
+            return dataset
+
+        def rows(context):
+            start = context.input_pipeline_id * self._num_local
+            every = dataset.flat_map(lambda batch: _parts(batch, self, start))
+            cardinality = tf.data.experimental.assert_cardinality
+            every = every.apply(cardinality(tf.data.INFINITE_CARDINALITY))
+            return every.prefetch(8)
+
+        return self.strategy.distribute_datasets_from_function(rows)
+
+    def validation(self, dataset):
+        """Deals out whole batches, empty ones where the last round is not full.
+
+        Args:
+            dataset: `tf.data.Dataset` of known length, of dicts of tensors `[B, ...]`.
+
+        Returns:
+            A dataset for `evaluate`.
+        """
+        if self.num_replicas == 1:
+            return dataset
+        missing = -int(dataset.cardinality()) % self.num_replicas
+        empty = {
+            key: tf.zeros([0] + [1] * (spec.shape.rank - 1), spec.dtype)
+            for key, spec in dataset.element_spec.items()
+        }
+        padding = tf.data.Dataset.from_tensors(empty).repeat(missing)
+
+        def batches(context):
+            start = context.input_pipeline_id * self._num_local
+            every = dataset.concatenate(padding).enumerate()
+            mine = every.filter(
+                lambda index, _: (index % self.num_replicas) // self._num_local
+                == start // self._num_local
+            )
+            return mine.map(lambda _, batch: batch)
+
+        return self.strategy.distribute_datasets_from_function(batches)
+
+    @contextlib.contextmanager
+    def losses(self):
+        """Tells of a worker that is gone in one line.
+
+        Raises:
+            ValueError: If another worker has ended or cannot be reached.
+        """
+        try:
+            yield
+        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+            raise ValueError(
+                "Another worker has ended or cannot be reached. Start all of them "
+                "again with --resume."
+            ) from error
+
+    def _share(self, folder):
+        """Gives the others what the chief needs for resuming."""
+        packed = io.BytesIO()
+        paths = {
+            name: getattr(folder, name)
+            for name in ("recipe", "state", "last", "model", "history")
+        }
+        if self.is_chief:
+            with zipfile.ZipFile(packed, "w") as archive:
+                for name, path in paths.items():
+                    if os.path.exists(path):
+                        archive.write(path, name)
+        received = self._broadcast(packed.getvalue())
+        if self.is_chief:
+            return
+        with zipfile.ZipFile(io.BytesIO(received)) as archive:
+            for name in archive.namelist():
+                os.makedirs(folder.path, exist_ok=True)
+                with open(paths[name], "wb") as file:
+                    file.write(archive.read(name))
+
+    def _broadcast(self, data):
+        """Gives everyone the chief's bytes."""
+        own = np.frombuffer(data + bytes(-len(data) % 4), "int32")
+        own, size = (own, len(data)) if self.is_chief else (own[:0], 0)
+        num_words, size = self._sum(np.array([len(own), size], "int32"))
+        padded = np.zeros(num_words, "int32")
+        padded[: len(own)] = own
+        return self._sum(padded).tobytes()[:size]
+
+    def _sum(self, array):
+        """Adds up an int32 array over the workers."""
+
+        @tf.function
+        def total(value):
+            context = tf.distribute.get_replica_context()
+            first = context.replica_id_in_sync_group % self._num_local == 0
+            return context.all_reduce("SUM", value * tf.cast(first, tf.int32))
+
+        found = self.strategy.run(total, args=(tf.constant(array),))
+        return self.strategy.experimental_local_results(found)[0].numpy()
+
+
+def ready_logs(model, batch):
+    """Creates a model's running means, which replicas cannot do by themselves.
+
+    Args:
+        model: `TextModel`.
+        batch: Dict of arrays `[B, ...]`.
+    """
+    inputs = {key: tf.constant(value) for key, value in batch.items()}
+    model.ready_logs(inputs)
+
+
+def _parts(batch, workers, start):
+    """Splits a batch into the rows of this worker's replicas, one after the other."""
+
+    def part(values):
+        shape = tf.shape(values)
+        rows = [workers.num_replicas, shape[0] // workers.num_replicas]
+        parted = tf.reshape(values, tf.concat([rows, shape[1:]], 0))
+        return parted[start : start + workers._num_local]
+
+    return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(part, batch))
+
+
+def _place(config):
+    """Reads this worker's index and the number of workers from `TF_CONFIG`.
+
+    Raises:
+        ValueError: If it is not set or not as needed.
+    """
+    example = (
+        '{"cluster": {"worker": ["10.0.0.1:12345", "10.0.0.2:12345"]}, '
+        '"task": {"type": "worker", "index": 0}}'
+    )
+    try:
+        read = json.loads(config)
+        workers, task = read["cluster"]["worker"], read["task"]
+        index = int(task["index"])
+        right = task["type"] == "worker" and 0 <= index < len(workers)
+        right = right and set(read["cluster"]) == {"worker"}
+    except (ValueError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise ValueError(
+            "Strategy 'multi_worker' needs the environment variable TF_CONFIG, on each "
+            f"machine with its own index, such as {example} "
+            f"Received: TF_CONFIG={config!r}"
+        )
+    return index, len(workers)
