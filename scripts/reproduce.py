@@ -181,6 +181,8 @@ def grammar(args):
             epochs=min(args.epochs, GRAMMAR_EPOCHS.get(name, args.epochs)),
             batch_size=64,
             scale_schedules=True,
+            # Compiling takes longer than it saves on networks as small as these.
+            xla=False,
             overrides=GRAMMAR_SIZES | GRAMMAR_OPTIONS.get(name, {}),
         )
 

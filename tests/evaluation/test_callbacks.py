@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import VOCABULARY_SIZE, dataset, make_vae
-from tfvae.evaluation.callbacks import DynamicsLogger, LatentProjector, TextSamples
+from tests.support import VOCABULARY_SIZE, dataset, make_decoder, make_vae
+from tfvae.evaluation.callbacks import (
+    DynamicsLogger,
+    LatentMeasures,
+    LatentProjector,
+    TextSamples,
+)
 from tfvae.evaluation.dynamics import training_dynamics
+from tfvae.latents import Implicit, PlanarFlow
+from tfvae.models import LanguageModel
+from tfvae.objectives import Reconstruction
 from tfvae.text import WordTokenizer
 
 WORDS = [f"word{index}" for index in range(VOCABULARY_SIZE - 4)]
@@ -43,6 +51,48 @@ def test_dynamics_reach_the_logs(model, inputs, tmp_path):
     expected = training_dynamics(model, batches)["gradient_memory"]
     assert float(rows[1]["gradient_memory"]) == pytest.approx(expected, rel=1e-5)
     assert rows[0]["gradient_memory"] != rows[1]["gradient_memory"]
+
+
+def measured(model, tokens, **options):
+    callback = LatentMeasures(lambda model: dataset(tokens, 2), **options)
+    callback.set_model(model)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    return logs
+
+
+def test_latent_measures_of_distant_posteriors(model, inputs):
+    tokens = inputs["tokens"][:4]
+    means = 1000.0 * np.arange(8, dtype="float32").reshape(4, 2)
+    params = {"loc": means, "log_variance": 0.0 * means}
+    rows = iter(np.split(np.arange(4), 2))
+
+    def encode(inputs):
+        picked = next(rows)
+        return {name: tf.constant(value[picked]) for name, value in params.items()}
+
+    model.encode = encode
+    tf.config.run_functions_eagerly(True)
+    logs = measured(model, tokens)
+    tf.config.run_functions_eagerly(False)
+    assert logs["val_active_units"] == 2
+    assert logs["val_mi"] == pytest.approx(np.log(4), abs=1e-6)
+
+
+def test_latent_measures_of_some_sentences(model, inputs):
+    logs = measured(model, inputs["tokens"], max_sentences=2)
+    assert logs["val_mi"] <= np.log(2) + 1e-6
+
+
+def test_latent_measures_where_there_is_less():
+    tokens = np.array([[4, 5], [6, 0], [7, 8]], "int32")
+    flow = make_vae(posterior=PlanarFlow(2, 1))
+    assert set(measured(flow, tokens)) == {"val_active_units", "val_mi"}
+    layered = make_vae(
+        posterior=Implicit(2, hidden_dims=(3,)), objective=[Reconstruction()]
+    )
+    assert set(measured(layered, tokens)) == {"val_active_units"}
+    assert measured(LanguageModel(make_decoder(inject=())), tokens) == {}
 
 
 def test_samples_reach_tensorboard(model, inputs, tmp_path):

@@ -67,6 +67,7 @@ def test_all_leaves_out_what_is_not_defined(monkeypatch):
     assert "nll" in result and "bleu_1" not in result
     assert [note.split(" to measure")[0] for note in result["notes"]] == [
         "There is no latent",
+        "There is no space",
         "There is no reconstruction",
     ]
 

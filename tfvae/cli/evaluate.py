@@ -11,6 +11,7 @@ DESCRIPTION = """\
 Measure the best model of a run on a text. Groups of measures:
   likelihood      likelihood and its bound, KL, perplexity
   latent          mutual information by three estimators, active units
+  space           posterior scales, distance of the aggregated posterior from the prior
   reconstruction  BLEU, exact match and token error rate of sentences written again
   generation      forward and reverse perplexity, diversity and statistics of
                   sentences drawn from the prior

@@ -78,6 +78,14 @@ def add_arguments(parser):
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
+        "--strategy",
+        choices=["none", "mirrored", "multi_worker"],
+        default="none",
+        help="share each batch among all GPUs of this machine, or among the machines "
+        "of the environment variable TF_CONFIG, where the same command is run on each "
+        "and the first keeps --out (default: none)",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="continue the run in --out after its last whole epoch",
@@ -89,6 +97,7 @@ def add_arguments(parser):
 
 def run(args):
     """Runs the command."""
+    from tfvae.evaluation.callbacks import LatentMeasures
     from tfvae.training import Recipe, train
 
     recipe = Recipe(
@@ -110,13 +119,37 @@ def run(args):
         seed=args.seed,
     )
     verbose = 2 if args.quiet else "auto"
-    folder = train(recipe, args.out, resume=args.resume, verbose=verbose)
+    callbacks = [LatentMeasures(_batches(recipe))] if recipe.valid else []
+    folder = train(
+        recipe,
+        args.out,
+        resume=args.resume,
+        strategy=args.strategy,
+        verbose=verbose,
+        callbacks=callbacks,
+    )
+    if folder is None:
+        print("This worker is done; the first one keeps the run folder.")
+        return
     state = folder.load_state()
     best = "" if state["best"] is None else f", best {state['best']:.3f}"
     print(f"{folder.path}: {state['epoch']} epochs{best} (epoch {state['best_epoch']})")
     print("Next:")
     print(f"  tfvae evaluate {folder.path} --data {args.valid or args.train}")
     print(f"  tfvae generate {folder.path} --num 10")
+
+
+def _batches(recipe):
+    """Gives a function of a model, the validation sentences as batches."""
+    from tfvae.text import read_texts
+    from tfvae.training.train import batches_of
+
+    return lambda model: batches_of(
+        lambda: read_texts(recipe.valid, recipe.column),
+        model.tokenizer,
+        recipe,
+        shuffle=False,
+    ).dataset()
 
 
 def parse_overrides(pairs):

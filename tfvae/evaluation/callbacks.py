@@ -6,8 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.evaluation.density import exact_mean, with_density
 from tfvae.evaluation.dynamics import training_dynamics
+from tfvae.evaluation.latent import active_units, mutual_information
 from tfvae.models.writing import reconstruct, write
+from tfvae.seeds import as_seed, fold_in
 
 
 class DynamicsLogger(keras.callbacks.Callback):
@@ -38,6 +41,67 @@ class DynamicsLogger(keras.callbacks.Callback):
             found.pop(name)
         if logs is not None:
             logs.update(found)
+
+
+class LatentMeasures(keras.callbacks.Callback):
+    """Adds `val_mi` and `val_active_units` to the logs of each epoch.
+
+    Both are those of `evaluate`, on the first sentences of a text only: the mutual
+    information is at most the logarithm of their number. The decoder is not run. A
+    posterior without a density has active units alone, a model without a latent
+    neither. Give it before the callbacks that write the logs.
+
+    Args:
+        batches: Function of the model that gives an iterable of dicts, such as a
+            `tf.data.Dataset` of validation sentences.
+        max_sentences: Positive int. Defaults to `1024`.
+        seed: Int, the same draws each time. Defaults to `0`.
+    """
+
+    def __init__(self, batches, max_sentences=1024, seed=0):
+        super().__init__()
+        self.batches = batches
+        self.max_sentences = max_sentences
+        self.seed = seed
+        self._encode = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Measures, and adds to `logs`."""
+        if self.model.posterior is None or logs is None:
+            return
+        means, params, z = self._draw()
+        posterior = with_density(self.model.posterior, params)
+        on_sphere = posterior.support == "sphere"
+        threshold = 0.01 / (posterior.latent_dim if on_sphere else 1)
+        logs["val_active_units"] = active_units(means, threshold)[0]
+        if posterior.has_density:
+            logs["val_mi"] = mutual_information(posterior, params, z).value
+
+    def _draw(self):
+        """Encodes the sentences and draws one code of each."""
+        if self._encode is None:
+            self._encode = tf.function(self._encode_batch, reduce_retracing=True)
+        found, count = [], 0
+        for index, batch in enumerate(self.batches(self.model)):
+            inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
+            found.append(self._encode(inputs, fold_in(as_seed(self.seed), index)))
+            count += len(found[-1][0])
+            if count >= self.max_sentences:
+                break
+
+        def join(*parts):
+            return tf.concat(parts, 0)[: self.max_sentences]
+
+        means, params, z = tf.nest.map_structure(join, *found)
+        return means, params, z[None]
+
+    def _encode_batch(self, inputs, seed):
+        posterior = self.model.posterior
+        params = self.model.encode(inputs)
+        means = exact_mean(posterior.distribution(params))
+        if means is None:
+            means = posterior.point(params)
+        return means, params, posterior.sample(params, 1, seed)[0][0]
 
 
 class TextSamples(keras.callbacks.Callback):

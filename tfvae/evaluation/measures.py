@@ -9,6 +9,7 @@ from tfvae.evaluation.generation import generation_quality
 from tfvae.evaluation.likelihood import SentenceScorer
 from tfvae.evaluation.ngram import NgramModel
 from tfvae.evaluation.reconstruction import reconstruction_quality
+from tfvae.evaluation.space import SPACE_FIGURES, space_figures
 from tfvae.evaluation.suite import evaluate
 
 # Prefixes of keys from `evaluate`.
@@ -196,6 +197,12 @@ def _dynamics(model, request):
     return dynamics.training_dynamics(model, request.batches, seed=request.seed)
 
 
+def _space(model, request):
+    return space_figures(
+        model, request.batches, seed=request.seed, progress=request.bar()
+    )
+
+
 def _check_texts(request):
     if request.texts is None or request.train_texts is None:
         raise ValueError(
@@ -229,6 +236,7 @@ def _no_tokenizer(model):
 GROUPS = {
     "likelihood": Group(_likelihood, _no_likelihood),
     "latent": Group(_latent, _no_latent),
+    "space": Group(_space, _no_latent),
     "reconstruction": Group(_reconstruction, _no_latent),
     "generation": Group(_generation, _no_tokenizer),
     "dynamics": Group(_dynamics, _no_latent),
@@ -236,6 +244,7 @@ GROUPS = {
 
 MEASURE_FIGURES = {
     **FIGURES,
+    **SPACE_FIGURES,
     **text_figures.RECONSTRUCTION_FIGURES,
     **text_figures.GENERATION_FIGURES,
     **{key: Figure(key, "", text) for key, text in dynamics.DEFINITIONS.items()},

@@ -100,7 +100,8 @@ def lstm(inputs, state, cell, kernel):
 
         return (states, cells), gradient
 
-    return run(inputs, state, cell, kernel)
+    # A function with a gradient of its own takes no variable of `tf.distribute`.
+    return run(*map(tf.convert_to_tensor, (inputs, state, cell, kernel)))
 
 
 def gru(inputs, state, kernel, bias):
@@ -182,7 +183,7 @@ def gru(inputs, state, kernel, bias):
 
         return states, gradient
 
-    return run(inputs, state, kernel, bias)
+    return run(*map(tf.convert_to_tensor, (inputs, state, kernel, bias)))
 
 
 def _outer(left, right):

@@ -27,9 +27,9 @@ def token_log_probs(hidden, kernel, bias, targets, *, chunk_size=None):
     >>> token_log_probs(hidden, identity, no_bias, [0, 0]).numpy().round(4)
     array([-0.3133, -2.1269], dtype=float32)
     """
-    if chunk_size is None:
-        return _all_rows(hidden, kernel, bias, tf.convert_to_tensor(targets))
-    return _by_chunks(hidden, kernel, bias, tf.convert_to_tensor(targets), chunk_size)
+    # A function with a gradient of its own takes no variable of `tf.distribute`.
+    args = [tf.convert_to_tensor(each) for each in (hidden, kernel, bias, targets)]
+    return _all_rows(*args) if chunk_size is None else _by_chunks(*args, chunk_size)
 
 
 def _log_probs(hidden, kernel, bias, targets):

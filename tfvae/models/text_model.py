@@ -1,33 +1,17 @@
 """Training and testing, shared by every model."""
 
-import typing
-
 import keras
 import tensorflow as tf
 
+from tfvae.kernels import replicas
 from tfvae.kernels.sequences import lengths
 from tfvae.layers.part import config_of, from_config
 from tfvae.models.assembly import build as build
 from tfvae.models.assembly import check_tokenizer as check_tokenizer
 from tfvae.models.patterns import EpochEnd
 from tfvae.models.perplexity import Perplexity
+from tfvae.models.update import Update
 from tfvae.seeds import as_seed, fold_in
-
-
-class Update(typing.NamedTuple):
-    """What one update was computed from, for the logs.
-
-    Attributes:
-        forward: `Forward`.
-        loss: Float32 scalar.
-        costs: Dict of float32 `[B]`.
-        weights: Dict of float32 scalars.
-    """
-
-    forward: typing.Any
-    loss: typing.Any
-    costs: dict
-    weights: dict
 
 
 class TextModel(keras.Model):
@@ -67,7 +51,12 @@ class TextModel(keras.Model):
         self.critics = [t for t in self.objective if hasattr(t, "update_critic")]
         self.seed = seed
         self.step = self.add_weight(
-            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
+            name="step",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
         )
         if pattern is not None:
             self.pattern = pattern
@@ -155,9 +144,10 @@ class TextModel(keras.Model):
         }
 
     def compile_from_config(self, config):
-        """Compiles as saved."""
+        """Compiles as saved, but without XLA where replicas train together."""
         optimizer = keras.optimizers.deserialize(config["optimizer"])
-        self.compile(optimizer, jit_compile=config["jit_compile"])
+        jit_compile = config["jit_compile"] and replicas.num_replicas() == 1
+        self.compile(optimizer, jit_compile=jit_compile)
 
     def fit(self, x=None, *args, callbacks=None, **options):
         """Trains the model; see `keras.Model.fit`, and the model's pattern if any."""
@@ -186,9 +176,11 @@ class TextModel(keras.Model):
     def train_step(self, data):
         """Takes one full update: the critics first, then the model."""
         seed = fold_in(as_seed(self.seed), self.step.value)
+        if replicas.num_replicas() > 1:
+            seed = fold_in(seed, replicas.replica_id())
         variables = self.model_variables
         update, gradients = self.differentiate(data, seed, variables)
-        self.optimizer.apply(gradients, variables)
+        replicas.apply_mean(self.optimizer, gradients, variables)
         self.step.assign_add(1)
         return self.log(update)
 
@@ -279,14 +271,24 @@ class TextModel(keras.Model):
         num_sentences = tf.shape(forward.inputs["tokens"])[0]
         for name, cost in {**costs, **bounds}.items():
             self._mean(name).update_state(cost)
+        # A replica's last batch may be empty, and a mean over it is no number.
+        loss = tf.where(num_sentences > 0, loss, 0.0)
         self._mean("loss").update_state(loss, sample_weight=num_sentences)
         if bounds:
             num_tokens = lengths(forward.inputs["tokens"]) + 1
             self._perplexity.update_state(next(iter(bounds.values())), num_tokens)
-        logs = {name: mean.result() for name, mean in self._means.items()}
-        if bounds:
-            logs["perplexity"] = self._perplexity.result()
-        return {**logs, **weights}
+        means = list(self._means.values())
+        return replicas.logs(self.metrics if bounds else means, weights)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: all is built, and replicas' batches have no mean to build on."""
+
+    def ready_logs(self, inputs):
+        """Creates the running means; replicas cannot in the midst of a step."""
+        forward = self.forward(inputs)
+        costs = self.loss_and_costs(forward, None)[1]
+        for name in ("loss", *costs, *self.bounds(forward)):
+            self._mean(name)
 
     def _mean(self, name):
         if name not in self._means:

@@ -187,9 +187,15 @@ def _freeze_unread(posterior, code_dim):
     An optimizer would warn of them in every step, as weights without gradients.
     """
     weights = posterior.trainable_variables
-    with tf.GradientTape() as tape:
-        point = posterior.point(posterior(tf.zeros([1, code_dim])))
-    gradients = tape.gradient(point, [weight.value for weight in weights])
-    for weight, gradient in zip(weights, gradients, strict=True):
-        if gradient is None:
-            weight.trainable = False
+    unread = set()
+
+    def find():
+        with tf.GradientTape() as tape:
+            point = posterior.point(posterior(tf.zeros([1, code_dim])))
+        gradients = tape.gradient(point, [weight.value for weight in weights])
+        unread.update(i for i, gradient in enumerate(gradients) if gradient is None)
+
+    # Weights of replicas have gradients in a replica alone.
+    tf.distribute.get_strategy().run(find)
+    for index in unread:
+        weights[index].trainable = False

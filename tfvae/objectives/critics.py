@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.kernels.replicas import apply_mean
 from tfvae.objectives.term import Term
 
 
@@ -72,4 +73,4 @@ class CriticTerm(Term):
                 tape.watch([variable.value for variable in variables])
                 cost = self.critic_cost(forward, index)
             gradients = tape.gradient(cost, [v.value for v in variables])
-            self.critic_optimizer.apply(gradients, variables)
+            apply_mean(self.critic_optimizer, gradients, variables)

@@ -7,10 +7,11 @@ import keras
 
 from tfvae.text import Batches, read_texts
 from tfvae.training.callbacks import Checkpoint, StopAtStep
-from tfvae.training.run_folder import RunFolder, load_model
+from tfvae.training.run_folder import load_model
+from tfvae.training.workers import Workers
 
 
-def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
+def train(recipe, out, *, resume=False, strategy="none", verbose="auto", callbacks=()):
     """Trains the model of a recipe.
 
     Reads and checks both texts before anything is written. The run folder then holds
@@ -22,45 +23,46 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
         out: Path of the run folder.
         resume: Whether to continue the run in `out` after its last whole epoch. The
             result is that of an uninterrupted run.
+        strategy: `"none"`, `"mirrored"` or `"multi_worker"`, see `Workers`. No part of
+            the recipe: it says where a run computes, not what. Noise is drawn by each
+            replica, so runs are the same for a number of replicas, wherever they are.
         verbose: As in `keras.Model.fit`.
-        callbacks: More Keras callbacks.
+        callbacks: More Keras callbacks; what they add to the logs is kept.
 
     Returns:
-        The `RunFolder`.
+        The `RunFolder`, or `None` on a worker that is not the first, which keeps it.
 
     Raises:
         ValueError: If a text or the folder is refused, or there is nothing to resume.
         FileNotFoundError: If a text is missing.
     """
-    folder = RunFolder(out)
+    workers = Workers(strategy)
+    with workers.losses(), workers.folder(out, resume) as folder:
+        with workers.strategy.scope():
+            _train(workers, recipe, folder, resume, verbose, callbacks)
+    return folder if workers.is_chief else None
+
+
+def _train(workers, recipe, folder, resume, verbose, callbacks):
+    """Trains with the workers at hand; see `train`."""
     state = None
     if resume:
         recipe, state = _resumed(recipe, folder)
         if state is not None and (state["finished"] or state["stopped"]):
-            return folder
+            return
     setting = recipe.resolved_setting()
-    texts = {
-        role: _reader(path, recipe.column)
-        for role, path in (("train", recipe.train), ("valid", recipe.valid))
-        if path is not None
-    }
+    workers.check_batch_size(setting.batch_size)
     keras.utils.set_random_seed(recipe.seed)
-    if state is None:
-        tokenizer = recipe.make_tokenizer()
-        tokenizer.adapt(texts["train"]())
-    else:
-        model = load_model(folder.last)
-        tokenizer = model.tokenizer
-    batches = batches_of(texts["train"], tokenizer, recipe)
+    model = None if state is None else load_model(folder.last)
+    tokenizer, batches, validation = workers.together(
+        lambda: _read(recipe, model and model.tokenizer), _summary
+    )
     steps_per_epoch = batches.num_batches()
-    validation = None
-    if "valid" in texts:
-        validation = batches_of(texts["valid"], tokenizer, recipe, shuffle=False)
-        validation.num_batches()
-    if state is None:
+    if model is None:
         model = recipe.make_model(tokenizer, steps_per_epoch)
+        workers.check_model(model)
         if not resume:
-            folder.create(recipe)
+            workers.together(lambda: folder.create(recipe))
     first_epoch = state["epoch"] if state else 0
     total_steps = recipe.total_steps(steps_per_epoch)
     num_batches = total_steps
@@ -69,6 +71,8 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
         num_batches += model.pattern.num_steps_before
         position = int(model.pattern.num_batches.numpy())
     first_pass, rest = divmod(position, steps_per_epoch)
+    if workers.num_replicas > 1:
+        model.ready_logs(next(iter(batches.dataset())))
     checkpoint = Checkpoint(
         folder,
         recipe.patience,
@@ -76,11 +80,13 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
         state,
     )
     _forget_rows_after(folder.history, first_epoch)
+    valid_data, valid_steps = workers.validation(validation and validation.dataset())
     history = keras.callbacks.CSVLogger(folder.history, append=True)
     try:
         model.fit(
-            batches.repeated(first_pass).skip(rest),
-            validation_data=validation and validation.dataset(),
+            workers.training(batches.repeated(first_pass).skip(rest)),
+            validation_data=valid_data,
+            validation_steps=valid_steps,
             steps_per_epoch=steps_per_epoch,
             initial_epoch=first_epoch,
             epochs=-(-num_batches // steps_per_epoch),
@@ -88,9 +94,10 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
             verbose=verbose,
             callbacks=[
                 StopAtStep(total_steps),
+                # Before the others, which write the logs that these may add to.
+                *callbacks,
                 history,
                 keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-                *callbacks,
                 checkpoint,
             ],
         )
@@ -100,7 +107,6 @@ def train(recipe, out, *, resume=False, verbose="auto", callbacks=()):
             history.csv_file.close()
     checkpoint.state["finished"] = not checkpoint.state["stopped"]
     checkpoint.save_state()
-    return folder
 
 
 def batches_of(texts, tokenizer, recipe, shuffle=True, batch_size=None):
@@ -127,6 +133,37 @@ def batches_of(texts, tokenizer, recipe, shuffle=True, batch_size=None):
         sort=True,
         seed=recipe.seed,
     )
+
+
+def _read(recipe, tokenizer):
+    """Reads and checks the texts; learns a vocabulary where there is no tokenizer.
+
+    Returns:
+        Tuple of the tokenizer, the `Batches` for training and those for validation or
+        `None`.
+    """
+    texts = {
+        role: _reader(path, recipe.column)
+        for role, path in (("train", recipe.train), ("valid", recipe.valid))
+        if path is not None
+    }
+    if tokenizer is None:
+        tokenizer = recipe.make_tokenizer()
+        tokenizer.adapt(texts["train"]())
+    batches = batches_of(texts["train"], tokenizer, recipe)
+    batches.num_batches()
+    validation = None
+    if "valid" in texts:
+        validation = batches_of(texts["valid"], tokenizer, recipe, shuffle=False)
+        validation.num_batches()
+    return tokenizer, batches, validation
+
+
+def _summary(read):
+    """Gives what workers must agree on before they can train together."""
+    tokenizer, batches, validation = read
+    counts = [each and each.counts() for each in (batches, validation)]
+    return tokenizer.vocabulary, counts
 
 
 def _reader(path, column):

@@ -1,6 +1,7 @@
 """Training on several devices or machines that share each batch."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -49,7 +50,7 @@ class Workers:
             self.strategy = tf.distribute.MirroredStrategy([d.name for d in devices])
         else:
             self.index, self.num_workers = _place(os.environ.get("TF_CONFIG", ""))
-            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+            self.strategy = _multi_worker_strategy()
         self.num_replicas = self.strategy.num_replicas_in_sync
         self._num_local = self.num_replicas // self.num_workers
 
@@ -108,18 +109,20 @@ class Workers:
                     f"Received: {self.num_replicas} replicas"
                 )
 
-    def together(self, make):
+    def together(self, make, summary=lambda value: None):
         """Runs a function on every worker, and fails on all if it fails on one.
 
-        Where it raised nothing but gives different values, the workers do not have the
-        same texts.
-
         Args:
-            make: Function without arguments, of a value that JSON can write.
+            make: Function without arguments.
+            summary: Function of its value, what must be the same on all workers; its
+                `repr` is compared.
+
+        Returns:
+            The function's value on this worker.
 
         Raises:
-            ValueError: If it fails, or the values differ.
-            OSError: If it fails with that.
+            ValueError: If it fails, on this or another worker, or summaries differ.
+            OSError: If it fails with that on this one.
         """
         value, error = None, None
         try:
@@ -127,13 +130,18 @@ class Workers:
         except (ValueError, OSError) as found:
             error = found
         if self.num_workers > 1:
-            digest = zlib.crc32(json.dumps(value).encode()) & 0x7FFFFFFF
             mine = np.zeros([self.num_workers, 2], "int32")
-            mine[self.index] = digest, error is not None
+            if error is None:
+                digest = zlib.crc32(repr(summary(value)).encode())
+                mine[self.index] = digest & 0x7FFFFFFF, 0
+            else:
+                mine[self.index] = 0, 1
             every = self._sum(mine)
             failed = np.flatnonzero(every[:, 1])
             if error is None and len(failed):
-                raise ValueError(f"worker {failed[0]} could not start; see its message.")
+                raise ValueError(
+                    f"worker {failed[0]} could not start; see its message."
+                )
             if error is None and len(set(every[:, 0])) > 1:
                 raise ValueError(
                     "The workers have different texts or arguments. Give all of them "
@@ -141,6 +149,7 @@ class Workers:
                 )
         if error is not None:
             raise error
+        return value
 
     def training(self, dataset):
         """Deals out the rows of each batch.
@@ -157,9 +166,7 @@ class Workers:
         def rows(context):
             start = context.input_pipeline_id * self._num_local
             every = dataset.flat_map(lambda batch: _parts(batch, self, start))
-            cardinality = tf.data.experimental.assert_cardinality
-            every = every.apply(cardinality(tf.data.INFINITE_CARDINALITY))
-            return every.prefetch(8)
+            return _endless(every)
 
         return self.strategy.distribute_datasets_from_function(rows)
 
@@ -167,14 +174,17 @@ class Workers:
         """Deals out whole batches, empty ones where the last round is not full.
 
         Args:
-            dataset: `tf.data.Dataset` of known length, of dicts of tensors `[B, ...]`.
+            dataset: `tf.data.Dataset` of known length, of dicts of tensors `[B, ...]`,
+                or `None`.
 
         Returns:
-            A dataset for `evaluate`.
+            Tuple of a dataset for `fit` and the number of steps to take of it, `None`
+            for all.
         """
-        if self.num_replicas == 1:
-            return dataset
-        missing = -int(dataset.cardinality()) % self.num_replicas
+        if dataset is None or self.num_replicas == 1:
+            return dataset, None
+        num_steps = -(-int(dataset.cardinality()) // self.num_replicas)
+        missing = num_steps * self.num_replicas - int(dataset.cardinality())
         empty = {
             key: tf.zeros([0] + [1] * (spec.shape.rank - 1), spec.dtype)
             for key, spec in dataset.element_spec.items()
@@ -182,15 +192,18 @@ class Workers:
         padding = tf.data.Dataset.from_tensors(empty).repeat(missing)
 
         def batches(context):
-            start = context.input_pipeline_id * self._num_local
             every = dataset.concatenate(padding).enumerate()
             mine = every.filter(
-                lambda index, _: (index % self.num_replicas) // self._num_local
-                == start // self._num_local
+                lambda index, _: (
+                    index % self.num_replicas // self._num_local
+                    == context.input_pipeline_id
+                )
             )
-            return mine.map(lambda _, batch: batch)
+            # Endless, since Keras would count the batches of a single replica.
+            mine = mine.map(lambda _, batch: batch).repeat()
+            return _endless(mine)
 
-        return self.strategy.distribute_datasets_from_function(batches)
+        return self.strategy.distribute_datasets_from_function(batches), num_steps
 
     @contextlib.contextmanager
     def losses(self):
@@ -250,15 +263,15 @@ class Workers:
         return self.strategy.experimental_local_results(found)[0].numpy()
 
 
-def ready_logs(model, batch):
-    """Creates a model's running means, which replicas cannot do by themselves.
+@functools.cache
+def _multi_worker_strategy():
+    """Makes the strategy of this process; a second one would break the first's."""
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
-    Args:
-        model: `TextModel`.
-        batch: Dict of arrays `[B, ...]`.
-    """
-    inputs = {key: tf.constant(value) for key, value in batch.items()}
-    model.ready_logs(inputs)
+
+def _endless(dataset):
+    cardinality = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return dataset.apply(cardinality).prefetch(8)
 
 
 def _parts(batch, workers, start):

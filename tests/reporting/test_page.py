@@ -1,0 +1,138 @@
+import re
+import sys
+
+import pytest
+
+from tests.reporting.conftest import KEPT
+from tests.reporting.parsed import Page
+from tfvae.evaluation.measures import MEASURE_FIGURES
+from tfvae.presets import get_preset
+from tfvae.reporting import make_report
+from tfvae.version import __version__
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def _rows(page):
+    """Gives the cells of the table of measures by key, the unit last."""
+    found = {}
+    for index in page.find("tr"):
+        if key := page.attrs(index).get("data-key"):
+            last = next((i for i in page.find("tr") if i > index), len(page.elements))
+            cells = [i for i in page.find("td") if index < i < last]
+            found[key] = [page.text(i) for i in cells]
+    return found
+
+
+def test_all_figures_stand_in_their_columns(page, records):
+    rows = _rows(page)
+    vae, other, lm = (record.results[0].figures for record in records)
+    assert set(rows) == (set(vae) | set(other) | set(lm)) - {"notes"}
+    assert rows["nll"] == [
+        f"{vae['nll']:.3f}",
+        "12.250",
+        f"{lm['nll']:.3f}",
+        "nats/sentence",
+    ]
+    assert rows["mi"][1:3] == ["0.750", "–"]
+    assert rows["nll_method"][:3] == ["importance weighted"] * 2 + ["exact"]
+    assert rows["num_tokens"][1] == "12,345"
+    assert rows["gradient_memory"] == ["–", "0.000125", "–", ""]
+    assert rows["num_sentences"] == ["20", "–", "20", ""]
+
+
+def test_definitions_are_at_hand(page):
+    for key in _rows(page):
+        words = MEASURE_FIGURES[key].definition.replace("`", "")
+        (tip,) = page.find(id=f"tip-{key}")
+        (note,) = page.find("li", id=f"note-{key}")
+        assert page.attrs(tip)["role"] == "tooltip"
+        assert page.text(tip).endswith(words) and page.text(note).endswith(words)
+        (term,) = page.find("span", aria_describedby=f"tip-{key}")
+        assert page.attrs(term)["tabindex"] == "0"
+        assert page.find("a", href=f"#note-{key}")
+
+
+def test_every_picture_says_what_it_shows(page, html):
+    pictures = page.find("div", class_="picture")
+    alts = [page.attrs(index)["aria-label"] for index in pictures]
+    # Loss, nelbo, nll, reconstruction, kl, perplexity; plane; units, scales, map.
+    assert len(pictures) == html.count("<svg") == 10
+    assert len(set(alts)) == len(alts)
+    assert all(page.attrs(index)["role"] == "img" for index in pictures)
+    assert any("vae over 2 epochs: training from" in alt for alt in alts)
+    assert any("Sentences by label: <odd> 10, even 10." in alt for alt in alts)
+
+
+def test_ids_are_unique_and_references_resolve(page, html):
+    ids = [attrs["id"] for _, attrs, _ in page.elements if "id" in attrs]
+    assert len(set(ids)) == len(ids)
+    references = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', html)
+    assert len(references) > 50
+    assert {a or b for a, b in references} <= set(ids)
+
+
+def test_nothing_is_loaded(html):
+    assert "http" not in html
+    assert "<script" not in html and "@import" not in html
+    assert re.findall(r'\b(?:src|href)="(?!#)([^"]*)"', html) == ["data:,"]
+
+
+def test_texts_are_escaped(page, html, records):
+    assert "<unk>" not in html and "<xyzzy>" not in html and "<odd>" not in html
+    reading = records[0].reading
+    assert all("<xyzzy>" in text for text, _ in reading.reconstructions)
+    assert len(reading.reconstructions) == len(reading.samples) == 4
+    pairs = page.find("dl", class_="pairs")
+    cells = [page.text(index) for index in page.find("dd") if index > pairs[0]]
+    expected = [text or "(no words)" for pair in reading.reconstructions for text in pair]
+    assert cells == expected
+    text = " ".join("".join(page.words).split())
+    for sample in records[2].reading.samples:
+        assert " ".join(sample.split()) in text
+    assert "1.00" in text and "A note on nll & <unk>." in text
+
+
+def test_runs_are_told_apart(page, records, runs):
+    names = [record.name for record in records]
+    assert names == [runs["vae"], runs["other"], "lm"]
+    cards = [page.text(index) for index in page.find("article")]
+    assert len(cards) == 3
+    assert "2 epochs, finished" in cards[0]
+    assert "not finished an epoch" in cards[1]
+    assert "no latent code" in cards[2]
+
+
+def test_how_it_was_made(page, runs):
+    text = " ".join("".join(page.words).split())
+    assert f"tfvae {__version__}" in text
+    assert f"--out {runs['vae']}" in text
+    for figures in get_preset("vae").published.values():
+        assert figures in text
+
+
+def test_without_data(runs):
+    html = make_report([runs["vae"]], num_read=2)
+    page = Page(html)
+    text = " ".join("".join(page.words).split())
+    assert "No run has been measured" in text
+    assert "No sentences were given" in text
+    # Five curves and the plane.
+    assert html.count("<svg") == 6
+    assert "draws of the prior, the most probable" in text
+
+
+def test_a_run_without_model_shows_what_it_has(runs):
+    page = Page(make_report([runs["other"]]))
+    assert set(_rows(page)) == set(KEPT) - {"notes"}
+    assert "unfinished" in page.text(page.find("article")[0])
+
+
+@pytest.mark.parametrize("name", ["jinja2", "matplotlib"])
+def test_missing_extra(runs, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValueError, match=rf"needs {name}.*tfvae\[report\]"):
+        make_report([runs["vae"]])

@@ -1,0 +1,86 @@
+import argparse
+import json
+import math
+import shlex
+
+import pytest
+
+from tests.training.conftest import TINY
+from tests.training.conftest import recipe as recipe
+from tfvae.cli import train
+from tfvae.reporting.run_record import command_of, read_history, read_run
+from tfvae.training import Recipe, RunFolder
+
+
+def test_command_repeats_the_run():
+    recipe = Recipe(
+        "beta_vae",
+        "a b.txt",
+        setting="coupled",
+        valid="v.txt",
+        overrides={**TINY, "beta": 0.5, "bridge_dims": (3, 4), "decay": "cosine"},
+        epochs=3,
+        patience=2,
+        too_long="drop",
+        scale_schedules=True,
+        xla=False,
+        seed=4,
+    )
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    words = shlex.split(command_of(recipe, "out folder").replace("\\\n", ""))
+    args = parser.parse_args(words[2:])
+    assert args.out == "out folder"
+    assert train.parse_overrides(args.set) == recipe.overrides
+    assert args.no_xla
+    for name, value in vars(recipe).items():
+        if name not in ("overrides", "xla"):
+            assert getattr(args, name) == value
+
+
+def test_history(tmp_path):
+    path = tmp_path / "history.csv"
+    assert read_history(path) == {}
+    path.write_text("epoch,kl,val_kl\n")
+    assert read_history(path) == {}
+    path.write_text("epoch,kl,val_kl\n0,1.5,NA\n1,2.5,0.25\n")
+    found = read_history(path)
+    assert found["epoch"] == [0, 1] and found["kl"] == [1.5, 2.5]
+    assert math.isnan(found["val_kl"][0]) and found["val_kl"][1] == 0.25
+    for row in ("0,1.5", "0,x,1"):
+        path.write_text(f"epoch,kl,val_kl\n{row}\n")
+        with pytest.raises(ValueError, match="history.csv"):
+            read_history(path)
+
+
+@pytest.fixture
+def folder(recipe, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(recipe())
+    return tmp_path / "run"
+
+
+def test_unfinished(folder):
+    assert "not finished an epoch" in read_run(folder).notes[0]
+    state = {"epoch": 3, "best_epoch": 2, "stopped": False, "finished": False}
+    (folder / "state.json").write_text(json.dumps(state))
+    (folder / "history.csv").write_text("epoch,kl\n0,1\n1,2\n2,3\n")
+    record = read_run(folder)
+    assert "unfinished: 3 epochs" in record.notes[0]
+    assert record.best_row == 1
+
+
+def test_kept_figures(folder):
+    (folder / "b.json").write_text('{"nll": 1.0}')
+    (folder / "trial.json").write_text('{"trial": 3, "figures": {"kl": 2.0}}')
+    (folder / "a.json").write_text('{"unheard": 1.0}')
+    results = read_run(folder).results
+    assert results == [("b.json", {"nll": 1.0}), ("trial.json", {"kl": 2.0})]
+    (folder / "b.json").write_text("{")
+    with pytest.raises(ValueError, match="b.json: not JSON"):
+        read_run(folder)
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no run here"):
+        read_run(tmp_path)

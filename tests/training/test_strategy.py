@@ -1,0 +1,184 @@
+"""Several devices and several machines share a run."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvae.kernels.replicas import _bounded
+from tfvae.seeds import as_seed, fold_in
+from tfvae.text import read_texts
+from tfvae.training import RunFolder, train
+from tfvae.training.train import batches_of
+from tfvae.training.workers import Workers
+
+ROOT = pathlib.Path(__file__).parents[2]
+# Plain descent: Adam would turn rounding errors of tiny gradients into whole steps.
+DESCENT = {"optimizer": "sgd", "learning_rate": 0.5, "clip_norm": 0.5}
+CRITIC = {"num_critic_steps": 2, "critic_dims": (7,), "critic_learning_rate": 0.01}
+SILENT = dict.fromkeys(
+    ("encoder_dropout", "input_dropout", "memory_dropout", "output_dropout"), 0.0
+)
+
+
+def program(strategy, recipes, out, place=None, resume=False, die=False):
+    """Starts a process; `place` is its number and the addresses of all."""
+    options = {
+        "strategy": strategy,
+        "recipes": {name: dataclasses.asdict(each) for name, each in recipes.items()},
+        "out": str(out),
+        "resume": resume,
+        "die": die,
+    }
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    if place is not None:
+        task = {"type": "worker", "index": place[0]}
+        cluster = {"worker": place[1]}
+        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.training.distributed_run", json.dumps(options)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(processes, timeout=300):
+    """Waits for processes, ending what hangs; gives exit codes and what they said."""
+    try:
+        said = [each.communicate(timeout=timeout)[1] for each in processes]
+    finally:
+        for each in processes:
+            each.kill()
+    return [each.returncode for each in processes], said
+
+
+def pair(recipes, out, resume=False, dying=None):
+    """Runs two workers on this machine; the one named by `dying` is killed."""
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
+    addresses = [f"localhost:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return finished(
+        [
+            program(
+                "multi_worker", recipes, out, (index, addresses), resume, index == dying
+            )
+            for index in range(2)
+        ]
+    )
+
+
+def shards(batch, num):
+    """Splits the rows of a batch."""
+    parts = {key: np.split(values, num) for key, values in batch.items()}
+    return [{key: parts[key][i] for key in parts} for i in range(num)]
+
+
+def mean(gradients):
+    """Averages lists of gradients, one list a replica."""
+    return [tf.add_n(each) / len(each) for each in zip(*gradients, strict=True)]
+
+
+def take_step(model, parts):
+    """Takes one update on the parts of a batch, each with noise of its own."""
+    seed = fold_in(as_seed(model.seed), model.step.value)
+    tapes, records = [], []
+    for replica, part in enumerate(parts):
+        with tf.GradientTape() as tape:
+            inputs = {key: tf.constant(values) for key, values in part.items()}
+            records.append(
+                model.forward(inputs, seed=fold_in(seed, replica), training=True)
+            )
+        tapes.append(tape)
+    for term in model.critics:
+        variables = term.critic.trainable_variables
+        for index in range(term.num_critic_steps):
+            found = []
+            for record in records:
+                with tf.GradientTape() as of_critic:
+                    cost = term.critic_cost(record.detached(), index)
+                found.append(of_critic.gradient(cost, [v.value for v in variables]))
+            term.critic_optimizer.apply(mean(found), variables)
+    found = []
+    for tape, record in zip(tapes, records, strict=True):
+        with tape:
+            loss = model.loss_and_costs(record, model.step.value)[0]
+        found.append(model.gradients(tape, loss, model.model_variables))
+    model.optimizer.apply(mean(found), model.model_variables)
+    model.step.assign_add(1)
+
+
+def by_hand(recipe, num_replicas=2):
+    """Trains in this process on the parts of each batch; gives the model."""
+
+    def texts():
+        return read_texts(recipe.train, recipe.column)
+
+    keras.utils.set_random_seed(recipe.seed)
+    tokenizer = recipe.make_tokenizer()
+    tokenizer.adapt(texts())
+    batches = batches_of(texts, tokenizer, recipe)
+    model = recipe.make_model(tokenizer, batches.num_batches())
+    for epoch in range(recipe.epochs):
+        for batch in batches.arrays(epoch):
+            take_step(model, shards(batch, num_replicas))
+    return model
+
+
+def rows_of(folder):
+    with open(folder.history, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_close(first, second, tolerance=2e-5):
+    for one, other in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_allclose(
+            one.numpy(), other.numpy(), atol=tolerance, err_msg=one.path
+        )
+
+
+def assert_same_history(first, second):
+    """Compares the figures of two runs, their validation too."""
+    first, second = rows_of(first), rows_of(second)
+    assert len(first) == len(second) > 0
+    for one, other in zip(first, second, strict=True):
+        assert set(one) == set(other)
+        for name, value in one.items():
+            assert float(value) == pytest.approx(float(other[name]), rel=1e-4), name
+
+
+def loaded(folder):
+    return keras.models.load_model(folder.last)
+
+
+def moved(model, recipe):
+    """Says how far the weights went from where they started."""
+    start = by_hand(dataclasses.replace(recipe, epochs=0) if False else recipe)
+    return start
+
+
+def test_two_devices_equal_one_process(tmp_path, recipe):
+    # 20 validation sentences are 3 batches of 8: the last round has an empty one.
+    noisy = recipe("vae", epochs=1, overrides=DESCENT)
+    silent = recipe("dae", epochs=1, overrides={**DESCENT, **SILENT})
+    process = program("mirrored", {"noisy": noisy, "silent": silent}, tmp_path)
+    by_parts = by_hand(noisy)
+    whole = train(silent, tmp_path / "whole", verbose=0)
+    codes, said = finished([process])
+    assert codes == [0], said
+    assert_close(loaded(RunFolder(tmp_path / "noisy")), by_parts)
+    shared = RunFolder(tmp_path / "silent")
+    assert_close(loaded(shared), loaded(whole))
+    assert_same_history(shared, whole)
