@@ -17,6 +17,8 @@ _FOLDERS = (
     "models",
     "objectives",
     "presets",
+    "reporting",
+    "serving",
     "text",
     "training",
     "tuning",

@@ -1,11 +1,14 @@
 import json
+import pathlib
 
 import pytest
 
 from tests.training.conftest import TINY
 from tests.training.conftest import texts as texts
 from tfvae.reporting import gather, read_labelled, render
-from tfvae.training import Recipe, train
+from tfvae.text import read_texts
+from tfvae.training import Recipe, RunFolder
+from tfvae.training.run_folder import save_model
 
 # What a run keeps beside it, with figures of every kind.
 KEPT = {
@@ -22,42 +25,71 @@ KEPT = {
     "gradient_memory": 0.000125,
     "notes": ["A note on `nll` & <unk>."],
 }
+_HISTORIES = {
+    "vae": """\
+epoch,kl,kl_weight,loss,nelbo,reconstruction,reconstruction_weight,val_kl,val_loss,\
+val_nelbo,val_reconstruction
+0,4.0,0.5,32.0,34.0,30.0,1.0,3.0,34.0,34.0,31.0
+1,3.5,1.0,29.5,29.5,26.0,1.0,2.75,28.75,28.75,26.0
+""",
+    "language_model": """\
+epoch,loss,nll,val_loss,val_nll
+0,33.0,33.0,31.0,31.0
+1,28.0,28.0,27.5,27.5
+""",
+}
+_STATE = {"epoch": 2, "best": 27.5, "best_epoch": 2, "stopped": False, "finished": True}
+
+
+def _make_run(preset, texts, out):
+    """Makes the folder of a run of a tiny model that has its initial weights."""
+    options = {"overrides": TINY, "batch_size": 20, "xla": False, **texts}
+    # Which bounds what untrained models write.
+    options |= {"max_length": 16, "too_long": "truncate"}
+    recipe = Recipe(preset, **options)
+    tokenizer = recipe.make_tokenizer()
+    tokenizer.adapt(read_texts(texts["train"]))
+    folder = RunFolder(out)
+    folder.create(recipe)
+    save_model(recipe.make_model(tokenizer, steps_per_epoch=1), folder.model)
+    (out / "history.csv").write_text(_HISTORIES[preset])
+    (out / "state.json").write_text(json.dumps(_STATE))
 
 
 @pytest.fixture(scope="session")
 def runs(texts, tmp_path_factory):
-    """Folders of a trained VAE, one of the same name, and a language model."""
+    """Folders of a VAE that keeps figures, one of its name that was broken off in its
+    first epoch, and a language model."""
     folder = tmp_path_factory.mktemp("runs")
-    options = {"overrides": TINY, "epochs": 2, "batch_size": 20, "xla": False, **texts}
-    # Which bounds what untrained models write.
-    options |= {"max_length": 16, "too_long": "truncate"}
     paths = {"vae": folder / "vae", "other": folder / "more" / "vae"}
-    train(Recipe("vae", **options), paths["vae"], verbose=0)
     paths["lm"] = folder / "lm"
-    train(Recipe("language_model", **options), paths["lm"], verbose=0)
-    # As a run that was broken off in its first epoch.
-    paths["other"].mkdir(parents=True)
-    (paths["other"] / "recipe.json").write_text(
-        (paths["vae"] / "recipe.json").read_text()
-    )
-    (paths["other"] / "test.json").write_text(json.dumps(KEPT))
+    _make_run("vae", texts, paths["vae"])
+    (paths["vae"] / "test.json").write_text(json.dumps(KEPT))
+    _make_run("language_model", texts, paths["lm"])
+    recipe = Recipe.load(paths["vae"] / "recipe.json")
+    RunFolder(paths["other"]).create(recipe)
     return {name: str(path) for name, path in paths.items()}
 
 
 @pytest.fixture(scope="session")
-def data(texts, tmp_path_factory):
-    """Sentences with a word that no model knows, and labels."""
+def data_path(texts, tmp_path_factory):
+    """A file of sentences with a word that no model knows, and labels."""
     path = tmp_path_factory.mktemp("data") / "test.tsv"
-    with open(texts["valid"], encoding="utf-8") as file:
-        lines = [f"{line.strip()} <xyzzy>" for line in file]
-    rows = [f"{line}\t{'<odd>' if n % 2 else 'even'}" for n, line in enumerate(lines)]
+    lines = pathlib.Path(texts["valid"]).read_text("utf-8").splitlines()
+    rows = [f"<xyzzy> {x}\t{'<odd>' if n % 2 else 'even'}" for n, x in enumerate(lines)]
     path.write_text("\n".join(["text\tkind", *rows]), encoding="utf-8")
-    return read_labelled(str(path), label_column="kind")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def data(data_path):
+    """Those sentences."""
+    return read_labelled(data_path, label_column="kind")
 
 
 @pytest.fixture(scope="session")
 def records(runs, data):
-    """All three runs, those with a model measured on the sentences."""
+    """All three runs, the language model measured on the sentences."""
     return gather(list(runs.values()), data, num_samples=2, num_read=4)
 
 

@@ -14,6 +14,7 @@ _COMMANDS = (
     "reconstruct",
     "interpolate",
     "neighbours",
+    "report",
     "export",
     "client",
 )

@@ -59,7 +59,9 @@ def read_model(
     reconstructions = list(reconstruct(model, texts, **options)) if texts else []
     options["num_steps"] = num_steps
     pairs = list(zip(texts[::2], texts[1::2], strict=False))[:num_paths]
-    paths = [Interpolation(*pair, interpolate(model, *pair, **options)) for pair in pairs]
+    paths = [
+        Interpolation(*pair, interpolate(model, *pair, **options)) for pair in pairs
+    ]
     if not paths:
         for path in range(num_paths):
             ends = prior_ends(model, seed + path)

@@ -141,22 +141,24 @@ def command_of(recipe, out):
         out: Path of the run folder.
 
     Returns:
-        Str, for a shell.
+        Str, for a shell, an option a line.
     """
-    command = ["tfvae", "train", recipe.preset, "--train", recipe.train]
+    options = [["--train", recipe.train]]
     for field in dataclasses.fields(recipe):
         value = getattr(recipe, field.name)
         flag = "--" + field.name.replace("_", "-")
         if field.name in ("preset", "train", "overrides") or value == field.default:
             continue
         if isinstance(value, bool):
-            command.append("--no-xla" if field.name == "xla" else flag)
+            options.append(["--no-xla" if field.name == "xla" else flag])
         else:
-            command += [flag, str(value)]
+            options.append([flag, str(value)])
     if recipe.overrides:
         pairs = recipe.overrides.items()
-        command += ["--set", *(f"{key}={value}" for key, value in pairs)]
-    return shlex.join([*command, "--out", out])
+        options.append(["--set", *(f"{key}={value}" for key, value in pairs)])
+    options.append(["--out", out])
+    lines = [["tfvae", "train", recipe.preset], *options]
+    return " \\\n  ".join(map(shlex.join, lines))
 
 
 def _kept_results(path):
@@ -186,4 +188,6 @@ def _number(cell, path):
     try:
         return float(cell)
     except ValueError as error:
-        raise ValueError(f"{path}: cells must be numbers. Received: {cell!r}") from error
+        raise ValueError(
+            f"{path}: cells must be numbers. Received: {cell!r}"
+        ) from error
