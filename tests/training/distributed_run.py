@@ -8,6 +8,7 @@ import warnings
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras  # noqa: E402
+import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tfvae.training import Recipe, train  # noqa: E402
@@ -21,6 +22,17 @@ class Die(keras.callbacks.Callback):
             os._exit(9)
 
 
+class Keep(keras.callbacks.Callback):
+    """Writes this worker's weights at the end."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_end(self, logs=None):
+        np.savez(self.path, *[weight.numpy() for weight in self.model.weights])
+
+
 def main(options):
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", "__array__ implementation")
@@ -28,15 +40,16 @@ def main(options):
         device = tf.config.list_physical_devices("CPU")[0]
         halves = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(device, halves)
-    callbacks = [Die()] if options["die"] else []
+    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {"index": 0})
     for name, fields in options["recipes"].items():
+        keep = Keep(os.path.join(options["out"], f"{name}-{task['index']}.npz"))
         train(
             Recipe(**fields),
             os.path.join(options["out"], name),
             resume=options["resume"],
             strategy=options["strategy"],
             verbose=0,
-            callbacks=callbacks,
+            callbacks=[keep, Die()] if options["die"] else [keep],
         )
 
 

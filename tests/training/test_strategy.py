@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support import make_vae
 from tfvae.kernels.replicas import _bounded
+from tfvae.models.lagging import Lagging
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import read_texts
 from tfvae.training import RunFolder, train
@@ -159,26 +161,117 @@ def assert_same_history(first, second):
             assert float(value) == pytest.approx(float(other[name]), rel=1e-4), name
 
 
+def assert_same_on_both(path, name):
+    """Compares what either worker had at the end."""
+    first, second = (np.load(path / f"{name}-{index}.npz") for index in range(2))
+    assert set(first) == set(second)
+    for key in first:
+        np.testing.assert_array_equal(first[key], second[key])
+
+
 def loaded(folder):
     return keras.models.load_model(folder.last)
 
 
-def moved(model, recipe):
-    """Says how far the weights went from where they started."""
-    start = by_hand(dataclasses.replace(recipe, epochs=0) if False else recipe)
-    return start
-
-
 def test_two_devices_equal_one_process(tmp_path, recipe):
-    # 20 validation sentences are 3 batches of 8: the last round has an empty one.
-    noisy = recipe("vae", epochs=1, overrides=DESCENT)
-    silent = recipe("dae", epochs=1, overrides={**DESCENT, **SILENT})
-    process = program("mirrored", {"noisy": noisy, "silent": silent}, tmp_path)
-    by_parts = by_hand(noisy)
-    whole = train(silent, tmp_path / "whole", verbose=0)
+    made = recipe("vae", epochs=1, overrides=DESCENT)
+    process = program("mirrored", {"run": made}, tmp_path)
+    expected = by_hand(made)
     codes, said = finished([process])
     assert codes == [0], said
-    assert_close(loaded(RunFolder(tmp_path / "noisy")), by_parts)
-    shared = RunFolder(tmp_path / "silent")
+    assert_close(loaded(RunFolder(tmp_path / "run")), expected, tolerance=2e-6)
+
+
+@pytest.mark.slow
+def test_two_machines_equal_one_process(tmp_path, recipe):
+    noisy = {
+        # The critic's cost is a mean over sentences; that of `mine_vae` is the
+        # logarithm of one, so replicas cannot add it up.
+        "ivae_mi": recipe("ivae_mi", epochs=1, overrides={**DESCENT, **CRITIC}),
+        "vae": recipe("vae", epochs=1, overrides=DESCENT),
+        "coupled_vae": recipe("coupled_vae", epochs=1, overrides=DESCENT),
+    }
+    # No noise: the same as without any strategy, validation too. Its 20 sentences are
+    # 3 batches, so that the last round has an empty one.
+    silent = recipe("dae", epochs=2, overrides={**DESCENT, **SILENT})
+    codes, said = pair({**noisy, "dae": silent}, tmp_path)
+    assert codes == [0, 0], said
+    for name, made in noisy.items():
+        assert_close(loaded(RunFolder(tmp_path / name)), by_hand(made))
+        assert_same_on_both(tmp_path, name)
+    whole = train(silent, tmp_path / "whole", verbose=0)
+    shared = RunFolder(tmp_path / "dae")
     assert_close(loaded(shared), loaded(whole))
     assert_same_history(shared, whole)
+
+
+@pytest.mark.slow
+def test_continues_after_a_worker_was_killed(tmp_path, recipe):
+    made = {"run": recipe("vae", epochs=2, overrides=DESCENT)}
+    codes, said = pair(made, tmp_path, dying=1)
+    assert codes[0] == 1 and codes[1] != 0, said
+    assert "refused: Another worker has ended" in said[0]
+    assert RunFolder(tmp_path / "run").load_state()["epoch"] == 1
+    codes, said = pair(made, tmp_path, resume=True)
+    assert codes == [0, 0], said
+    folder = RunFolder(tmp_path / "run")
+    assert folder.load_state()["finished"]
+    assert [row["epoch"] for row in rows_of(folder)] == ["0", "1"]
+    assert_close(loaded(folder), by_hand(made["run"]))
+    assert_same_on_both(tmp_path, "run")
+
+
+@pytest.mark.slow
+def test_all_workers_refuse_what_one_refuses(tmp_path, recipe):
+    made = recipe("vae", epochs=1)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "letter.txt").write_text("mine")
+    codes, said = pair({"run": made}, tmp_path)
+    assert codes == [1, 1]
+    assert "refused: " in said[0] and "not empty" in said[0]
+    assert "refused: worker 0 could not start" in said[1]
+
+
+def test_bounds_are_those_of_keras():
+    gradients = [np.array([3.0, 4.0], "float32"), np.array([[-12.0]], "float32")]
+    expected = {
+        "clipnorm": [[0.6, 0.8], [[-1.0]]],
+        "global_clipnorm": [[3 / 13, 4 / 13], [[-12 / 13]]],
+        "clipvalue": [[1.0, 1.0], [[-1.0]]],
+    }
+    for name, values in expected.items():
+        optimizer = keras.optimizers.SGD(1.0, **{name: 1.0})
+        tensors = [tf.constant(each) for each in gradients]
+        for one, other in zip(_bounded(optimizer, tensors), values, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "",
+        "{",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_refuses_a_wrong_cluster(monkeypatch, config):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(ValueError, match="needs the environment variable TF_CONFIG"):
+        Workers("multi_worker")
+
+
+def test_refuses_what_replicas_cannot_do():
+    with pytest.raises(ValueError, match="must be one of none, mirrored"):
+        Workers("everywhere")
+    workers = Workers()
+    workers.num_replicas = 3
+    workers.check_batch_size(9)
+    with pytest.raises(ValueError, match="multiple of the 3 replicas.*batch_size=8"):
+        workers.check_batch_size(8)
+    lagging = make_vae(pattern=Lagging())
+    with pytest.raises(ValueError, match="pattern `Lagging` trains on one device"):
+        workers.check_model(lagging)
+    workers.check_model(make_vae())
+    workers.num_replicas = 1
+    workers.check_model(lagging)

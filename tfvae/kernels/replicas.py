@@ -16,7 +16,7 @@ def replica_id():
 def apply_mean(optimizer, gradients, variables):
     """Lets an optimizer take the mean of the replicas' gradients.
 
-    The optimizer's bounds (`global_clipnorm`, `clipnorm`, `clipvalue`) act on that mean.
+    The optimizer's bounds, such as `global_clipnorm`, act on that mean.
     Keras would bound each replica's gradient and add them up; hence the mean is taken
     here, and each replica hands the optimizer its share of it. With a bound gradients
     travel twice, without one once.

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfvae.kernels import replicas
 from tfvae.kernels.sequences import lengths
-from tfvae.layers.part import config_of, from_config
+from tfvae.models.assembled_model import AssembledModel
 from tfvae.models.assembly import build as build
 from tfvae.models.assembly import check_tokenizer as check_tokenizer
 from tfvae.models.patterns import EpochEnd
@@ -14,7 +14,7 @@ from tfvae.models.update import Update
 from tfvae.seeds import as_seed, fold_in
 
 
-class TextModel(keras.Model):
+class TextModel(AssembledModel):
     """A model of sentences trained on a list of terms.
 
     A subclass implements `forward` and `bounds`, calls `_set_objective` at the end
@@ -124,30 +124,6 @@ class TextModel(keras.Model):
         self.optimizer.build(self.model_variables)
         if self.pattern is not None:
             self.pattern.compile(self)
-
-    def get_config(self):
-        """Returns the constructor's arguments."""
-        return config_of(self)
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes the model again from `get_config`."""
-        return from_config(cls, config)
-
-    def get_compile_config(self):
-        """Returns what `compile` received, for saving; `None` before `compile`."""
-        if not self.compiled:
-            return None
-        return {
-            "optimizer": keras.optimizers.serialize(self.optimizer),
-            "jit_compile": self.jit_compile,
-        }
-
-    def compile_from_config(self, config):
-        """Compiles as saved, but without XLA where replicas train together."""
-        optimizer = keras.optimizers.deserialize(config["optimizer"])
-        jit_compile = config["jit_compile"] and replicas.num_replicas() == 1
-        self.compile(optimizer, jit_compile=jit_compile)
 
     def fit(self, x=None, *args, callbacks=None, **options):
         """Trains the model; see `keras.Model.fit`, and the model's pattern if any."""
@@ -279,9 +255,6 @@ class TextModel(keras.Model):
             self._perplexity.update_state(next(iter(bounds.values())), num_tokens)
         means = list(self._means.values())
         return replicas.logs(self.metrics if bounds else means, weights)
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Does nothing: all is built, and replicas' batches have no mean to build on."""
 
     def ready_logs(self, inputs):
         """Creates the running means; replicas cannot in the midst of a step."""

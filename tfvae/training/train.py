@@ -8,6 +8,7 @@ import keras
 from tfvae.text import Batches, read_texts
 from tfvae.training.callbacks import Checkpoint, StopAtStep
 from tfvae.training.run_folder import load_model
+from tfvae.training.shares import training_shares, validation_shares
 from tfvae.training.workers import Workers
 
 
@@ -80,11 +81,13 @@ def _train(workers, recipe, folder, resume, verbose, callbacks):
         state,
     )
     _forget_rows_after(folder.history, first_epoch)
-    valid_data, valid_steps = workers.validation(validation and validation.dataset())
+    valid_data, valid_steps = validation_shares(
+        workers.strategy, validation and validation.dataset()
+    )
     history = keras.callbacks.CSVLogger(folder.history, append=True)
     try:
         model.fit(
-            workers.training(batches.repeated(first_pass).skip(rest)),
+            training_shares(workers.strategy, batches.repeated(first_pass).skip(rest)),
             validation_data=valid_data,
             validation_steps=valid_steps,
             steps_per_epoch=steps_per_epoch,

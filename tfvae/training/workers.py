@@ -23,6 +23,8 @@ class Workers:
     Every process runs the same program. Each replica, a device of a process, takes
     its rows of every training batch and draws noise of its own; gradients and figures
     are means over the whole batch. Validation batches go round whole, one a replica.
+    A term that compares the sentences of a batch, such as `MMD`, `MutualInformation`
+    or free bits over the batch, sees a replica's own rows in training.
 
     Without a strategy there is one worker, and all methods hand through what they get.
 
@@ -45,9 +47,7 @@ class Workers:
         if strategy == "none":
             self.strategy = tf.distribute.get_strategy()
         elif strategy == "mirrored":
-            devices = tf.config.list_logical_devices("GPU")
-            devices = devices or tf.config.list_logical_devices("CPU")
-            self.strategy = tf.distribute.MirroredStrategy([d.name for d in devices])
+            self.strategy = _mirrored_strategy()
         else:
             self.index, self.num_workers = _place(os.environ.get("TF_CONFIG", ""))
             self.strategy = _multi_worker_strategy()
@@ -151,60 +151,6 @@ class Workers:
             raise error
         return value
 
-    def training(self, dataset):
-        """Deals out the rows of each batch.
-
-        Args:
-            dataset: Endless `tf.data.Dataset` of dicts of tensors `[B, ...]`.
-
-        Returns:
-            A dataset for `fit` in which each replica finds its rows.
-        """
-        if self.num_replicas == 1:
-            return dataset
-
-        def rows(context):
-            start = context.input_pipeline_id * self._num_local
-            every = dataset.flat_map(lambda batch: _parts(batch, self, start))
-            return _endless(every)
-
-        return self.strategy.distribute_datasets_from_function(rows)
-
-    def validation(self, dataset):
-        """Deals out whole batches, empty ones where the last round is not full.
-
-        Args:
-            dataset: `tf.data.Dataset` of known length, of dicts of tensors `[B, ...]`,
-                or `None`.
-
-        Returns:
-            Tuple of a dataset for `fit` and the number of steps to take of it, `None`
-            for all.
-        """
-        if dataset is None or self.num_replicas == 1:
-            return dataset, None
-        num_steps = -(-int(dataset.cardinality()) // self.num_replicas)
-        missing = num_steps * self.num_replicas - int(dataset.cardinality())
-        empty = {
-            key: tf.zeros([0] + [1] * (spec.shape.rank - 1), spec.dtype)
-            for key, spec in dataset.element_spec.items()
-        }
-        padding = tf.data.Dataset.from_tensors(empty).repeat(missing)
-
-        def batches(context):
-            every = dataset.concatenate(padding).enumerate()
-            mine = every.filter(
-                lambda index, _: (
-                    index % self.num_replicas // self._num_local
-                    == context.input_pipeline_id
-                )
-            )
-            # Endless, since Keras would count the batches of a single replica.
-            mine = mine.map(lambda _, batch: batch).repeat()
-            return _endless(mine)
-
-        return self.strategy.distribute_datasets_from_function(batches), num_steps
-
     @contextlib.contextmanager
     def losses(self):
         """Tells of a worker that is gone in one line.
@@ -263,27 +209,18 @@ class Workers:
         return self.strategy.experimental_local_results(found)[0].numpy()
 
 
+# A process has one strategy: the collective operations of a second one of the same
+# devices would be taken for those of the first.
+@functools.cache
+def _mirrored_strategy():
+    devices = tf.config.list_logical_devices("GPU")
+    devices = devices or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
 @functools.cache
 def _multi_worker_strategy():
-    """Makes the strategy of this process; a second one would break the first's."""
     return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-def _endless(dataset):
-    cardinality = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    return dataset.apply(cardinality).prefetch(8)
-
-
-def _parts(batch, workers, start):
-    """Splits a batch into the rows of this worker's replicas, one after the other."""
-
-    def part(values):
-        shape = tf.shape(values)
-        rows = [workers.num_replicas, shape[0] // workers.num_replicas]
-        parted = tf.reshape(values, tf.concat([rows, shape[1:]], 0))
-        return parted[start : start + workers._num_local]
-
-    return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(part, batch))
 
 
 def _place(config):
