@@ -28,7 +28,9 @@ def numbers(model):
     return [v.numpy() for source in sources for v in source.variables]
 
 
-@pytest.mark.parametrize("preset", OPTIONS)
+@pytest.mark.parametrize(
+    "preset", [pytest.param("lagging_vae", marks=pytest.mark.slow), "prefb_vae"]
+)
 def test_resumed_run_equals_the_uninterrupted(tmp_path, recipe, preset):
     made = recipe(preset, overrides=OPTIONS[preset])
     whole = train(made, tmp_path / "whole", verbose=0)
@@ -55,7 +57,7 @@ def test_resumed_run_equals_the_uninterrupted(tmp_path, recipe, preset):
 @pytest.mark.parametrize(
     ("preset", "options"),
     [
-        ("sa_vae", ["num_steps=2"]),
+        pytest.param("sa_vae", ["num_steps=2"], marks=pytest.mark.slow),
         pytest.param(
             "lagging_vae",
             ["check_every=1", "max_sub_steps=2"],

@@ -173,6 +173,7 @@ def loaded(folder):
     return keras.models.load_model(folder.last)
 
 
+@pytest.mark.slow
 def test_two_devices_equal_one_process(tmp_path, recipe):
     made = recipe("vae", epochs=1, overrides=DESCENT)
     process = program("mirrored", {"run": made}, tmp_path)

@@ -28,6 +28,7 @@ def searched(tiny_recipe, tmp_path_factory):
     return tuner
 
 
+@pytest.mark.slow
 def test_plain_keras_tuner_gives_the_figures_of_train(searched, plain_run):
     (trial,) = searched.oracle.get_best_trials()
     costs = [float(row["val_nelbo"]) for row in _rows(plain_run)]
