@@ -38,6 +38,8 @@ GRAMMAR_OPTIONS = {
     "prefb_vae": {"pretraining": 0.5},
     "coupled_prefb_vae": {"pretraining": 0.5},
     "sa_vae": {"num_steps": 5},
+    "cnn_vae": {"size": "small", "num_filters": 64},
+    "coupled_cnn_vae": {"size": "small", "num_filters": 64},
 }
 GRAMMAR_EPOCHS = {"lagging_vae": 4, "coupled_lagging_vae": 4, "sa_vae": 3}
 # Three updates of the encoder for each of the decoder, which is updated as often as
