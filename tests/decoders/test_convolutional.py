@@ -124,7 +124,7 @@ def test_no_gradient_from_later_words(memory, training):
     seed = tf.constant([1, 2])
     for place in (0, 4, distinct.shape[1]):
         with tf.GradientTape() as tape:
-            hidden = decoder._hidden(
+            hidden = decoder.hidden(
                 distinct, tf.constant(memory[:1, :1]), seed, training
             )
             total = tf.reduce_sum(hidden[place] ** 2)
@@ -143,7 +143,7 @@ def test_training_scores_do_not_depend_on_later_words(words, memory):
 
     def hidden(tokens):
         seed = tf.constant([1, 2])
-        return decoder._hidden(tokens, tf.constant(memory[:1, :3]), seed, True).numpy()
+        return decoder.hidden(tokens, tf.constant(memory[:1, :3]), seed, True).numpy()
 
     np.testing.assert_array_equal(hidden(words)[:6, 0], hidden(other)[:6, 0])
     assert (hidden(words)[6, 0] != hidden(other)[6, 0]).any()

@@ -5,7 +5,7 @@ from tfvae.decoders import Decoder
 
 @pytest.mark.parametrize(
     ("method", "num_arguments"),
-    [("log_prob", 2), ("logits", 2), ("initial_state", 1), ("step", 3)],
+    [("hidden", 2), ("initial_state", 1), ("step", 3)],
 )
 def test_a_decoder_must_implement_its_methods(method, num_arguments):
     with pytest.raises(NotImplementedError, match=f"must implement `{method}`"):

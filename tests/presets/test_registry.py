@@ -5,7 +5,7 @@ import pytest
 
 from tests import support
 from tfvae import presets
-from tfvae.cli.train import parse_overrides
+from tfvae.cli.recipes import parse_overrides
 from tfvae.objectives import Coupling
 from tfvae.presets import PRESETS, SETTINGS, Blueprint, get_preset
 from tfvae.training import Recipe

@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.conftest import TINY
 from tests.training.conftest import recipe as recipe
-from tfvae.cli import train
+from tfvae.cli import recipes, train
 from tfvae.reporting.run_record import command_of, read_history, read_run
 from tfvae.training import Recipe, RunFolder
 
@@ -31,7 +31,7 @@ def test_command_repeats_the_run():
     words = shlex.split(command_of(recipe, "out folder").replace("\\\n", ""))
     args = parser.parse_args(words[2:])
     assert args.out == "out folder"
-    assert train.parse_overrides(args.set) == recipe.overrides
+    assert recipes.parse_overrides(args.set) == recipe.overrides
     assert args.no_xla
     for name, value in vars(recipe).items():
         if name not in ("overrides", "xla"):

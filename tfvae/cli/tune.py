@@ -1,6 +1,6 @@
 """`tfvae tune`: search the weights of a preset."""
 
-from tfvae.cli.train import parse_overrides
+from tfvae.cli.recipes import add_recipe, recipe_of
 
 HELP = "search the weights or sizes of a preset"
 DESCRIPTION = """\
@@ -74,44 +74,7 @@ def add_arguments(parser):
         metavar="N",
         help="processes that run trials side by side (default: this one alone)",
     )
-    parser.add_argument(
-        "--setting", default="ivae", metavar="NAME", help="as of `tfvae train`"
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        action="extend",
-        metavar="KEY=VALUE",
-        help="options of every trial, as of `tfvae train`",
-    )
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=int, metavar="N", help="passes over the text")
-    length.add_argument("--steps", type=int, metavar="N", help="batches to train on")
-    parser.add_argument(
-        "--scale-schedules", action="store_true", help="as of `tfvae train`"
-    )
-    parser.add_argument("--batch-size", type=int, metavar="N", help="sentences")
-    parser.add_argument(
-        "--max-length", type=int, metavar="N", help="longest sentence in words"
-    )
-    parser.add_argument(
-        "--too-long", choices=["error", "truncate", "drop"], default="error"
-    )
-    parser.add_argument(
-        "--column", default="text", help="column of .tsv and .jsonl files"
-    )
-    parser.add_argument("--tokenizer", choices=["word", "wordpiece"], default="word")
-    parser.add_argument(
-        "--patience",
-        type=int,
-        metavar="N",
-        help="end a trial after N epochs without a better validation figure",
-    )
-    parser.add_argument(
-        "--no-xla", action="store_true", help="for small texts, as of `tfvae train`"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    add_recipe(parser)
     parser.add_argument(
         "--quiet", action="store_true", help="a line a trial instead of every epoch's"
     )
@@ -121,29 +84,10 @@ def run(args):
     """Runs the command."""
     import os
 
-    from tfvae.training import Recipe
     from tfvae.tuning import Sweep, best_of, format_results, plot_results, tune
 
-    recipe = Recipe(
-        preset=args.preset,
-        train=args.train,
-        setting=args.setting,
-        valid=args.valid,
-        overrides=parse_overrides(args.set),
-        epochs=args.epochs,
-        steps=args.steps,
-        batch_size=args.batch_size,
-        max_length=args.max_length,
-        too_long=args.too_long,
-        column=args.column,
-        tokenizer=args.tokenizer,
-        patience=args.patience,
-        scale_schedules=args.scale_schedules,
-        xla=not args.no_xla,
-        seed=args.seed,
-    )
     sweep = Sweep(
-        recipe,
+        recipe_of(args),
         search=tuple(args.search),
         tuner=args.tuner,
         objective=args.objective,

@@ -4,9 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders.decoder import Decoder
-from tfvae.decoders.scoring import sentence_log_probs
 from tfvae.kernels.sequences import BOS_ID, prepend_bos
-from tfvae.layers import dropout, require_rate
+from tfvae.layers import dropout, require_rate, word_vectors
 from tfvae.layers.causal_block import CausalBlock
 from tfvae.layers.dense import dense
 from tfvae.seeds import fold_in
@@ -106,12 +105,8 @@ class ConvolutionalDecoder(Decoder):
         self.projection_dim = projection_dim
         self.initializer = keras.initializers.get(initializer)
         self.embedding_initializer = keras.initializers.get(embedding_initializer)
-        self.embedding = keras.layers.Embedding(
-            vocabulary_size,
-            embedding_dim,
-            embeddings_initializer=self.embedding_initializer
-            or keras.initializers.RandomNormal(0.0, 1.0),
-            name="embedding",
+        self.embedding = word_vectors(
+            vocabulary_size, embedding_dim, self.embedding_initializer
         )
 
     @property
@@ -155,18 +150,6 @@ class ConvolutionalDecoder(Decoder):
         self.output_layer = layer(self.vocabulary_size, width, "output")
         self.built = True
 
-    def log_prob(self, tokens, memory, seed=None, training=False):
-        """Gives `log p(x|z)`, float32 `[S, B]`; see `Decoder.log_prob`."""
-        hidden = self._hidden(tokens, memory, seed, training)
-        return sentence_log_probs(hidden, self.output_layer, tokens, memory.shape[0])
-
-    def logits(self, tokens, memory):
-        """Gives next-word logits, float32 `[S, B, T + 1, V]`; see `Decoder.logits`."""
-        hidden = self._hidden(tokens, memory, None, False)
-        logits = tf.cast(self.output_layer(hidden), tf.float32)
-        shape = [tf.shape(logits)[0], memory.shape[0], -1, self.vocabulary_size]
-        return tf.transpose(tf.reshape(logits, shape), [1, 2, 0, 3])
-
     def initial_state(self, memory):
         """Gives each block's empty window; see `Decoder.initial_state`."""
         num_rows = tf.shape(memory)[0]
@@ -188,7 +171,7 @@ class ConvolutionalDecoder(Decoder):
             hidden = self.projection(hidden)
         return tf.cast(self.output_layer(hidden), tf.float32), tuple(windows)
 
-    def _hidden(self, tokens, memory, seed, training):
+    def hidden(self, tokens, memory, seed=None, training=False):
         """Gives what the vocabulary layer reads, `[T + 1, S * B, D]`, time-major."""
         hidden = self._project(tokens, memory, seed, training)
         for block in self.blocks:

@@ -4,9 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders.decoder import Decoder
-from tfvae.decoders.scoring import sentence_log_probs
 from tfvae.kernels.sequences import BOS_ID, prepend_bos
-from tfvae.layers import Recurrence, dropout, require_rate
+from tfvae.layers import Recurrence, dropout, require_rate, word_vectors
 from tfvae.layers.dense import dense
 from tfvae.seeds import fold_in
 from tfvae.text.noise import word_dropout
@@ -106,12 +105,8 @@ class RecurrentDecoder(Decoder):
         self.projection_dim = projection_dim
         self.initializer = keras.initializers.get(initializer)
         self.embedding_initializer = keras.initializers.get(embedding_initializer)
-        self.embedding = keras.layers.Embedding(
-            vocabulary_size,
-            embedding_dim,
-            embeddings_initializer=self.embedding_initializer
-            or keras.initializers.RandomNormal(0.0, 1.0),
-            name="embedding",
+        self.embedding = word_vectors(
+            vocabulary_size, embedding_dim, self.embedding_initializer
         )
         self.recurrence = Recurrence(
             hidden_dim, cell, self.initializer, name="recurrence"
@@ -165,18 +160,6 @@ class RecurrentDecoder(Decoder):
         )
         self.built = True
 
-    def log_prob(self, tokens, memory, seed=None, training=False):
-        """Gives `log p(x|z)`, float32 `[S, B]`; see `Decoder.log_prob`."""
-        hidden = self._hidden(tokens, memory, seed, training)
-        return sentence_log_probs(hidden, self.output_layer, tokens, memory.shape[0])
-
-    def logits(self, tokens, memory):
-        """Gives next-word logits, float32 `[S, B, T + 1, V]`; see `Decoder.logits`."""
-        hidden = self._hidden(tokens, memory, None, False)
-        logits = tf.cast(self.output_layer(hidden), tf.float32)
-        shape = [tf.shape(logits)[0], memory.shape[0], -1, self.vocabulary_size]
-        return tf.transpose(tf.reshape(logits, shape), [1, 2, 0, 3])
-
     def initial_state(self, memory):
         """Gives the state from a memory `[N, U]`; see `Decoder.initial_state`."""
         state = self.recurrence.initial_state(tf.shape(memory)[0])
@@ -201,7 +184,7 @@ class RecurrentDecoder(Decoder):
             hidden = self.projection(hidden)
         return tf.cast(self.output_layer(hidden), tf.float32), state
 
-    def _hidden(self, tokens, memory, seed, training):
+    def hidden(self, tokens, memory, seed=None, training=False):
         """Gives what the vocabulary layer reads, `[T + 1, S * B, H]`, time-major."""
         rows = tf.reshape(memory, [-1, memory.shape[-1]])
         projected = self._project(tokens, memory, rows, seed, training)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfvae.encoders.encoder import Encoder
 from tfvae.kernels.sequences import add_marks, lengths, reverse, state_at
-from tfvae.layers import Recurrence, dropout, require_rate
+from tfvae.layers import Recurrence, dropout, require_rate, word_vectors
 from tfvae.seeds import fold_in
 
 _MARKS = ("none", "begin", "both")
@@ -76,12 +76,8 @@ class RecurrentEncoder(Encoder):
         self.initializer = keras.initializers.get(initializer)
         self.embedding_initializer = keras.initializers.get(embedding_initializer)
         self.code_dim = hidden_dim * (1 + bidirectional) * (1 + use_cell)
-        self.embedding = keras.layers.Embedding(
-            vocabulary_size,
-            embedding_dim,
-            embeddings_initializer=self.embedding_initializer
-            or keras.initializers.RandomNormal(0.0, 1.0),
-            name="embedding",
+        self.embedding = word_vectors(
+            vocabulary_size, embedding_dim, self.embedding_initializer
         )
         directions = ("forward", "backward") if bidirectional else ("forward",)
         self.recurrences = [
