@@ -44,18 +44,20 @@ def run(args):
 
 def _text(result, with_keys):
     lines = ["Presets:"]
+    width = 2 + max(map(len, result["presets"]))
+    indent = " " * (2 + width)
     for name, preset in result["presets"].items():
-        lines.append(f"  {name:18}{preset['summary']}")
-        lines.append(f"{'':20}paper: {preset['paper']}")
+        lines.append(f"  {name:{width}}{preset['summary']}")
+        lines.append(f"{indent}paper: {preset['paper']}")
         for data, figures in preset["published"].items():
-            lines.append(f"{'':20}published, {data}: {figures}")
+            lines.append(f"{indent}published, {data}: {figures}")
         if with_keys and preset["options"]:
             options = (f"{key}={value!r}" for key, value in preset["options"].items())
-            lines.append(f"{'':20}--set {' '.join(options)}")
+            lines.append(f"{indent}--set {' '.join(options)}")
     lines.append("")
     lines.append("Settings (--setting NAME):")
     for name, setting in result["settings"].items():
-        lines.append(f"  {name:18}{setting['source']}")
+        lines.append(f"  {name:{width}}{setting['source']}")
     if with_keys:
         lines += ["", "Fields of the settings, for --set:"]
         settings = result["settings"]
