@@ -193,7 +193,12 @@ def test_mutual_information_of_a_batch(rng):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Lagging(2, 5), lambda: Pretraining(3)], ids=["lagging", "pre"]
+    "make",
+    [
+        pytest.param(lambda: Lagging(2, 5), marks=pytest.mark.slow),
+        lambda: Pretraining(3),
+    ],
+    ids=["lagging", "pre"],
 )
 def test_a_break_in_training_changes_nothing(tmp_path, make):
     def fresh():

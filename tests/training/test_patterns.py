@@ -28,9 +28,8 @@ def numbers(model):
     return [v.numpy() for source in sources for v in source.variables]
 
 
-@pytest.mark.parametrize(
-    "preset", [pytest.param("lagging_vae", marks=pytest.mark.slow), "prefb_vae"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", OPTIONS)
 def test_resumed_run_equals_the_uninterrupted(tmp_path, recipe, preset):
     made = recipe(preset, overrides=OPTIONS[preset])
     whole = train(made, tmp_path / "whole", verbose=0)

@@ -48,7 +48,13 @@ def test_run_folder_is_complete(tmp_path, recipe):
     assert state["best_epoch"] == 1 + int(np.argmin(values))
 
 
-@pytest.mark.parametrize("preset", ["vae", "language_model", "dae"])
+@pytest.mark.parametrize(
+    "preset",
+    [
+        "vae",
+        *(pytest.param(p, marks=pytest.mark.slow) for p in ("language_model", "dae")),
+    ],
+)
 def test_resumed_run_equals_the_uninterrupted(tmp_path, recipe, preset):
     whole = train(recipe(preset), tmp_path / "whole", verbose=0)
     with pytest.raises(KeyboardInterrupt):
