@@ -109,6 +109,10 @@ def test_posteriors(blueprint):
     assert presets.full_covariance_vae(blueprint).posterior.covariance == "full"
     copula = presets.copula_vae(blueprint, copula_weight=0.5).objective[2]
     assert (copula.weight.final, copula.floor) == (0.5, 0.5)
+    # Above the KL's weight the reward of a small variance has no bound.
+    kl = presets.copula_vae(blueprint, copula_weight=0.5).objective[1]
+    for step in (0, 30, 60, 500):
+        assert float(copula.weight(step)) == pytest.approx(0.5 * float(kl.weight(step)))
 
 
 def test_unknown_preset_names_the_nearest():

@@ -71,21 +71,23 @@ class Blueprint:
             unit *= self.total_steps / (self.setting.budget * unit)
         return unit
 
-    def annealing(self, last=1.0):
+    def annealing(self, last=1.0, share=1.0):
         """Gives the setting's schedule of the KL weight, in steps, ending at `last`.
 
         A linear ramp keeps its slope and ends sooner or later, as in Coupled-VAE's
-        beta variants.
+        beta variants. All of it is multiplied by `share`, for a term that must keep
+        its proportion to the KL.
         """
         schedule = self.setting.annealing.stretched(self.steps_per_unit)
         if isinstance(schedule, Linear):
             slope = (1.0 - schedule.first) / schedule.length
             if last <= schedule.first:
-                return Linear(1, first=last, last=last)
+                return Linear(1, first=last * share, last=last * share)
             length = (last - schedule.first) / slope
-            return Linear(length, schedule.first, last, schedule.start)
+            ends = schedule.first * share, last * share
+            return Linear(length, *ends, schedule.start)
         config = schedule.get_config()
-        return type(schedule)(**{**config, "scale": config["scale"] * last})
+        return type(schedule)(**{**config, "scale": config["scale"] * last * share})
 
     def encoder(self):
         """Makes the encoder."""

@@ -14,15 +14,18 @@ def copula_vae(blueprint, *, copula_weight=0.4, copula_floor=0.5):
 
     Args:
         blueprint: `Blueprint`.
-        copula_weight: Non-negative float below 1, the paper's lambda. Defaults to
-            `0.4`, the paper's for PTB.
+        copula_weight: Non-negative float below 1, the paper's lambda, as a share of
+            the KL's weight, with which it is annealed: where it is above the KL's,
+            the reward of a small variance has no bound. Defaults to `0.4`, the
+            paper's for PTB.
         copula_floor: Positive float, the least of the covariance's diagonal. Defaults
             to `0.5`, the released code's; the paper has none and may be singular.
 
     Returns:
         A `VAE`.
     """
-    copula = CopulaLikelihood(copula_weight, floor=copula_floor)
+    weight = blueprint.annealing(share=copula_weight)
+    copula = CopulaLikelihood(weight, floor=copula_floor)
     return blueprint.vae([Reconstruction(), KL(blueprint.annealing()), copula])
 
 
