@@ -120,10 +120,18 @@ def test_mixed_precision(bfloat16, inputs, dataset):
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
 
 
-def test_export_names_what_to_use(tmp_path):
-    with pytest.raises(ValueError, match="Use `tfvae export`.*Received: .*here"):
-        make_vae().export(tmp_path / "here")
-    assert not (tmp_path / "here").exists()
+def test_export_gives_what_predict_gives(tmp_path, inputs):
+    model = make_vae()
+    model.export(tmp_path / "saved")
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    served = loaded.serve(inputs["tokens"])
+    model.compile(jit_compile=False)
+    expected = model.predict_on_batch(inputs)
+    assert set(served) == set(expected) == {"z", "nelbo", "kl"}
+    for name, value in expected.items():
+        np.testing.assert_allclose(served[name], value, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="'tf_saved_model'.*'onnx'"):
+        model.export(tmp_path / "other", format="onnx")
 
 
 def test_a_users_own_pipeline():

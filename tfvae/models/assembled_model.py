@@ -1,6 +1,7 @@
 """What Keras asks of a model that is assembled from parts."""
 
 import keras
+import tensorflow as tf
 
 from tfvae.kernels.replicas import num_replicas
 from tfvae.layers.part import config_of, from_config
@@ -33,18 +34,33 @@ class AssembledModel(keras.Model):
         jit_compile = config["jit_compile"] and num_replicas() == 1
         self.compile(optimizer, jit_compile=jit_compile)
 
-    def export(self, filepath, *args, **options):
-        """Refuses, since a text model has several signatures.
+    def export(self, filepath, format="tf_saved_model", *, verbose=False):
+        """Writes a SavedModel of what `predict` gives for token ids.
+
+        Its endpoint `serve` takes `tokens`, int32 `[B, T]`. For signatures on text,
+        which encode, decode and generate, use `tfvae.serving.export`.
+
+        Args:
+            filepath: Path of the folder to write.
+            format: `"tf_saved_model"`.
+            verbose: Whether Keras prints the endpoints. Defaults to `False`.
 
         Raises:
-            ValueError: Always; it names what to use.
+            ValueError: If another format is asked for.
         """
-        raise ValueError(
-            "A text model is not one function of its inputs: `export` has nothing to "
-            "write. Use `tfvae export`, or `tfvae.serving`, for signatures that "
-            "encode, decode and generate, or `save` for a `.keras` file. Received: "
-            f"{filepath}"
+        if format != "tf_saved_model":
+            raise ValueError(
+                "`format` must be 'tf_saved_model', the one that has all operations "
+                f"of a text model. Received: format={format!r}"
+            )
+        archive = keras.export.ExportArchive()
+        archive.track(self)
+        archive.add_endpoint(
+            "serve",
+            lambda tokens: self.predict_step({"tokens": tokens}),
+            [tf.TensorSpec([None, None], tf.int32, name="tokens")],
         )
+        archive.write_out(filepath, verbose=verbose)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Does nothing: all is built, and batches of replicas have no mean."""
