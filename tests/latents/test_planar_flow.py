@@ -133,6 +133,7 @@ def test_divergence_is_sampled_from_every_prior(code, prior):
     assert kl_method(posterior, of_prior) == "monte_carlo"
 
 
+@pytest.mark.slow
 def test_trains_saves_loads_and_is_evaluated(tokens, tmp_path):
     posterior, prior = PlanarFlow(2, 2, conditional=True), PlanarFlow(2)
     model = make_vae(posterior=posterior, prior=prior)

@@ -65,6 +65,7 @@ def sphere_vae(**options):
     )
 
 
+@pytest.mark.slow
 def test_a_model_trains_with_xla(dataset):
     model = sphere_vae()
     model.compile(keras.optimizers.Adam(0.02), jit_compile=True)

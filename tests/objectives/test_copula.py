@@ -172,6 +172,7 @@ def test_the_bound_of_a_collapsed_posterior():
     assert 32 * expected == pytest.approx(1.77, abs=5e-3)
 
 
+@pytest.mark.slow
 def test_trains_saves_loads_and_is_evaluated(tokens, tmp_path):
     exact = CopulaLikelihood(0.4)
     drawn = CopulaLikelihood(0.1, sampled=True, name="drawn")
