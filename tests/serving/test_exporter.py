@@ -23,6 +23,7 @@ from tests.serving.support import (
 from tests.support import make_decoder
 from tfvae.latents import Implicit
 from tfvae.models import LanguageModel
+from tfvae.models.refinement import SVIRefiner
 from tfvae.objectives import Reconstruction
 from tfvae.serving import Signature, export, signatures_of
 from tfvae.serving.engine import Engine
@@ -247,6 +248,11 @@ def test_refused(model, tmp_path, options, message):
 def test_needs_a_tokenizer(tmp_path):
     with pytest.raises(ValueError, match="needs a tokenizer"):
         export(make_model(tokenizer=None), tmp_path / "m")
+
+
+def test_refuses_a_refined_posterior(tmp_path):
+    with pytest.raises(ValueError, match="refiner=None.*Received: refiner=SVIRefiner"):
+        export(make_model(refiner=SVIRefiner(1)), tmp_path / "m")
 
 
 def test_language_model_and_one_more_signature(tmp_path):

@@ -160,6 +160,12 @@ def _check(model, num_samples, max_length):
             "Build the model with `tokenizer=...`. Received: "
             f"tokenizer={model.tokenizer}"
         )
+    if getattr(model, "refiner", None) is not None:
+        raise ValueError(
+            "A refined posterior draws noise for a batch as a whole, so a row's answer "
+            "would depend on what a server batches it with. Export a model with "
+            f"`refiner=None`. Received: refiner={type(model.refiner).__name__}"
+        )
 
 
 def _save(folder, functions, tables):
