@@ -30,8 +30,7 @@ GRAMMAR_SIZES = {
     "output_dropout": 0.2,
     "learning_rate": 2e-3,
 }
-# Presets whose steps cost many times those of the others get a smaller share, so that
-# each stays within two minutes.
+# Presets whose steps cost many times those of the others get a smaller share.
 GRAMMAR_OPTIONS = {
     "lagging_vae": {"check_every": 3, "max_sub_steps": 6},
     "coupled_lagging_vae": {"check_every": 3, "max_sub_steps": 6},
@@ -43,7 +42,7 @@ GRAMMAR_OPTIONS = {
 }
 GRAMMAR_EPOCHS = {"lagging_vae": 4, "coupled_lagging_vae": 4, "sa_vae": 3}
 # Three updates of the encoder for each of the decoder, which is updated as often as
-# the other presets' decoders: the paper's loops of up to 100 would take days.
+# the other presets' decoders; the paper's loops have up to 100.
 PTB_OPTIONS = {"lagging_vae": {"check_every": 3, "max_sub_steps": 3}}
 PTB_PRESETS = (
     "vae",
