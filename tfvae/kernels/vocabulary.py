@@ -33,19 +33,21 @@ def token_log_probs(hidden, kernel, bias, targets, *, chunk_size=None):
 
 
 def _log_probs(hidden, kernel, bias, targets):
-    """Returns the log-probabilities `[N]`, the logits and their log-normaliser."""
+    """Returns log-probabilities `[N]`, `exp(logits - largest)` and its row sums."""
     logits = tf.cast(tf.matmul(hidden, kernel), tf.float32) + tf.cast(bias, tf.float32)
-    log_normaliser = tf.reduce_logsumexp(logits, axis=-1)
+    largest = tf.reduce_max(logits, axis=-1)
+    # Kept for the gradient, which then computes no exponential of its own.
+    masses = tf.exp(logits - largest[:, None])
+    total = tf.reduce_sum(masses, axis=-1)
     chosen = tf.gather(logits, targets, batch_dims=1)
-    return chosen - log_normaliser, logits, log_normaliser
+    return chosen - largest - tf.math.log(total), masses, total
 
 
-def _gradients(upstream, hidden, kernel, targets, logits, log_normaliser):
+def _gradients(upstream, hidden, kernel, targets, masses, total):
     """Returns the gradients of `_log_probs` for hidden, kernel and bias."""
-    probabilities = tf.exp(logits - log_normaliser[:, None])
-    vocabulary_size = tf.shape(logits)[1]
+    vocabulary_size = tf.shape(masses)[1]
     chosen = tf.one_hot(targets, vocabulary_size, dtype=tf.float32)
-    d_logits = upstream[:, None] * (chosen - probabilities)
+    d_logits = upstream[:, None] * chosen - (upstream / total)[:, None] * masses
     d_bias = tf.reduce_sum(d_logits, axis=0)
     d_logits = tf.cast(d_logits, hidden.dtype)
     d_hidden = tf.matmul(d_logits, kernel, transpose_b=True)
@@ -55,11 +57,11 @@ def _gradients(upstream, hidden, kernel, targets, logits, log_normaliser):
 
 @tf.custom_gradient
 def _all_rows(hidden, kernel, bias, targets):
-    result, logits, log_normaliser = _log_probs(hidden, kernel, bias, targets)
+    result, masses, total = _log_probs(hidden, kernel, bias, targets)
 
     def gradient(upstream):
         d_hidden, d_kernel, d_bias = _gradients(
-            upstream, hidden, kernel, targets, logits, log_normaliser
+            upstream, hidden, kernel, targets, masses, total
         )
         return d_hidden, d_kernel, tf.cast(d_bias, bias.dtype), None
 
@@ -90,9 +92,9 @@ def _by_chunks(hidden, kernel, bias, targets, chunk_size):
             weights = cut(upstream)
 
             def step(t, d_rows, d_kernel, d_bias):
-                _, logits, log_normaliser = _log_probs(rows[t], kernel, bias, words[t])
+                _, masses, total = _log_probs(rows[t], kernel, bias, words[t])
                 d_hidden, more_kernel, more_bias = _gradients(
-                    weights[t], rows[t], kernel, words[t], logits, log_normaliser
+                    weights[t], rows[t], kernel, words[t], masses, total
                 )
                 d_rows = d_rows.write(t, d_hidden)
                 return t + 1, d_rows, d_kernel + more_kernel, d_bias + more_bias
