@@ -259,7 +259,7 @@ def step_times(presets, setting, batch_size=32, num_words=23, rounds=7, steps=6)
     for name in presets:
         keras.utils.set_random_seed(0)
         blueprint = Blueprint(setting, vocabulary_size)
-        models[name] = get_preset(name)(blueprint)
+        models[name] = get_preset(name)(blueprint, **PTB_OPTIONS.get(name, {}))
         models[name].compile(blueprint.optimizer())
         models[name].fit(dataset, epochs=2, verbose=0, shuffle=False)
     seconds = {name: [] for name in presets}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.support import BOS_ID, EOS_ID, gru_step, lstm_step
+from tests.support import BOS_ID, EOS_ID, gru_step, log_softmax, lstm_step
 
 
 def affine(layer, values):
@@ -48,3 +48,24 @@ def reference_logits(decoder, words, memory):
 def targets_of(words):
     """Gives the words that the decoder has to predict."""
     return [*words, EOS_ID]
+
+
+def score(logits, words):
+    """Adds up the log-probabilities of words and `</s>` under logits `[T + 1, V]`."""
+    targets = targets_of(words)
+    return log_softmax(logits)[np.arange(len(targets)), targets].sum()
+
+
+def score_all(logits_of, decoder, tokens, memory):
+    """Scores rows of words `[B, T]` with memories `[S, B, U]`, a list `[S][B]`.
+
+    `logits_of(decoder, words, memory)` is a decoder's reference such as the above.
+    """
+    sentences = [[word for word in row.tolist() if word] for row in tokens]
+    return [
+        [
+            score(logits_of(decoder, words, u), words)
+            for words, u in zip(sentences, of_sample, strict=True)
+        ]
+        for of_sample in memory
+    ]

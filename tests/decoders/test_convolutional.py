@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.decoders.reference import targets_of
+from tests.decoders.reference import score_all, targets_of
 from tests.decoders.reference_convolutional import reference_logits
 from tests.support import (
     BOS_ID,
@@ -36,20 +36,8 @@ def built(memory_dim=MEMORY_DIM, **options):
     return decoder
 
 
-def reference_log_prob(decoder, row, memory):
-    words = [word for word in row.tolist() if word]
-    scores = log_softmax(reference_logits(decoder, words, memory))
-    return scores[np.arange(len(words) + 1), targets_of(words)].sum()
-
-
 def reference_log_probs(decoder, tokens, memory):
-    return [
-        [
-            reference_log_prob(decoder, row, u)
-            for row, u in zip(tokens, of_sample, strict=True)
-        ]
-        for of_sample in memory
-    ]
+    return score_all(reference_logits, decoder, tokens, memory)
 
 
 @pytest.fixture
@@ -259,8 +247,9 @@ def test_a_language_model_needs_no_memory(tokens):
     model = LanguageModel(decoder)
     inputs = {"tokens": tf.constant(tokens)}
     found = model.bounds(model.forward(inputs))["nll"]
-    expected = [-reference_log_prob(decoder, row, []) for row in tokens]
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    no_memory = np.zeros((1, len(tokens), 0))
+    expected = reference_log_probs(decoder, tokens, no_memory)
+    np.testing.assert_allclose(-found[None], expected, rtol=1e-4)
     assert model.generate(4, max_length=6).shape == (4, 6)
 
 

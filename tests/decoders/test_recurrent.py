@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.decoders.reference import reference_logits, targets_of
+from tests.decoders.reference import reference_logits, score_all, targets_of
 from tests.support import BOS_ID, LENGTHS, VOCABULARY_SIZE, log_softmax, make_decoder
 from tfvae.decoders import RecurrentDecoder
 
@@ -27,20 +27,8 @@ def built(memory_dim=MEMORY_DIM, **options):
     return decoder
 
 
-def reference_log_prob(decoder, row, memory):
-    words = [word for word in row.tolist() if word]
-    scores = log_softmax(reference_logits(decoder, words, memory))
-    return scores[np.arange(len(words) + 1), targets_of(words)].sum()
-
-
 def reference_log_probs(decoder, tokens, memory):
-    return [
-        [
-            reference_log_prob(decoder, row, u)
-            for row, u in zip(tokens, of_sample, strict=True)
-        ]
-        for of_sample in memory
-    ]
+    return score_all(reference_logits, decoder, tokens, memory)
 
 
 @pytest.fixture
