@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tfvae.models.forward import Forward
-from tfvae.models.sampling import generate, get_sampler
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import Reconstruction
 from tfvae.seeds import as_seed, fold_in
@@ -74,18 +73,6 @@ class LanguageModel(TextModel):
         inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
         return self.bounds(self.forward(inputs))
 
-    def generate(self, num, *, sampler="ancestral", max_length=60, seed=None):
-        """Writes `num` sentences.
-
-        Args:
-            num: Positive int.
-            sampler: `Sampler` or its name. Defaults to `"ancestral"`.
-            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
-            seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
-
-        Returns:
-            Int32 tensor `[num, max_length]`, `</s>` and padding after the last word.
-        """
-        seed = as_seed(self.seed if seed is None else seed)
-        memory = tf.zeros([num, 0])
-        return generate(self.decoder, memory, get_sampler(sampler), max_length, seed)
+    def draw_memory(self, num, seed):
+        """Gives a memory without components: nothing is drawn."""
+        return tf.zeros([num, 0])

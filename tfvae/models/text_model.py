@@ -10,6 +10,7 @@ from tfvae.models.assembly import build as build
 from tfvae.models.assembly import check_tokenizer as check_tokenizer
 from tfvae.models.patterns import EpochEnd
 from tfvae.models.perplexity import Perplexity
+from tfvae.models.sampling import generate, get_sampler
 from tfvae.models.update import Update
 from tfvae.seeds import as_seed, fold_in
 
@@ -17,8 +18,8 @@ from tfvae.seeds import as_seed, fold_in
 class TextModel(AssembledModel):
     """A model of sentences trained on a list of terms.
 
-    A subclass implements `forward` and `bounds`, calls `_set_objective` at the end
-    of its constructor, and sets `monitor`.
+    A subclass implements `forward`, `bounds` and `draw_memory`, calls
+    `_set_objective` at the end of its constructor, and sets `monitor`.
 
     Attributes:
         monitor: Name of the validation figure that early stopping, checkpoints and
@@ -148,6 +149,29 @@ class TextModel(AssembledModel):
         self.train_function = lambda batches: self.pattern.full_update(
             self, lambda name, batch: steps[name]([batch]), batches
         )
+
+    def draw_memory(self, num, seed):
+        """Draws what the decoder reads to write `num` sentences, float `[num, U]`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `draw_memory`."
+        )
+
+    def generate(self, num, *, sampler="ancestral", max_length=60, seed=None):
+        """Writes `num` sentences, from draws of the prior where there is a latent.
+
+        Args:
+            num: Positive int.
+            sampler: `Sampler` or its name. Defaults to `"ancestral"`.
+            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
+            seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
+
+        Returns:
+            Int32 tensor `[num, max_length]`, `</s>` and padding after the last word.
+        """
+        seed = as_seed(self.seed if seed is None else seed)
+        memory = self.draw_memory(num, fold_in(seed, 0))
+        sampler = get_sampler(sampler)
+        return generate(self.decoder, memory, sampler, max_length, fold_in(seed, 1))
 
     def train_step(self, data):
         """Takes one full update: the critics first, then the model."""

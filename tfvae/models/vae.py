@@ -233,22 +233,9 @@ class VAE(TextModel):
         """Draws `num` latent codes from the prior, float32 `[num, Z]`."""
         return self.prior.sample(self.prior_params(num), 1, as_seed(seed))[0][0]
 
-    def generate(self, num, *, sampler="ancestral", max_length=60, seed=None):
-        """Writes `num` sentences from draws of the prior.
-
-        Args:
-            num: Positive int.
-            sampler: `Sampler` or its name. Defaults to `"ancestral"`.
-            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
-            seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
-
-        Returns:
-            Int32 tensor `[num, max_length]`, `</s>` and padding after the last word.
-        """
-        seed = as_seed(self.seed if seed is None else seed)
-        z = self.sample_prior(num, fold_in(seed, 0))
-        seed = fold_in(seed, 1)
-        return self.decode(z, sampler=sampler, max_length=max_length, seed=seed)
+    def draw_memory(self, num, seed):
+        """Draws from the prior what the decoder reads, float `[num, U]`."""
+        return self.bridge(self.sample_prior(num, seed)[None])[0]
 
     def decode(self, z, *, sampler="greedy", max_length=60, seed=None):
         """Writes a sentence for each latent code.
