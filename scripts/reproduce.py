@@ -41,9 +41,9 @@ GRAMMAR_OPTIONS = {
     "coupled_cnn_vae": {"size": "small", "num_filters": 64},
 }
 GRAMMAR_EPOCHS = {"lagging_vae": 4, "coupled_lagging_vae": 4, "sa_vae": 3}
-# Three updates of the encoder for each of the decoder, which is updated as often as
+# Two updates of the encoder for each of the decoder, which is updated as often as
 # the other presets' decoders; the paper's loops have up to 100.
-PTB_OPTIONS = {"lagging_vae": {"check_every": 3, "max_sub_steps": 3}}
+PTB_OPTIONS = {"lagging_vae": {"check_every": 2, "max_sub_steps": 2}}
 PTB_PRESETS = (
     "vae",
     "coupled_vae",
