@@ -32,15 +32,15 @@ GRAMMAR_SIZES = {
 }
 # Presets whose steps cost many times those of the others get a smaller share.
 GRAMMAR_OPTIONS = {
-    "lagging_vae": {"check_every": 3, "max_sub_steps": 6},
-    "coupled_lagging_vae": {"check_every": 3, "max_sub_steps": 6},
+    "lagging_vae": {"check_every": 2, "max_sub_steps": 4},
+    "coupled_lagging_vae": {"check_every": 2, "max_sub_steps": 4},
     "prefb_vae": {"pretraining": 0.5},
     "coupled_prefb_vae": {"pretraining": 0.5},
-    "sa_vae": {"num_steps": 5},
+    "sa_vae": {"num_steps": 2},
     "cnn_vae": {"size": "small", "num_filters": 64},
     "coupled_cnn_vae": {"size": "small", "num_filters": 64},
 }
-GRAMMAR_EPOCHS = {"lagging_vae": 4, "coupled_lagging_vae": 4, "sa_vae": 3}
+GRAMMAR_EPOCHS = {"lagging_vae": 4, "coupled_lagging_vae": 4, "sa_vae": 4}
 # Two updates of the encoder for each of the decoder, which is updated as often as
 # the other presets' decoders; the paper's loops have up to 100.
 PTB_OPTIONS = {"lagging_vae": {"check_every": 2, "max_sub_steps": 2}}
@@ -101,10 +101,15 @@ def run_one(recipe, folder, test, num_samples):
         if name in sentences
     }
     result["train_seconds"] = seconds
-    with open(path + ".partial", "w", encoding="utf-8") as file:
-        json.dump(result, file)
-    os.replace(path + ".partial", path)
+    write_json(path, result)
     return result
+
+
+def write_json(path, content):
+    """Writes a file that is there whole or not at all."""
+    with open(path + ".partial", "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    os.replace(path + ".partial", path)
 
 
 def run_all(presets, make_recipe, out, test, num_samples):
@@ -226,8 +231,7 @@ def ptb(args):
     times = os.path.join(args.out, "step_times.json")
     if not os.path.exists(times):
         import_tensorflow()
-        with open(times, "w", encoding="utf-8") as file:
-            json.dump(step_times(presets, args.setting), file)
+        write_json(times, step_times(presets, args.setting))
     with open(times, encoding="utf-8") as file:
         milliseconds = json.load(file)
     relative = {
