@@ -146,7 +146,8 @@ def one(job):
 def cell(value):
     if value is None:
         return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    # Adding 0 turns a rounded -0.0 into 0.0.
+    return f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else str(value)
 
 
 def table(results, extra):
