@@ -1,4 +1,4 @@
-"""Training speed in tokens a second, through `fit`; prints one JSON line.
+"""Training speed in tokens per second, through `fit`; prints one JSON line.
 
 Tokens are words and `</s>`, padding not counted. Before the clock starts, one batch of
 each shape that will be timed is trained on, so that compilation is left out; how long
@@ -20,16 +20,14 @@ def measure(args):
     import numpy as np
     import tensorflow as tf
 
-    from tfvae.text import read_texts
-    from tfvae.training import Recipe
-    from tfvae.training.train import batches_of
+    from tfvae.training import RunConfiguration
 
-    recipe = Recipe(args.preset, args.data, setting=args.setting, xla=not args.no_xla)
-    keras.utils.set_random_seed(recipe.seed)
-    tokenizer = recipe.make_tokenizer()
-    tokenizer.adapt(read_texts(args.data))
-    batches = batches_of(lambda: read_texts(args.data), tokenizer, recipe)
-    model = recipe.make_model(tokenizer, batches.num_batches())
+    configuration = RunConfiguration(
+        args.preset, args.data, setting=args.setting, xla=not args.no_xla
+    )
+    keras.utils.set_random_seed(configuration.seed)
+    batches = configuration.training_batches()
+    model = configuration.make_model(batches.tokenizer, len(batches))
 
     timed = list(itertools.islice(batches.arrays(), args.steps))
     one_of_each = {batch["tokens"].shape: batch for batch in timed}.values()
@@ -41,7 +39,7 @@ def measure(args):
         )
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(some)))
         started = time.perf_counter()
-        model.fit(dataset.prefetch(8), verbose=0, shuffle=False)
+        model.fit(dataset.prefetch(8), verbose=0)
         return time.perf_counter() - started
 
     compile_seconds = fit(list(one_of_each))
@@ -61,7 +59,7 @@ def measure(args):
         "padding_share": round(1.0 - num_tokens / num_computed, 4),
         "shapes": len(one_of_each),
         "compile_seconds": round(compile_seconds, 1),
-        "vocabulary_size": tokenizer.vocabulary_size,
+        "vocabulary_size": batches.tokenizer.vocabulary_size,
         "xla": bool(model.jit_compile),
     }
 

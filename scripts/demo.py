@@ -16,10 +16,9 @@ def say(text):
 def tour(folder, epochs):
     import_tensorflow()
     from tfvae.evaluation import evaluate, format_table
-    from tfvae.models.writing import interpolate, reconstruct, write
+    from tfvae.models.writing import interpolate
     from tfvae.text import default_grammar, read_lines, write_corpus
-    from tfvae.training import Recipe, train
-    from tfvae.training.train import batches_of
+    from tfvae.training import RunConfiguration, train
 
     started = time.time()
     grammar = default_grammar()
@@ -32,10 +31,12 @@ def tour(folder, epochs):
     for text in itertools.islice(read_lines(train_text), 3):
         print(f"  {text}")
     entropy = grammar.entropy()
-    print(f"True entropy: {entropy:.2f} nats a sentence. No model's NLL can be lower.")
+    print(
+        f"True entropy: {entropy:.2f} nats per sentence. No model's NLL can be lower."
+    )
 
     say(f"Training a VAE with free bits for {epochs} epochs")
-    recipe = Recipe(
+    configuration = RunConfiguration(
         preset="free_bits_vae",
         train=train_text,
         valid=valid_text,
@@ -51,28 +52,25 @@ def tour(folder, epochs):
             "output_dropout": 0.2,
         },
     )
-    run = train(recipe, os.path.join(folder, "run"))
+    run = train(configuration, os.path.join(folder, "run"))
     model = run.load_model()
 
     say("How good is it, on sentences it has not seen?")
-    batches = batches_of(
-        lambda: read_lines(test_text), model.tokenizer, recipe, shuffle=False
-    )
-    result = evaluate(model, batches.dataset(), num_samples=50, per_sentence=True)
-    sentences = result.pop("per_sentence")
+    batches = configuration.batches(test_text, model.tokenizer, shuffle=False)
+    result = evaluate(model, batches, num_samples=50)
     print(format_table(result))
-    own = -sum(map(grammar.log_prob, read_lines(test_text))) / len(sentences["nll"])
+    own = -sum(map(grammar.log_prob, read_lines(test_text))) / batches.num_sentences()
     print(f"true entropy of the grammar            {entropy:8.3f}  nats/sentence")
     print(f"  of these very sentences              {own:8.3f}  nats/sentence")
     print(f"NLL above the entropy                  {result['nll'] - own:8.3f}")
 
     say("Sentences from the prior")
-    for text in write(model, 5, seed=1):
+    for text in model.generate(5, seed=1):
         print(f"  {text}")
 
     say("Reconstruction: a sentence, and what its code is decoded to")
     first = list(itertools.islice(read_lines(test_text), 4))
-    for text, again in reconstruct(model, first):
+    for text, again in zip(first, model.reconstruct(first), strict=True):
         print(f"  {text}\n> {again}")
 
     say("From one sentence to another")

@@ -10,7 +10,7 @@ VALID_SIZE, TRAIN_SIZE, BATCH_SIZE, MAX_EPOCHS = 200, 1000, 50, 8
 
 
 def pipeline(sentences, tokenizer):
-    """Makes a plain `tf.data` pipeline from strings to padded batches."""
+    """Creates a plain `tf.data` pipeline from strings to padded batches."""
     import tensorflow as tf
 
     return (
@@ -60,7 +60,6 @@ def tour(folder):
         pipeline(train, tokenizer),
         validation_data=pipeline(valid, tokenizer),
         epochs=MAX_EPOCHS,
-        shuffle=False,
         verbose=2,
         callbacks=[
             keras.callbacks.BackupAndRestore(os.path.join(folder, "backup")),
@@ -75,19 +74,19 @@ def tour(folder):
     ).history
     lowest = min(found["val_nelbo"])
     print(
-        f"Best val_nelbo: {lowest:.2f} nats a sentence, true entropy "
+        f"Best val_nelbo: {lowest:.2f} nats per sentence, true entropy "
         f"{grammar.entropy():.2f}"
     )
     with open(history, encoding="utf-8") as file:
         print(f"history.csv: {len(file.readlines()) - 1} epochs")
 
     again = keras.models.load_model(best)
-    figures = again.evaluate(
+    metrics = again.evaluate(
         pipeline(valid, again.tokenizer), verbose=0, return_dict=True
     )
-    print(f"best.keras, loaded and measured: val_nelbo {figures['nelbo']:.2f}")
-    for text in again.tokenizer.detokenize(again.generate(3, seed=1)).numpy():
-        print(f"  {text.decode()}")
+    print(f"best.keras, loaded and measured: val_nelbo {metrics['nelbo']:.2f}")
+    for text in again.generate(3, seed=1):
+        print(f"  {text}")
 
 
 def main():

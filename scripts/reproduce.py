@@ -1,4 +1,4 @@
-"""Trains presets side by side and prints one table of their measures.
+"""Trains presets side by side and prints one table of their metrics.
 
 grammar  every preset on the corpus of a probabilistic grammar, whose entropy is known:
          nothing that is called a bound may lie below it
@@ -41,8 +41,8 @@ GRAMMAR_OPTIONS = {
     "coupled_cnn_vae": {"size": "small", "num_filters": 64},
 }
 GRAMMAR_EPOCHS = {"lagging_vae": 4, "coupled_lagging_vae": 4, "sa_vae": 4}
-# Two updates of the encoder for each of the decoder, which is updated as often as
-# the other presets' decoders; the paper's loops have up to 100.
+# Two updates of the encoder for each of the decoder, which is updated as often as the
+# other presets' decoders; the paper's loops have up to 100.
 PTB_OPTIONS = {"lagging_vae": {"check_every": 2, "max_sub_steps": 2}}
 PTB_PRESETS = (
     "vae",
@@ -69,7 +69,7 @@ COLUMNS = (
 NUM_ERRORS = 4.0
 
 
-def run_one(recipe, folder, test, num_samples):
+def run_one(configuration, folder, test, num_samples):
     """Trains and measures one preset; keeps the result beside the run."""
     path = os.path.join(folder, "result.json")
     if os.path.exists(path):
@@ -78,22 +78,17 @@ def run_one(recipe, folder, test, num_samples):
     import numpy as np
 
     from tfvae.evaluation import evaluate
-    from tfvae.text import read_lines
     from tfvae.training import RunFolder, train
-    from tfvae.training.train import batches_of
 
     started = time.time()
-    # A folder without a whole epoch has nothing to resume, but its recipe.
-    resume = os.path.exists(RunFolder(folder).recipe)
-    run = train(recipe, folder, resume=resume, verbose=2)
+    # A folder without a whole epoch has nothing to resume, but its configuration.
+    resume = os.path.exists(RunFolder(folder).configuration)
+    run = train(configuration, folder, resume=resume, verbose=2)
     seconds = time.time() - started
     model = run.load_model()
-    batches = batches_of(lambda: read_lines(test), model.tokenizer, recipe, False)
-    # In the order of the file, to be paired with the truth.
-    batches.sort = False
-    result = evaluate(
-        model, batches.dataset(), num_samples=num_samples, per_sentence=True
-    )
+    batches = configuration.batches(test, model.tokenizer, shuffle=False)
+    # By sentence in the order of the file, to be paired with the truth.
+    result = evaluate(model, batches, num_samples=num_samples, per_sentence=True)
     sentences = result.pop("per_sentence")
     result["per_sentence"] = {
         name: np.asarray(sentences[name], "float64").round(4).tolist()
@@ -112,7 +107,7 @@ def write_json(path, content):
     os.replace(path + ".partial", path)
 
 
-def run_all(presets, make_recipe, out, test, num_samples):
+def run_all(presets, make_configuration, out, test, num_samples):
     """Runs each preset in a process of its own, so that memory is given back."""
     results = {}
     for name in presets:
@@ -120,7 +115,7 @@ def run_all(presets, make_recipe, out, test, num_samples):
         if not os.path.exists(os.path.join(folder, "result.json")):
             print(f"== {name}", flush=True)
             job = {
-                "recipe": dataclasses.asdict(make_recipe(name)),
+                "configuration": dataclasses.asdict(make_configuration(name)),
                 "folder": folder,
                 "test": test,
                 "num_samples": num_samples,
@@ -138,9 +133,14 @@ def run_all(presets, make_recipe, out, test, num_samples):
 def one(job):
     """Does the job that `run_all` sends on standard input."""
     import_tensorflow()
-    from tfvae.training import Recipe
+    from tfvae.training import RunConfiguration
 
-    run_one(Recipe(**job["recipe"]), job["folder"], job["test"], job["num_samples"])
+    run_one(
+        RunConfiguration(**job["configuration"]),
+        job["folder"],
+        job["test"],
+        job["num_samples"],
+    )
 
 
 def cell(value):
@@ -173,15 +173,15 @@ def below(costs, truth):
 def grammar(args):
     from tfvae.presets import PRESETS
     from tfvae.text import default_grammar, read_lines, write_corpus
-    from tfvae.training import Recipe
+    from tfvae.training import RunConfiguration
 
     corpus = os.path.join(args.out, "corpus")
     if not os.path.exists(corpus):
         write_corpus(corpus)
     paths = {s: os.path.join(corpus, f"{s}.txt") for s in ("train", "valid", "test")}
 
-    def make_recipe(name):
-        return Recipe(
+    def make_configuration(name):
+        return RunConfiguration(
             name,
             paths["train"],
             valid=paths["valid"],
@@ -194,13 +194,13 @@ def grammar(args):
         )
 
     presets = args.presets or list(PRESETS)
-    results = run_all(presets, make_recipe, args.out, paths["test"], 100)
+    results = run_all(presets, make_configuration, args.out, paths["test"], 100)
     truth = [-default_grammar().log_prob(text) for text in read_lines(paths["test"])]
     entropy = default_grammar().entropy()
     own = sum(truth) / len(truth)
     seconds = {name: round(r["train_seconds"]) for name, r in results.items()}
     print(table(results, {"seconds": seconds}))
-    print(f"\nEntropy {entropy:.2f} nats a sentence; of these sentences {own:.2f}.")
+    print(f"\nEntropy {entropy:.2f} nats per sentence; of these sentences {own:.2f}.")
     failed = [
         f"{name}: {key} lies below the entropy"
         for name, result in results.items()
@@ -212,12 +212,12 @@ def grammar(args):
 
 
 def ptb(args):
-    from tfvae.training import Recipe
+    from tfvae.training import RunConfiguration
 
     paths = {s: os.path.join(args.data, f"{s}.txt") for s in ("train", "valid", "test")}
 
-    def make_recipe(name):
-        return Recipe(
+    def make_configuration(name):
+        return RunConfiguration(
             name,
             paths["train"],
             setting=args.setting,
@@ -228,7 +228,9 @@ def ptb(args):
         )
 
     presets = args.presets or PTB_PRESETS
-    results = run_all(presets, make_recipe, args.out, paths["test"], args.samples)
+    results = run_all(
+        presets, make_configuration, args.out, paths["test"], args.samples
+    )
     times = os.path.join(args.out, "step_times.json")
     if not os.path.exists(times):
         import_tensorflow()
@@ -254,7 +256,7 @@ def step_times(presets, setting, batch_size=32, num_words=23, rounds=7, steps=6)
     import numpy as np
     import tensorflow as tf
 
-    from tfvae.presets import Blueprint, get_preset
+    from tfvae.presets import ModelBuilder, get_preset
 
     vocabulary_size = 10000
     draw = np.random.default_rng(0).integers
@@ -263,14 +265,15 @@ def step_times(presets, setting, batch_size=32, num_words=23, rounds=7, steps=6)
     models = {}
     for name in presets:
         keras.utils.set_random_seed(0)
-        blueprint = Blueprint(setting, vocabulary_size)
-        models[name] = get_preset(name)(blueprint, **PTB_OPTIONS.get(name, {}))
-        models[name].compile(blueprint.optimizer())
-        models[name].fit(dataset, epochs=2, verbose=0, shuffle=False)
+        builder = ModelBuilder(
+            setting, vocabulary_size=vocabulary_size, steps_per_epoch=1000
+        )
+        models[name] = get_preset(name)(builder, **PTB_OPTIONS.get(name, {}))
+        models[name].fit(dataset, epochs=2, verbose=0)
     seconds = {name: [] for name in presets}
     for _, name in itertools.product(range(rounds), presets):
         started = time.perf_counter()
-        models[name].fit(dataset, verbose=0, shuffle=False)
+        models[name].fit(dataset, verbose=0)
         seconds[name].append((time.perf_counter() - started) / steps)
     return {name: 1000 * float(np.median(values)) for name, values in seconds.items()}
 

@@ -16,7 +16,7 @@ BOS_ID, EOS_ID, UNK_ID = 1, 2, 3
 
 
 def batch(lengths=LENGTHS, seed=0):
-    """Makes random words, right-padded, int32 `[B, T]`."""
+    """Creates random words, right-padded, int32 `[B, T]`."""
     words = np.random.default_rng(seed).integers(
         4, VOCABULARY_SIZE, (len(lengths), max(lengths))
     )
@@ -25,25 +25,25 @@ def batch(lengths=LENGTHS, seed=0):
 
 
 def dataset(tokens, batch_size=None):
-    """Makes a dataset of input dicts."""
+    """Creates a dataset of input dicts."""
     rows = tf.data.Dataset.from_tensor_slices({"tokens": tokens})
     return rows.batch(batch_size or len(tokens))
 
 
 def make_encoder(**overrides):
-    """Makes a small encoder."""
+    """Creates a small encoder."""
     options = {"embedding_dim": 3, "hidden_dim": 4} | overrides
     return RecurrentEncoder(VOCABULARY_SIZE, **options)
 
 
 def make_decoder(**overrides):
-    """Makes a small decoder."""
+    """Creates a small decoder."""
     options = {"embedding_dim": 3, "hidden_dim": 4} | overrides
     return RecurrentDecoder(VOCABULARY_SIZE, **options)
 
 
 def make_vae(**overrides):
-    """Makes a small VAE; every part may be replaced."""
+    """Creates a small VAE; every part may be replaced."""
     parts = {
         "encoder": make_encoder(),
         "posterior": Gaussian(2),
@@ -53,7 +53,7 @@ def make_vae(**overrides):
 
 
 def forward_record(**fields):
-    """Makes a `Forward` of the given fields, the others `None`."""
+    """Creates a `Forward` of the given fields, the others `None`."""
     return Forward(**(dict.fromkeys(Forward._fields) | {"training": False} | fields))
 
 
@@ -95,16 +95,16 @@ def gru_step(x, state, kernel, bias):
 class ToyCritic(CriticTerm):
     """A critic that learns a linear target of the code; its output is the cost."""
 
-    def build(self, shapes):
+    def build(self, *, code_dim, **widths):
         """Creates an affine critic of the code."""
         self.critic = keras.layers.Dense(1, name="critic")
-        self.critic.build((None, shapes["code"]))
-        super().build(shapes)
+        self.critic.build((None, code_dim))
+        super().build()
 
     def cost(self, forward):
-        """Gives the critic's output, which carries gradients into both."""
+        """Returns the critic's output, which carries gradients into both."""
         return self.critic(forward.code)[:, 0]
 
     def critic_cost(self, forward, index):
-        """Gives the critic's squared distance from 3."""
+        """Returns the critic's squared distance from 3."""
         return tf.reduce_mean((self.critic(forward.code)[:, 0] - 3.0) ** 2)

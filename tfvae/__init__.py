@@ -6,37 +6,41 @@ Names are imported when they are first used, so that the command line can answer
 
 import importlib
 
-from tfvae.version import __version__ as __version__
+__version__ = "0.1.0"
 
-_FOLDERS = (
+_ROOMS = (
     "decoders",
     "distributions",
     "encoders",
     "evaluation",
     "latents",
+    "loops",
     "models",
     "objectives",
     "presets",
     "reporting",
+    "samplers",
     "serving",
     "text",
     "training",
     "tuning",
 )
 _NAMES = {
-    "VAE": "tfvae.models",
+    "Batches": "tfvae.text",
     "LanguageModel": "tfvae.models",
-    "Blueprint": "tfvae.presets",
-    "Recipe": "tfvae.training",
-    "train": "tfvae.training",
+    "ModelBuilder": "tfvae.presets",
+    "RunConfiguration": "tfvae.training",
+    "VAE": "tfvae.models",
     "evaluate": "tfvae.evaluation",
     "load_model": "tfvae.training",
+    "neighbours": "tfvae.evaluation",
+    "train": "tfvae.training",
 }
-__all__ = [*_FOLDERS, *_NAMES]
+__all__ = [*_ROOMS, *_NAMES]
 
 
 def __getattr__(name):
-    if name in _FOLDERS:
+    if name in _ROOMS:
         return importlib.import_module(f"tfvae.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)

@@ -6,10 +6,37 @@ into floats differently, and without an explicit algorithm they even pick differ
 generators.
 """
 
+import enum
 import math
 import numbers
 
 import tensorflow as tf
+
+
+class Stream(enum.IntEnum):
+    """Names what draws from a seed, so that no two draws share their numbers.
+
+    `fold_in(seed, Stream.LATENT)` is the seed of the latent's noise in the pass that
+    `seed` belongs to. The first ones are folded into a pass's seed; those from `MMD`
+    on into a record's, `Forward.seed`, which is the pass's `TERMS`. A number is part
+    of every saved run: never change one.
+    """
+
+    ENCODER = 0
+    LATENT = 1
+    DECODER = 2
+    TERMS = 3
+    SCORING = 4
+    REFINEMENT = 5
+    PROPOSAL = 103
+    MMD = 101
+    DUAL_KL = 102
+    # An alias of PROPOSAL, which is folded into the seed of another pass.
+    COUPLING = 103
+    COPULA = 0x636F7075
+    # Aliases too: writing a sentence is a pass of its own.
+    PRIOR = 0
+    WORDS = 1
 
 
 def as_seed(seed):
@@ -29,7 +56,7 @@ def fold_in(seed, number):
 
 
 def random_bits(shape, seed):
-    """Draws int32 numbers over the whole range of the type.
+    """Samples int32 numbers over the whole range of the type.
 
     Args:
         shape: Int tensor or list.
@@ -44,7 +71,7 @@ def random_bits(shape, seed):
 
 
 def uniform(shape, seed):
-    """Draws float32 numbers in the open interval `(0, 1)`.
+    """Samples float32 numbers in the open interval `(0, 1)`.
 
     Computes `(k + 0.5) / 2 ** 23` with `k` of 23 random bits, so that the logarithm
     of a draw and of one minus it is finite.
@@ -61,7 +88,7 @@ def uniform(shape, seed):
 
 
 def normal(shape, seed):
-    """Draws float32 standard normal numbers by the Box-Muller transform.
+    """Samples float32 standard normal numbers by the Box-Muller transform.
 
     Args:
         shape: Int tensor or list.

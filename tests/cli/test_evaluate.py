@@ -1,58 +1,43 @@
 import functools
+import importlib
 import json
 import os
-import sys
 
 import pytest
 
-from tests.training.conftest import TINY
-from tests.training.conftest import texts as texts
 from tfvae.cli.main import main
-from tfvae.evaluation import measures
 from tfvae.evaluation.generation import generation_quality
-from tfvae.text import read_texts
-from tfvae.training import Recipe, RunFolder
-from tfvae.training.run_folder import save_model
+from tfvae.training import RunFolder
 
 
-def _untrained(preset, texts, out):
-    """Makes the folder of a run of a tiny model with its initial weights."""
-    recipe = Recipe(preset=preset, train=texts["train"], overrides=TINY, xla=False)
-    tokenizer = recipe.make_tokenizer()
-    tokenizer.adapt(read_texts(texts["train"]))
-    folder = RunFolder(out)
-    folder.create(recipe)
-    save_model(recipe.make_model(tokenizer, steps_per_epoch=1), folder.model)
-    return folder.path
+def test_writes_json(run, texts, tmp_path, capsys):
+    path = tmp_path / "result.json"
+    arguments = ["evaluate", run, "--data", texts["valid"], "--samples", "3"]
+    assert main([*arguments, "--json", str(path)]) == 0
+    assert "negative ELBO" in capsys.readouterr().out
+    result = json.loads(path.read_text())
+    keys = """reconstruction kl nelbo nll perplexity perplexity_nelbo mi_batch mi
+    mi_loo mi_batch_cap mi_cap active_units num_sentences num_tokens num_samples
+    seed"""
+    assert set(keys.split()) <= set(result)
+    assert (result["num_sentences"], result["num_samples"]) == (20, 3)
+    with open(texts["valid"]) as file:
+        words = sum(len(line.split()) for line in file)
+    assert result["num_tokens"] == words + 20
 
 
-@pytest.fixture(scope="module")
-def runs(texts, tmp_path_factory):
-    """Folders of a tiny VAE and a tiny language model."""
-    folder = tmp_path_factory.mktemp("runs")
-    return {
-        preset: _untrained(preset, texts, folder / preset)
-        for preset in ("vae", "language_model")
-    }
-
-
-def _error(capsys, status):
-    """Checks that a command failed by one line and gives that line."""
-    assert status == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and ": error: " in lines[0]
-    return lines[0]
-
-
-def test_reconstruction_and_generation(runs, texts, tmp_path, monkeypatch, capsys):
+def test_reconstruction_and_generation(
+    run, language_model, texts, tmp_path, monkeypatch, capsys
+):
     # The papers' sizes would take a minute.
     few = functools.partial(generation_quality, num_distinct=25, num_ivae=20)
     few = functools.partial(few, max_length=9, num_self_bleu=5)
-    monkeypatch.setattr(measures, "generation_quality", few)
+    module = importlib.import_module("tfvae.evaluation.evaluate")
+    monkeypatch.setattr(module, "generation_quality", few)
     path = tmp_path / "result.json"
-    arguments = ["evaluate", runs["vae"], "--data", texts["valid"], "--json", str(path)]
-    arguments += ["--measures", "reconstruction,generation", "--num-generated", "30"]
-    assert main([*arguments, "--language-model", runs["language_model"]]) == 0
+    arguments = ["evaluate", run, "--data", texts["valid"], "--json", str(path)]
+    arguments += ["--metrics", "reconstruction,generation", "--num-generated", "30"]
+    assert main([*arguments, "--language-model", language_model]) == 0
     printed = capsys.readouterr().out
     for name in ("BLEU-4", "reverse perplexity", "forward_perplexity: Perplexity of"):
         assert name in printed
@@ -71,40 +56,47 @@ def test_reconstruction_and_generation(runs, texts, tmp_path, monkeypatch, capsy
     assert result["num_tokens_reverse"] == num_words + len(words)
 
 
-def test_training_text_that_is_gone(runs, texts, monkeypatch, capsys):
-    arguments = ["evaluate", runs["vae"], "--data", texts["valid"], "--measures"]
-    recipe = RunFolder(runs["vae"]).load_recipe()
+def test_training_text_that_is_gone(run, texts, monkeypatch, error_of):
+    configuration = RunFolder(run).load_configuration()
     exists = os.path.exists
-    monkeypatch.setattr(os.path, "exists", lambda p: p != recipe.train and exists(p))
-    line = _error(capsys, main([*arguments, "generation"]))
-    assert recipe.train in line and "--train" in line
+    monkeypatch.setattr(
+        os.path, "exists", lambda p: p != configuration.train and exists(p)
+    )
+    arguments = ["evaluate", run, "--data", texts["valid"], "--metrics"]
+    line = error_of(*arguments, "generation")
+    assert configuration.train in line and "--train" in line
 
 
-def test_another_training_text(runs, texts, tmp_path, capsys):
+def test_another_training_text(run, texts, tmp_path, error_of):
     path = tmp_path / "other.txt"
     path.write_text("xyzzy\n")
-    arguments = ["evaluate", runs["vae"], "--data", texts["valid"], "--measures"]
-    status = main([*arguments, "generation", "--train", str(path)])
-    assert "`train_texts` must hold a word" in _error(capsys, status)
+    arguments = ["evaluate", run, "--data", texts["valid"], "--metrics"]
+    line = error_of(*arguments, "generation", "--train", path)
+    assert "`train_texts` must hold a word" in line
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--metrics", "generations"], "Received: generations"),
         (["--measures", "generations"], "Received: generations"),
-        (["--measures", "all", "--num-generated", "0"], "--num-generated"),
-        (["--measures", "generation", "--kenlm"], "KenLM"),
-        (["--measures", "generation", "--language-model", "nowhere"], "no run here"),
-        (["--batch-size", "0"], "--batch-size"),
+        (["--metrics", "all", "--num-generated", "0"], "--num-generated"),
+        (["--metrics", "generation", "--language-model", "nowhere"], "no run here"),
+        (["--batch-size", "0"], "--batch-size must be positive"),
+        (["--samples", "-1"], "--samples must not be negative"),
     ],
 )
-def test_bad_option(runs, texts, monkeypatch, capsys, more, message):
-    monkeypatch.setitem(sys.modules, "kenlm", None)
-    arguments = ["evaluate", runs["vae"], "--data", texts["valid"]]
-    assert message in _error(capsys, main([*arguments, *more]))
+def test_bad_option(run, texts, error_of, more, message):
+    assert message in error_of("evaluate", run, "--data", texts["valid"], *more)
 
 
-def test_no_latent_to_reconstruct_from(runs, texts, capsys):
-    arguments = ["evaluate", runs["language_model"], "--data", texts["valid"]]
-    status = main([*arguments, "--measures", "reconstruction"])
-    assert "no reconstruction to measure" in _error(capsys, status)
+def test_no_latent_to_reconstruct_from(language_model, texts, error_of):
+    arguments = ["evaluate", language_model, "--data", texts["valid"]]
+    line = error_of(*arguments, "--metrics", "reconstruction")
+    assert "'reconstruction' is not defined for the model" in line
+
+
+def test_a_longer_sentence(run, tmp_path, error_of):
+    path = tmp_path / "long.txt"
+    path.write_text("word " * 300)
+    assert "300" in error_of("evaluate", run, "--data", path)

@@ -5,16 +5,7 @@ import pytest
 
 from tests.reporting.conftest import data_path as data_path
 from tests.reporting.conftest import runs as runs
-from tests.training.conftest import texts as texts
 from tfvae.cli.main import main
-
-
-def _error(capsys, arguments):
-    """Checks that a command fails by one line and gives that line."""
-    assert main(["report", *map(str, arguments)]) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("tfvae report: error: ")
-    return lines[0]
 
 
 def _contents(folder):
@@ -25,17 +16,17 @@ def _contents(folder):
     }
 
 
-def test_writes_page_and_measures(runs, data_path, tmp_path, capsys):
+def test_writes_page_and_metrics(runs, data_path, tmp_path, capsys):
     before = _contents(runs["lm"])
-    out, measures = tmp_path / "page.html", tmp_path / "measures.json"
+    out, metrics = tmp_path / "page.html", tmp_path / "metrics.json"
     arguments = ["report", runs["lm"], runs["other"], "--data", data_path]
-    arguments += ["--measures", "likelihood,latent", "--num-read", "2"]
-    assert main([*arguments, "--out", str(out), "--json", str(measures)]) == 0
+    arguments += ["--metrics", "likelihood,latent", "--num-read", "2"]
+    assert main([*arguments, "--out", str(out), "--json", str(metrics)]) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{out}: written; open it in a browser\n"
     assert captured.err == ""
     page = out.read_text("utf-8")
-    found = json.loads(measures.read_text())
+    found = json.loads(metrics.read_text())
     assert list(found) == ["lm"]
     assert f"{found['lm']['nll']:.3f}" in page
     assert "There is no latent to measure" in page
@@ -46,7 +37,7 @@ def test_writes_page_and_measures(runs, data_path, tmp_path, capsys):
     ("more", "message"),
     [
         (["--labels", "a"], "Give --data FILE too"),
-        (["--measures", "likelihood"], "Measuring needs sentences"),
+        (["--metrics", "likelihood"], "Measuring needs sentences"),
         (["--num-drawn", "0"], "--num-drawn must be positive"),
         (["--samples", "-1"], "--samples must not be negative"),
         (["--out", "{tmp}/nowhere/page.html"], "--out must name a file"),
@@ -57,13 +48,13 @@ def test_writes_page_and_measures(runs, data_path, tmp_path, capsys):
         (["--data", "{tmp}/two.txt", "--measures", "nll"], "Received: nll"),
     ],
 )
-def test_bad_option(runs, tmp_path, capsys, more, message):
+def test_bad_option(runs, tmp_path, error_of, more, message):
     for name, text in (("empty", "\n"), ("one", "a\n"), ("two", "a\nb\n")):
         (tmp_path / f"{name}.txt").write_text(text)
     more = [each.format(tmp=tmp_path) for each in more]
-    assert message in _error(capsys, [runs["other"], *more])
+    assert message in error_of("report", runs["other"], *more)
 
 
-def test_a_folder_without_a_run(runs, tmp_path, capsys):
-    assert "no run here" in _error(capsys, [runs["other"], tmp_path])
+def test_a_folder_without_a_run(runs, tmp_path, error_of):
+    assert "no run here" in error_of("report", runs["other"], tmp_path)
     assert not os.path.exists("report.html")

@@ -2,25 +2,25 @@ import sys
 
 import pytest
 
-from tests.training.conftest import texts as texts
 from tests.tuning.conftest import make_results as make_results
-from tests.tuning.test_results import FIGURES, VALUES
+from tests.tuning.test_results import METRICS, VALUES
 from tfvae.cli.main import main
 from tfvae.tuning.results import read_results
 
 
-def _tune(texts, out, *more, preset="beta_vae"):
-    arguments = ["tune", preset, "--train", texts["train"], "--valid", texts["valid"]]
-    return main([*arguments, "--out", str(out), "--no-xla", "--quiet", *more])
+def _arguments(texts, out, *more):
+    arguments = ["tune", "beta_vae", "--train", texts["train"]]
+    arguments += ["--valid", texts["valid"], "--out", str(out)]
+    return [*arguments, "--no-xla", "--quiet", *more]
 
 
 @pytest.fixture
 def stub(make_results, monkeypatch):
-    """Gives finished trials in place of a search, and keeps what was asked for."""
+    """Returns finished trials in place of a search, and keeps what was asked for."""
     asked = {}
 
     def tune(sweep, out, **options):
-        results = read_results(make_results(VALUES, FIGURES))
+        results = read_results(make_results(VALUES, METRICS))
         asked.update(sweep=sweep, **options)
         options["report"](results[0])
         return results
@@ -33,7 +33,7 @@ def test_prints_a_table_and_plots(stub, texts, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     more = ["--search", "beta=0.1,0.4,0.8", "--tuner", "grid", "--epochs", "3"]
     more += ["--objective", "nll - 0.5 * mi", "--workers", "2", "--samples", "4"]
-    assert _tune(texts, tmp_path, *more, "--set", "latent_dim=3") == 0
+    assert main(_arguments(texts, tmp_path, *more, "--set", "latent_dim=3")) == 0
     printed = capsys.readouterr().out
     assert "trial 1: beta=0.1: nll 30.500" in printed
     assert "30.250" in printed and "* lowest nll" in printed
@@ -48,14 +48,14 @@ def test_prints_a_table_and_plots(stub, texts, tmp_path, capsys):
     )
     assert sweep.search == ("beta=0.1,0.4,0.8",)
     assert stub["workers"] == 2 and stub["verbose"] == 0
-    recipe = sweep.recipe
-    assert (recipe.overrides, recipe.epochs) == ({"latent_dim": 3}, 3)
-    assert not recipe.xla
+    configuration = sweep.configuration
+    assert (configuration.overrides, configuration.epochs) == ({"latent_dim": 3}, 3)
+    assert not configuration.xla
 
 
 def test_without_matplotlib(stub, texts, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert _tune(texts, tmp_path) == 0
+    assert main(_arguments(texts, tmp_path)) == 0
     printed = capsys.readouterr().out
     assert "Install `tfvae[tune]`" in printed and "30.250" in printed
     assert not (tmp_path / "sweep.png").exists()
@@ -75,12 +75,9 @@ def test_without_matplotlib(stub, texts, tmp_path, capsys, monkeypatch):
         (["--valid", "nowhere.txt"], "nowhere.txt: no such file"),
     ],
 )
-def test_mistakes_are_one_line(texts, tmp_path, capsys, more, message):
+def test_refuses(texts, tmp_path, error_of, more, message):
     out = tmp_path / "sweep"
     if "nowhere.txt" in more:
         more = [*more, "--set", "embedding_dim=4", "encoder_dim=4", "decoder_dim=4"]
-    assert _tune(texts, out, *more) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("tfvae tune: error: ")
-    assert message in lines[0]
+    assert message in error_of(*_arguments(texts, out, *more))
     assert not out.exists()

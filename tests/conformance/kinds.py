@@ -13,12 +13,6 @@ from tfvae.objectives import KL, Reconstruction
 
 CODE_DIM, LATENT_DIM, MEMORY_DIM, NUM_SAMPLES = 4, 3, 3, 2
 ROWS = len(LENGTHS)
-SHAPES = {
-    "code": CODE_DIM,
-    "z": LATENT_DIM,
-    "memory": MEMORY_DIM,
-    "vocabulary": VOCABULARY_SIZE,
-}
 
 
 def _normal(*shape):
@@ -73,18 +67,18 @@ def _record(inputs, seed):
 
 def _run_decoder(part, inputs, seed):
     tokens, memory = inputs["tokens"], inputs["memory"]
-    state = part.initial_state(memory[0])
+    state = part.initial_state(memory[0], 5)
     return (
         part.log_prob(tokens, memory, seed=seed, training=True),
         part.logits(tokens, memory),
-        part.step(tf.fill([tf.shape(tokens)[0]], 1), memory[0], state),
+        part.next_logits(tf.fill([tf.shape(tokens)[0]], 1), memory[0], state),
     )
 
 
 def _run_latent(part, inputs, seed):
     params = part(inputs["code"])
     z, log_q = part.sample(params, NUM_SAMPLES, seed)
-    found = {"z": z, "point": part.point(params)}
+    found = {"z": z, "mode": part.mode(params)}
     return found if log_q is None else found | {"log_q": log_q}
 
 
@@ -94,15 +88,14 @@ def _model_of_terms():
 
 
 def _build_term(part):
-    """Builds a term, which may look at a model of the widths in `SHAPES`."""
-    part.check(_model_of_terms())
-    part.build(SHAPES)
+    """Binds a term to a model of the widths above."""
+    part.bind(_model_of_terms())
 
 
 def _run_model(part, inputs, seed):
     forward = part.forward(inputs, seed=seed, training=True)
     loss, costs, weights = part.loss_and_costs(forward, tf.constant(3, tf.int64))
-    return loss, costs, weights, part.bounds(forward)
+    return loss, costs, weights, part.likelihood_metrics(forward)
 
 
 def _run_refiner(part, inputs, seed):
@@ -115,12 +108,10 @@ def _run_refiner(part, inputs, seed):
 class Echo(Decoder):
     """Its logits are the memory."""
 
-    vocabulary_size = VOCABULARY_SIZE
-
-    def initial_state(self, memory):
+    def initial_state(self, memory, max_length):
         return ()
 
-    def step(self, token_ids, memory, state):
+    def next_logits(self, token_ids, memory, state):
         return memory, state
 
 
@@ -135,7 +126,7 @@ KINDS = {
     "encoder": Kind(
         inputs=_tokens,
         specs=_TOKENS,
-        build=lambda part: part.build(None),
+        build=lambda part: part.build(),
         run=lambda part, inputs, seed: part(inputs["tokens"], seed=seed, training=True),
         in_model=lambda part: make_vae(encoder=part),
         place=lambda model: model.encoder,
@@ -143,7 +134,7 @@ KINDS = {
     "latent": Kind(
         inputs=lambda: {"code": _normal(ROWS, CODE_DIM)},
         specs={"code": ([None, CODE_DIM], tf.float32)},
-        build=lambda part: part.build((None, CODE_DIM)),
+        build=lambda part: part.build(code_dim=CODE_DIM),
         run=_run_latent,
         in_model=_model_of_posterior,
         place=lambda model: model.posterior,
@@ -151,7 +142,7 @@ KINDS = {
     "bridge": Kind(
         inputs=lambda: {"z": _normal(NUM_SAMPLES, ROWS, LATENT_DIM)},
         specs={"z": ([NUM_SAMPLES, None, LATENT_DIM], tf.float32)},
-        build=lambda part: part.build(LATENT_DIM),
+        build=lambda part: part.build(latent_dim=LATENT_DIM),
         run=lambda part, inputs, seed: part(inputs["z"]),
         in_model=lambda part: make_vae(bridge=part),
         place=lambda model: model.bridge,
@@ -159,7 +150,7 @@ KINDS = {
     "decoder": Kind(
         inputs=lambda: _tokens() | {"memory": _normal(NUM_SAMPLES, ROWS, MEMORY_DIM)},
         specs=_TOKENS | {"memory": ([NUM_SAMPLES, None, MEMORY_DIM], tf.float32)},
-        build=lambda part: part.build(MEMORY_DIM),
+        build=lambda part: part.build(memory_dim=MEMORY_DIM),
         run=_run_decoder,
         in_model=lambda part: make_vae(decoder=part, posterior=Gaussian(MEMORY_DIM)),
         place=lambda model: model.decoder,
@@ -204,13 +195,13 @@ KINDS = {
         in_model=lambda part: part,
         place=lambda model: model,
     ),
-    "pattern": Kind(
+    "loop": Kind(
         inputs=dict,
         specs={},
-        build=lambda part: part.build(SHAPES),
+        build=lambda part: part.build(),
         run=lambda part, inputs, seed: {},
-        in_model=lambda part: make_vae(pattern=part),
-        place=lambda model: model.pattern,
+        in_model=lambda part: make_vae(loop=part),
+        place=lambda model: model.loop,
     ),
     "refiner": Kind(
         inputs=lambda: {"code": _normal(ROWS, CODE_DIM)},
@@ -225,7 +216,7 @@ KINDS = {
         specs={"logits": ([None, VOCABULARY_SIZE], tf.float32)},
         build=lambda part: None,
         run=lambda part, inputs, seed: part(
-            Echo(), inputs["logits"], 3, seed, compact=False
+            Echo(VOCABULARY_SIZE, 1), inputs["logits"], 3, seed, compact=False
         ),
         in_model=None,
         place=None,

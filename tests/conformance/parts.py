@@ -23,10 +23,11 @@ from tfvae.latents import (
     StandardNormal,
     VonMisesFisher,
 )
-from tfvae.models import Lagging, LanguageModel, Pretraining, SVIRefiner
-from tfvae.models.sampling import Ancestral, BeamSearch, Greedy, Nucleus, TopK
+from tfvae.loops import Lagging, Pretraining
+from tfvae.models import LanguageModel, SVIRefiner
 from tfvae.objectives import (
     KL,
+    UnitVarianceKL,
     MMD,
     BagOfWords,
     Constant,
@@ -41,10 +42,11 @@ from tfvae.objectives import (
     Reconstruction,
     Sigmoid,
 )
+from tfvae.samplers import Ancestral, BeamSearch, Greedy, Nucleus, TopK
 from tfvae.seeds import as_seed
 
 NOISY = {"input_dropout": 0.3, "output_dropout": 0.3, "word_dropout": 0.3}
-EVERYWHERE = ("state", "cell", "steps", "first")
+EVERYWHERE = ("state", "cell", "inputs", "bos")
 
 
 def _shared():
@@ -56,7 +58,7 @@ def _convolutional():
     return ConvolutionalDecoder(VOCABULARY_SIZE, 3, 4, (1, 2), **options)
 
 
-class Part(typing.NamedTuple):
+class Component(typing.NamedTuple):
     """One row of the table.
 
     Attributes:
@@ -77,7 +79,7 @@ class Part(typing.NamedTuple):
         return KINDS[self.kind]
 
     def built(self):
-        """Makes the part and its weights."""
+        """Creates the part and its weights."""
         part = self.make()
         self.usage.build(part)
         return part
@@ -88,56 +90,70 @@ class Part(typing.NamedTuple):
 
 
 PARTS = [
-    Part("lstm", "encoder", lambda: make_encoder(use_cell=True)),
-    Part("two_gru", "encoder", lambda: make_encoder(cell="gru", bidirectional=True)),
-    Part("noisy", "encoder", lambda: make_encoder(dropout=0.3, marks="begin"), True),
-    Part("diagonal", "latent", lambda: Gaussian(3, initializer="he_normal"), True),
-    Part("full", "latent", lambda: Gaussian(3, covariance="full"), True),
-    Part("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),
-    Part("deterministic", "latent", lambda: Deterministic(3)),
-    Part("copula", "latent", lambda: GaussianCopula(3, per_dimension=True), True),
-    Part("flow", "latent", lambda: PlanarFlow(3, num_flows=2), True),
-    Part("flow_of_code", "latent", lambda: PlanarFlow(3, 2, conditional=True), True),
-    Part("implicit", "latent", lambda: Implicit(3, 2, (5,)), True),
-    Part("sphere", "latent", lambda: VonMisesFisher(3, max_concentration=9.0), True),
-    Part("fixed", "latent", lambda: VonMisesFisher(3, 7.5), True),
-    Part("uniform", "latent", lambda: SphericalUniform(3), True),
-    Part("standard", "latent", lambda: StandardNormal(3), True),
-    Part("plain", "bridge", lambda: Bridge()),
-    Part("layers", "bridge", lambda: Bridge((5, 4))),
-    Part("lstm", "decoder", lambda: make_decoder(inject=EVERYWHERE)),
-    Part("gru", "decoder", lambda: make_decoder(cell="gru", projection_dim=4)),
-    Part("noisy", "decoder", lambda: make_decoder(**NOISY, memory_dropout=0.3), True),
-    Part("convolutional", "decoder", lambda: _convolutional(), True),
-    Part("reconstruction", "term", lambda: Reconstruction(2.0)),
-    Part("kl", "term", lambda: KL(Linear(10))),
-    Part("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
-    Part("spread", "term", lambda: KL(against="unit_variance")),
-    Part("bag", "term", lambda: BagOfWords(0.5, hidden_dim=6)),
-    Part("copula", "term", lambda: CopulaLikelihood(0.4, floor=0.7)),
-    Part("mmd", "term", lambda: MMD(3.0, "rbf", 4.0, (0.5, 1.0)), True),
-    Part("mine", "term", lambda: MutualInformation(2, "nwj", (5,), 0.5, 4.0)),
-    Part("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
-    Part("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
-    Part("coupling", "term", lambda: Coupling(2, Linear(9), decoder=make_decoder())),
-    Part("critic", "term", lambda: ToyCritic(0.5, "rmsprop", 2)),
-    Part("constant", "schedule", lambda: Constant(0.5)),
-    Part("linear", "schedule", lambda: Linear(10, first=0.1, last=2, start=3)),
-    Part("sigmoid", "schedule", lambda: Sigmoid(9, width=2, last=3)),
-    Part("cyclical", "schedule", lambda: Cyclical(20, 2, 0.8, last=2, start=1)),
-    Part("peaking", "schedule", lambda: Peaking(9, 3, 8)),
-    Part("piecewise", "schedule", lambda: Piecewise([0, 9], [1, 2])),
-    Part("vae", "model", lambda: make_vae(decoder=make_decoder(**NOISY)), True),
-    Part("shared", "model", lambda: _shared(), True),
-    Part("language", "model", lambda: LanguageModel(make_decoder(inject=()))),
-    Part("lagging", "pattern", lambda: Lagging(5, 20)),
-    Part("pretraining", "pattern", lambda: Pretraining(3, "sample")),
-    Part("svi", "refiner", lambda: SVIRefiner(2, 0.1, 0.2, 3.0, difference=0.1)),
-    Part("greedy", "sampler", lambda: Greedy(allow_unknown=False)),
-    Part("ancestral", "sampler", lambda: Ancestral(0.7), True),
-    Part("top_k", "sampler", lambda: TopK(3), True),
-    Part("nucleus", "sampler", lambda: Nucleus(0.8), True),
-    Part("beam", "sampler", lambda: BeamSearch(2, 0.5)),
+    Component("lstm", "encoder", lambda: make_encoder(use_cell=True)),
+    Component(
+        "two_gru", "encoder", lambda: make_encoder(cell="gru", bidirectional=True)
+    ),
+    Component(
+        "noisy", "encoder", lambda: make_encoder(dropout=0.3, add_eos=False), True
+    ),
+    Component("diagonal", "latent", lambda: Gaussian(3, initializer="he_normal"), True),
+    Component("full", "latent", lambda: Gaussian(3, covariance="full"), True),
+    Component("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),
+    Component("deterministic", "latent", lambda: Deterministic(3)),
+    Component("copula", "latent", lambda: GaussianCopula(3, per_dimension=True), True),
+    Component("flow", "latent", lambda: PlanarFlow(3, num_flows=2), True),
+    Component(
+        "flow_of_code", "latent", lambda: PlanarFlow(3, 2, conditional=True), True
+    ),
+    Component("implicit", "latent", lambda: Implicit(3, 2, (5,)), True),
+    Component(
+        "sphere", "latent", lambda: VonMisesFisher(3, max_concentration=9.0), True
+    ),
+    Component("fixed", "latent", lambda: VonMisesFisher(3, 7.5), True),
+    Component("uniform", "latent", lambda: SphericalUniform(3), True),
+    Component("standard", "latent", lambda: StandardNormal(3), True),
+    Component("plain", "bridge", lambda: Bridge()),
+    Component("layers", "bridge", lambda: Bridge((5, 4))),
+    Component("lstm", "decoder", lambda: make_decoder(conditioning=EVERYWHERE)),
+    Component("gru", "decoder", lambda: make_decoder(cell="gru", projection_dim=4)),
+    Component(
+        "noisy", "decoder", lambda: make_decoder(**NOISY, memory_dropout=0.3), True
+    ),
+    Component("convolutional", "decoder", lambda: _convolutional(), True),
+    Component("reconstruction", "term", lambda: Reconstruction(2.0)),
+    Component("kl", "term", lambda: KL(Linear(10))),
+    Component("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
+    Component("spread", "term", lambda: UnitVarianceKL()),
+    Component("bag", "term", lambda: BagOfWords(0.5, hidden_dim=6)),
+    Component("copula", "term", lambda: CopulaLikelihood(0.4, floor=0.7)),
+    Component("mmd", "term", lambda: MMD(3.0, "rbf", 4.0, (0.5, 1.0)), True),
+    Component("mine", "term", lambda: MutualInformation(2, "nwj", (5,), 0.5, 4.0)),
+    Component("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
+    Component("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
+    Component(
+        "coupling", "term", lambda: Coupling(2, Linear(9), decoder=make_decoder())
+    ),
+    Component("critic", "term", lambda: ToyCritic(0.5, "rmsprop", 2)),
+    Component("constant", "schedule", lambda: Constant(0.5)),
+    Component("linear", "schedule", lambda: Linear(10, first=0.1, last=2, start=3)),
+    Component("sigmoid", "schedule", lambda: Sigmoid(9, width=2, last=3)),
+    Component("cyclical", "schedule", lambda: Cyclical(20, 2, 0.8, last=2, start=1)),
+    Component("peaking", "schedule", lambda: Peaking(9, 3, 8)),
+    Component("piecewise", "schedule", lambda: Piecewise([0, 9], [1, 2])),
+    Component("vae", "model", lambda: make_vae(decoder=make_decoder(**NOISY)), True),
+    Component("shared", "model", lambda: _shared(), True),
+    Component(
+        "language", "model", lambda: LanguageModel(make_decoder(conditioning=()))
+    ),
+    Component("lagging", "loop", lambda: Lagging(5, 20)),
+    Component("pretraining", "loop", lambda: Pretraining(3, "sample")),
+    Component("svi", "refiner", lambda: SVIRefiner(2, 0.1, 0.2, 3.0, difference=0.1)),
+    Component("greedy", "sampler", lambda: Greedy(allow_unknown=False)),
+    Component("ancestral", "sampler", lambda: Ancestral(0.7), True),
+    Component("top_k", "sampler", lambda: TopK(3), True),
+    Component("nucleus", "sampler", lambda: Nucleus(0.8), True),
+    Component("beam", "sampler", lambda: BeamSearch(2, 0.5)),
 ]
 
 

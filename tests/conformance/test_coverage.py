@@ -5,15 +5,15 @@ import inspect
 import pytest
 
 from tests.conformance.parts import PARTS
-from tfvae import decoders, encoders, latents, models, objectives
-from tfvae.models import Forward, sampling
+from tfvae import decoders, encoders, latents, loops, models, objectives, samplers
+from tfvae.models import Forward
 
 # A record, not a part.
 NOT_PARTS = {Forward}
 
 
 @pytest.mark.parametrize(
-    "folder", [encoders, decoders, latents, objectives, models, sampling]
+    "folder", [encoders, decoders, latents, objectives, models, loops, samplers]
 )
 def test_every_public_class_is_in_the_table(folder):
     public = {

@@ -7,7 +7,7 @@ from tfvae.decoders import Bridge
 
 def built(hidden_dims=(), latent_dim=3, context_dim=None):
     bridge = Bridge(hidden_dims)
-    bridge.build(latent_dim, context_dim)
+    bridge.build(latent_dim=latent_dim, context_dim=context_dim)
     return bridge
 
 

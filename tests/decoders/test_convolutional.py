@@ -1,43 +1,19 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.decoders.reference import score_all, targets_of
-from tests.decoders.reference_convolutional import reference_logits
-from tests.support import (
-    BOS_ID,
-    EOS_ID,
-    LENGTHS,
-    UNK_ID,
-    VOCABULARY_SIZE,
-    assert_same_weights,
-    log_softmax,
-    make_vae,
+from tests.decoders.reference import (
+    build_convolutional,
+    reference_log_probs,
+    reference_logits,
 )
+from tests.support import BOS_ID, LENGTHS, UNK_ID, VOCABULARY_SIZE
 from tfvae.decoders import ConvolutionalDecoder
-from tfvae.latents import Gaussian
-from tfvae.models import LanguageModel
+from tfvae.decoders.convolutional import CausalBlock, causal_convolution
+from tfvae.seeds import as_seed
 
 MEMORY_DIM = 2
 NUM_WORDS = 9
-# Initial weights, so that scales, shifts and biases all matter to the comparisons.
-SPREAD = keras.initializers.RandomNormal(0.0, 0.5, seed=3)
-
-
-def built(memory_dim=MEMORY_DIM, **options):
-    options = {"size": (1, 2), "initializer": SPREAD.clone()} | options
-    decoder = ConvolutionalDecoder(VOCABULARY_SIZE, 3, 4, **options)
-    decoder.build(memory_dim)
-    weights = np.random.default_rng(1)
-    for block in getattr(decoder, "blocks", ()):
-        for norm in (block.first_norm, block.past_norm, block.last_norm):
-            norm.set_weights([weights.normal(1, 0.3, 4), weights.normal(0, 0.3, 4)])
-    return decoder
-
-
-def reference_log_probs(decoder, tokens, memory):
-    return score_all(reference_logits, decoder, tokens, memory)
 
 
 @pytest.fixture
@@ -61,7 +37,7 @@ def words(rng):
     ],
 )
 def test_logits_log_prob_and_steps_agree_with_numpy(tokens, memory, options):
-    decoder = built(**options)
+    decoder = build_convolutional(**options)
     logits = decoder.logits(tokens, tf.constant(memory)).numpy()
     assert logits.shape == (2, len(LENGTHS), 6, VOCABULARY_SIZE)
     for sample, row in [(0, 4), (1, 0)]:
@@ -71,27 +47,16 @@ def test_logits_log_prob_and_steps_agree_with_numpy(tokens, memory, options):
     assert found.dtype == tf.float32
     expected = reference_log_probs(decoder, tokens, memory)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
-    state = decoder.initial_state(memory[1])
+    state = decoder.initial_state(memory[1], 6)
     last = np.full(len(LENGTHS), BOS_ID, "int32")
     for place in range(6):
-        found, state = decoder.step(last, memory[1], state)
+        found, state = decoder.next_logits(last, memory[1], state)
         np.testing.assert_allclose(found, logits[1, :, place], rtol=1e-4, atol=1e-5)
         last = tokens[:, place] if place < 5 else None
 
 
-def test_log_prob_gathers_from_the_softmax_of_logits(tokens, memory):
-    decoder = built()
-    scores = log_softmax(decoder.logits(tokens, tf.constant(memory)))
-    found = decoder.log_prob(tokens, tf.constant(memory)).numpy()
-    for row, length in enumerate(LENGTHS):
-        targets = targets_of(tokens[row, :length].tolist())
-        for sample in range(2):
-            chosen = scores[sample, row, np.arange(length + 1), targets]
-            np.testing.assert_allclose(found[sample, row], chosen.sum(), rtol=1e-5)
-
-
 def test_a_word_changes_later_predictions_only(words, memory):
-    decoder = built(size=(1, 2, 4))
+    decoder = build_convolutional(size=(1, 2, 4))
     before = decoder.logits(words, tf.constant(memory[:, :3])).numpy()
     for place in (0, 3, NUM_WORDS - 1):
         other = words.copy()
@@ -107,7 +72,7 @@ def test_a_word_changes_later_predictions_only(words, memory):
 def test_no_gradient_from_later_words(memory, training):
     # Normalisation over time would carry a gradient of the score of word t, which is
     # what `hidden[t]` is made for, back to words from t on.
-    decoder = built(size=(1, 2, 4), input_dropout=0.2, output_dropout=0.2)
+    decoder = build_convolutional(size=(1, 2, 4), input_dropout=0.2)
     distinct = np.arange(VOCABULARY_SIZE)[None, 4:]
     seed = tf.constant([1, 2])
     for place in (0, 4, distinct.shape[1]):
@@ -125,7 +90,7 @@ def test_no_gradient_from_later_words(memory, training):
 
 def test_training_scores_do_not_depend_on_later_words(words, memory):
     # In training mode as a whole: the rest of the batch and of the row do not matter.
-    decoder = built(size=(1, 2))
+    decoder = build_convolutional(size=(1, 2))
     other = words.copy()
     other[:, 5:], other[1:] = UNK_ID, 5
 
@@ -146,7 +111,7 @@ def test_training_scores_do_not_depend_on_later_words(words, memory):
     ],
 )
 def test_receptive_field(rng, options, expected):
-    decoder = built(**options)
+    decoder = build_convolutional(**options)
     assert decoder.receptive_field == expected
     words = rng.integers(4, VOCABULARY_SIZE, (1, 12)).astype("int32")
     table = decoder.embedding.embeddings.value
@@ -171,28 +136,11 @@ def test_named_sizes_reach_as_far_as_their_dilations():
     assert fields == {"small": 15, "medium": 63, "large": 125}
 
 
-def test_padding_does_not_change_log_prob(tokens, memory):
-    decoder = built()
-    padded = np.pad(tokens, [[0, 0], [0, 7]])
-    for training in (False, True):
-        found = decoder.log_prob(padded, tf.constant(memory), None, training)
-        expected = decoder.log_prob(tokens, tf.constant(memory), None, training)
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
-def test_samples_at_once_are_samples_one_by_one(tokens, memory):
-    decoder = built()
-    together = decoder.log_prob(tokens, tf.constant(memory))
-    for sample in range(2):
-        alone = decoder.log_prob(tokens, tf.constant(memory[sample : sample + 1]))
-        np.testing.assert_allclose(together[sample], alone[0], rtol=1e-5)
-
-
 def test_gradients_agree_with_finite_differences(tokens, memory):
-    decoder = built(size=(2,), projection_dim=3)
+    decoder = build_convolutional(size=(2,), projection_dim=3)
     weights = [
-        decoder.memory_to_first.kernel,
-        decoder.memory_to_steps.kernel,
+        decoder.memory_to_bos.kernel,
+        decoder.memory_to_inputs.kernel,
         decoder.blocks[0].past.kernel,
     ]
 
@@ -221,7 +169,7 @@ def test_gradients_agree_with_finite_differences(tokens, memory):
 @pytest.mark.parametrize("memory_dim", [0, MEMORY_DIM])
 def test_a_graph_trains_on_sentences_shorter_than_every_shift(memory_dim):
     # oneDNN ends the process on the gradient of an empty product, in a graph.
-    decoder = built(memory_dim, size=(8,), kernel_size=2)
+    decoder = build_convolutional(memory_dim, size=(8,), kernel_size=2)
     variables = decoder.trainable_variables
 
     @tf.function(
@@ -242,69 +190,25 @@ def test_a_graph_trains_on_sentences_shorter_than_every_shift(memory_dim):
             assert np.isfinite(slope).all()
 
 
-def test_a_language_model_needs_no_memory(tokens):
-    decoder = ConvolutionalDecoder(VOCABULARY_SIZE, 3, 4, size=(1, 2))
-    model = LanguageModel(decoder)
-    inputs = {"tokens": tf.constant(tokens)}
-    found = model.bounds(model.forward(inputs))["nll"]
-    no_memory = np.zeros((1, len(tokens), 0))
-    expected = reference_log_probs(decoder, tokens, no_memory)
-    np.testing.assert_allclose(-found[None], expected, rtol=1e-4)
-    assert model.generate(4, max_length=6).shape == (4, 6)
-
-
-def test_greedy_writing_is_greedy_over_logits():
-    decoder = ConvolutionalDecoder(
-        VOCABULARY_SIZE, 3, 4, (1, 2), initializer=SPREAD.clone()
-    )
-    model = make_vae(decoder=decoder, posterior=Gaussian(MEMORY_DIM))
-    found = model.generate(6, sampler="greedy", max_length=6, seed=4).numpy()
-    seed = tf.random.experimental.stateless_fold_in([4, 0], 0, alg="philox")
-    memory = model.bridge(model.sample_prior(6, seed)[None])
-    written = np.zeros((6, 0), "int32")
-    for _ in range(6):
-        logits = decoder.logits(written, memory).numpy()[0, :, -1]
-        logits[:, [0, BOS_ID]] = -np.inf
-        ended = (written == EOS_ID).any(1)
-        chosen = np.where(ended, 0, logits.argmax(-1))
-        written = np.concatenate([written, chosen[:, None]], 1).astype("int32")
-    np.testing.assert_array_equal(found, written)
-    assert len({tuple(row) for row in found.tolist()}) > 1
-    assert (written == EOS_ID).any()
-
-
-def test_mixed_precision_scores_in_float32(tokens, memory):
-    plain = built()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        decoder = built(memory_dropout=0.5)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    decoder.set_weights(plain.get_weights())
-    found = decoder.log_prob(tokens, tf.constant(memory))
-    assert found.dtype == tf.float32
-    # Eight bits of mantissa, on logits of a few units.
-    expected = plain.log_prob(tokens, tf.constant(memory))
-    np.testing.assert_allclose(found, expected, rtol=0.05)
-    state = decoder.initial_state(memory[0])
-    words = np.full(len(LENGTHS), BOS_ID, "int32")
-    logits, after = decoder.step(words, memory[0], state)
-    assert logits.dtype == tf.float32
-    assert [x.dtype for x in after] == [x.dtype for x in state]
-
-
-def test_saved_and_loaded(tokens, tmp_path):
-    decoder = ConvolutionalDecoder(VOCABULARY_SIZE, 3, 4, (1, 2), projection_dim=3)
-    model = make_vae(decoder=decoder)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert loaded.decoder.dilations == (1, 2)
-    assert_same_weights(model, loaded)
-    inputs = {"tokens": tf.constant(tokens)}
-    found, expected = (
-        each.forward(inputs, seed=1).log_likelihood for each in (loaded, model)
-    )
-    np.testing.assert_array_equal(found, expected)
+# What enters the blocks: of each position, row and component.
+@pytest.mark.parametrize(
+    ("rate", "scale"), [("input_dropout", 3), ("memory_dropout", 2)]
+)
+def test_masks_are_fresh_at_each_step_and_keep_the_mean(rate, scale):
+    decoder = build_convolutional(memory_dim=2, num_filters=1, **{rate: 0.5})
+    tokens = np.full((400, 4), 5, "int32")
+    memory = tf.ones([1, 400, 2])
+    found = decoder._project(tokens, memory, as_seed(1), True).numpy()[1:, :, 0]
+    clean = decoder._project(tokens, memory, None, False).numpy()[1:, :, 0]
+    noise = found - clean
+    # Every subset of the components, at every step.
+    for row in noise:
+        assert len(np.unique(np.round(row, 4))) == 2**scale
+    for one, two in zip(noise[:-1], noise[1:], strict=True):
+        # Of independent masks, 4 standard errors of a correlation.
+        assert abs(np.corrcoef(one, two)[0, 1]) < 4 / 20
+    error = noise.std() / np.sqrt(noise.size)
+    assert abs(noise.mean()) < 4 * error
 
 
 @pytest.mark.parametrize(
@@ -315,12 +219,95 @@ def test_saved_and_loaded(tokens, tmp_path):
         ({"size": (1, 0)}, r"`size` must be.*size=\(1, 0\)"),
         ({"num_filters": 0}, "`num_filters` must be positive.*=0"),
         ({"kernel_size": 1}, "`kernel_size` must be at least 2.*=1"),
-        ({"input_dropout": 1.0}, r"`input_dropout` must be in \[0, 1\).*=1.0"),
-        ({"memory_dropout": -0.5}, r"`memory_dropout` must be in .*=-0.5"),
-        ({"output_dropout": 2.0}, r"`output_dropout` must be in .*=2.0"),
-        ({"word_dropout": 1.5}, r"`word_dropout` must be in \[0, 1\].*1.5"),
     ],
 )
 def test_constructor_errors(options, message):
     with pytest.raises(ValueError, match=message):
         ConvolutionalDecoder(VOCABULARY_SIZE, 3, **({"num_filters": 4} | options))
+
+
+def test_steps_of_a_block_are_the_call(rng):
+    block = CausalBlock(4, 3, 2, name="block")
+    assert block.window == 4
+    inputs = rng.normal(size=(7, 3, 4)).astype("float32")
+    together = block(tf.constant(inputs)).numpy()
+    state = block.initial_state(3)
+    for place in range(7):
+        found, state = block.step(inputs[place], state)
+        assert state.shape == (3, 4, 4)
+        np.testing.assert_allclose(found, together[place], rtol=1e-4, atol=1e-6)
+
+
+def test_adds_what_is_not_negative_and_nothing_at_zero_scale(rng):
+    block = CausalBlock(4, 2, 1, name="block")
+    inputs = tf.constant(rng.normal(size=(5, 2, 4)).astype("float32"))
+    assert (block(inputs).numpy() >= inputs.numpy()).all()
+    block.last_norm.set_weights([np.zeros(4), np.zeros(4)])
+    np.testing.assert_array_equal(block(inputs), inputs)
+
+
+def test_each_position_is_normalised_by_itself(rng):
+    # Scaling one position's input leaves what other positions add as it was.
+    block = CausalBlock(4, 2, 1, name="block")
+    inputs = rng.normal(size=(5, 2, 4)).astype("float32")
+    scaled = inputs.copy()
+    scaled[3, 1] *= 100.0
+    before, after = (
+        block(tf.constant(x), training=True).numpy() for x in (inputs, scaled)
+    )
+    changed = (before != after).any(-1)
+    expected = np.zeros((5, 2), bool)
+    expected[3:, 1] = True
+    assert not changed[~expected].any()
+    assert changed[3, 1]
+
+
+def test_starts_as_pytorch_does():
+    block = CausalBlock(64, 3, 1, name="block")
+    for layer, width in ((block.first, 64), (block.past, 192), (block.last, 64)):
+        for weight in layer.get_weights():
+            assert np.abs(weight).max() <= width**-0.5
+        # The mean size of a uniform draw is half its bound.
+        assert abs(np.abs(layer.get_weights()[0]).mean() * width**0.5 - 0.5) < 0.03
+
+
+def convolve(values, kernel, dilation):
+    """Convolves channel by channel with a kernel spread out by zeros."""
+    spread = np.zeros(((len(kernel) - 1) * dilation + 1, *kernel.shape[1:]))
+    spread[::dilation] = kernel
+    result = np.zeros((*values.shape[:2], kernel.shape[2]))
+    for row in range(values.shape[1]):
+        for i in range(kernel.shape[1]):
+            for o in range(kernel.shape[2]):
+                # `np.convolve` turns the kernel round: its first entry is the present.
+                full = np.convolve(values[:, row, i], spread[::-1, i, o])
+                result[:, row, o] += full[: len(values)]
+    return result
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 7])
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (2, 3), (3, 1), (3, 4)])
+def test_convolution_agrees_with_numpy(rng, num_steps, kernel_size, dilation):
+    values = rng.normal(size=(num_steps, 2, 3))
+    kernel = rng.normal(size=(kernel_size, 3, 4))
+    found = causal_convolution(tf.constant(values), tf.constant(kernel), dilation)
+    np.testing.assert_allclose(found, convolve(values, kernel, dilation), rtol=1e-10)
+
+
+@pytest.mark.parametrize("num_steps", [2, 7])
+def test_gradients_of_the_convolution(rng, num_steps):
+    # Linear in each argument, so the difference is exact at any step.
+    values = rng.normal(size=(num_steps, 2, 3))
+    kernel = rng.normal(size=(3, 3, 4))
+    upstream = rng.normal(size=(num_steps, 2, 4))
+    arguments = [tf.constant(values), tf.constant(kernel)]
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        total = tf.reduce_sum(upstream * causal_convolution(*arguments, 2))
+    slopes = tape.gradient(total, arguments)
+    for place, slope in enumerate(slopes):
+        direction = rng.normal(size=slope.shape)
+        moved = [values, kernel]
+        moved[place] = direction
+        expected = np.sum(upstream * convolve(*moved, 2))
+        np.testing.assert_allclose(np.sum(slope * direction), expected, rtol=1e-10)

@@ -15,7 +15,7 @@ PRODUCTS = np.array([3.0, 0.0, -1.0, -4.0, -6.0, -8.0])
 
 
 def make_parameters(rng, products=PRODUCTS, dim=DIM):
-    """Makes parameters with given products of weight and shift."""
+    """Creates parameters with given products of weight and shift."""
     weight = rng.normal(size=(len(products), dim))
     shift = rng.normal(size=weight.shape)
     missing = products - (weight * shift).sum(-1)

@@ -40,12 +40,17 @@ def code_of(encoder, direction, words):
 
 
 @pytest.mark.parametrize(("cell", "use_cell"), CELLS)
-@pytest.mark.parametrize("marks", ["none", "begin", "both"])
-def test_code_is_the_state_after_the_last_true_word(tokens, cell, use_cell, marks):
-    encoder = built(cell=cell, use_cell=use_cell, marks=marks, bidirectional=True)
+@pytest.mark.parametrize(
+    ("add_bos", "add_eos"), [(False, False), (True, False), (False, True), (True, True)]
+)
+def test_code_is_the_state_after_the_last_true_word(
+    tokens, cell, use_cell, add_bos, add_eos
+):
+    options = {"add_bos": add_bos, "add_eos": add_eos, "bidirectional": True}
+    encoder = built(cell=cell, use_cell=use_cell, **options)
     codes = encoder(tokens).numpy()
-    before = [BOS_ID] if marks != "none" else []
-    after = [EOS_ID] if marks == "both" else []
+    before = [BOS_ID] if add_bos else []
+    after = [EOS_ID] if add_eos else []
     for row, code in zip(tokens, codes, strict=True):
         words = before + words_of(row) + after
         if not words:
@@ -93,7 +98,7 @@ def test_dropout_acts_in_training_only(tokens):
     assert (noisy != other).any()
 
 
-def test_dropout_is_on_the_word_vectors(tokens):
+def test_dropout_is_on_the_embeddings(tokens):
     encoder = built(dropout=0.5)
     # Without the recurrence's weights on words, dropping their components does nothing.
     encoder.recurrences[0].kernel.assign(np.zeros((3, 16)))
@@ -102,7 +107,7 @@ def test_dropout_is_on_the_word_vectors(tokens):
     assert (noisy == plain).all()
 
 
-def test_word_vectors_start_standard_normal():
+def test_embeddings_start_standard_normal():
     encoder = RecurrentEncoder(400, 25, 2)
     encoder.build()
     values = encoder.embedding.get_weights()[0]
@@ -119,7 +124,6 @@ def test_initializers_are_used():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"marks": "end"}, "`marks` must be one of.*marks='end'"),
         ({"cell": "rnn"}, "`cell` must be one of.*cell='rnn'"),
         ({"cell": "gru", "use_cell": True}, "`use_cell` needs `cell='lstm'`.*'gru'"),
         ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\).*dropout=1.0"),

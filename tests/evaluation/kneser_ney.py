@@ -31,7 +31,7 @@ class Reference:
         return {g: self.adjusted(g) for g in self.raw if len(g) == n}
 
     def prob(self, word, context):
-        """Gives `p(word | context)`."""
+        """Returns `p(word | context)`."""
         context = tuple(context)[-(self.order - 1) :] if self.order > 1 else ()
         lower = 1 / len(self.words)
         if context:

@@ -15,6 +15,7 @@ LOADINGS = np.array([[1.0, 0.3], [-0.5, 0.8], [0.2, -0.6]])
 OFFSET = np.array([0.1, -0.2, 0.3])
 NOISE = 0.7
 LATENT_DIM = LOADINGS.shape[1]
+VOCABULARY_SIZE = 45
 
 
 def features(tokens):
@@ -26,7 +27,10 @@ class FeatureEncoder(Encoder):
     """Reads the features."""
 
     code_dim = NUM_FEATURES
-    vocabulary_size = embedding_dim = None
+    vocabulary_size = VOCABULARY_SIZE
+
+    def build(self):
+        self.built = True
 
     def call(self, tokens, seed=None, training=False):
         return features(tokens)
@@ -35,7 +39,10 @@ class FeatureEncoder(Encoder):
 class GaussianDecoder(Decoder):
     """Scores sentences by `N(features; LOADINGS z + OFFSET, NOISE^2)`."""
 
-    def build(self, memory_dim):
+    def __init__(self):
+        super().__init__(VOCABULARY_SIZE, 1)
+
+    def build(self, *, memory_dim):
         self.built = True
 
     def log_prob(self, tokens, memory, seed=None, training=False):
@@ -46,13 +53,13 @@ class GaussianDecoder(Decoder):
 
 
 def marginal():
-    """Gives `p(x)`."""
+    """Returns `p(x)`."""
     covariance = LOADINGS @ LOADINGS.T + NOISE**2 * np.eye(NUM_FEATURES)
     return stats.multivariate_normal(OFFSET, covariance)
 
 
 def true_posterior():
-    """Gives the gain, the mean at zero features and the covariance of `p(z|x)`."""
+    """Returns the gain, the mean at zero features and the covariance of `p(z|x)`."""
     precision = np.eye(LATENT_DIM) + LOADINGS.T @ LOADINGS / NOISE**2
     covariance = np.linalg.inv(precision)
     gain = covariance @ LOADINGS.T / NOISE**2
@@ -60,7 +67,7 @@ def true_posterior():
 
 
 def full_vae(shift=0.0):
-    """Makes a VAE whose posterior is the true one, its mean moved by `shift`."""
+    """Creates a VAE whose posterior is the true one, its mean moved by `shift`."""
     gain, bias, covariance = true_posterior()
     factor = np.linalg.cholesky(covariance)
     return _vae(
@@ -72,14 +79,14 @@ def full_vae(shift=0.0):
 
 
 def diagonal_vae(scale=0.8):
-    """Makes a VAE with the true mean and a wrong, diagonal covariance."""
+    """Creates a VAE with the true mean and a wrong, diagonal covariance."""
     gain, bias, _ = true_posterior()
     log_variance = np.full(LATENT_DIM, 2 * np.log(scale))
     return _vae("diagonal", loc=(gain, bias), log_variance=(0 * gain, log_variance))
 
 
 def implicit_vae(*more_terms, shift=0.0, layers=False):
-    """Makes a VAE with the posterior of `full_vae`, by a network of code and noise.
+    """Creates a VAE with the posterior of `full_vae`, by a network of code and noise.
 
     With `layers` each number goes through two ReLUs, `x = relu(x) - relu(-x)`, so that
     nothing of the network says that its codes are Gaussian.
@@ -117,9 +124,9 @@ def gaussian_kl(loc, covariance, other_loc, other_covariance):
 
 
 def random_tokens(num, seed=0, num_columns=NUM_FEATURES + 1):
-    """Draws token ids 4 to 44, int32 `[num, num_columns]`."""
+    """Samples token ids 4 to 44, int32 `[num, num_columns]`."""
     rng = np.random.default_rng(seed)
-    return rng.integers(4, 45, (num, num_columns)).astype("int32")
+    return rng.integers(4, VOCABULARY_SIZE, (num, num_columns)).astype("int32")
 
 
 def _vae(covariance, **heads):

@@ -1,11 +1,36 @@
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
-from scipy import special, stats
+from scipy import optimize, special, stats
 
+from tests.evaluation import linear_gaussian as toy
+from tests.support import batch, dataset, make_decoder, make_vae
 from tfvae.evaluation import latent
-from tfvae.evaluation.latent import active_units, marginal_kl, mutual_information
-from tfvae.latents import Deterministic, Gaussian
+from tfvae.evaluation.evaluate import evaluate
+from tfvae.evaluation.latent import (
+    active_units,
+    active_units_threshold,
+    aggregate_metrics,
+    aggregated_mmd,
+    marginal_kl,
+    moment_kl,
+    mutual_information,
+)
+from tfvae.evaluation.metrics import of_group
+from tfvae.evaluation.posterior import exact_mean, with_density
+from tfvae.latents import (
+    Deterministic,
+    Gaussian,
+    GaussianCopula,
+    Implicit,
+    PlanarFlow,
+    SphericalUniform,
+    VonMisesFisher,
+)
+from tfvae.models import LanguageModel
+from tfvae.objectives import Reconstruction
+from tfvae.seeds import as_seed
 
 
 def gaussian_params(loc, scale):
@@ -189,6 +214,121 @@ def test_refuses_a_block_without_others():
         mutual_information(posterior, params, z, block_size=1, leave_one_out=True)
 
 
+NUM, DIM = 7, 3
+
+
+def planar_density(loc, scale, flows, z):
+    """Computes the density of a code by inverting each flow with a root search."""
+    log_determinant = 0.0
+    for weight, shift, bias in reversed(flows):
+        product = weight @ shift
+        slope = np.logaddexp(0.0, product) - 1.0
+        shift = shift + (slope - product) * weight / (weight @ weight)
+        target = weight @ z + bias[0]
+        root = optimize.brentq(
+            lambda x, slope=slope, target=target: x + slope * np.tanh(x) - target,
+            target - abs(slope) - 1.0,
+            target + abs(slope) + 1.0,
+            xtol=1e-14,
+        )
+        z = z - shift * np.tanh(root)
+        log_determinant += np.log(1.0 + slope * (1.0 - np.tanh(root) ** 2))
+    return stats.norm.logpdf(z, loc, scale).sum() - log_determinant
+
+
+def densities_of(latent, params):
+    """Returns one function of a code a sentence, `log q(z|x)` in float64."""
+    values = {k: np.asarray(v, np.float64) for k, v in params.items()}
+    if isinstance(latent, PlanarFlow):
+        names = ("flow_weight", "flow_shift", "flow_bias")
+        if not latent.conditional:
+            values |= {
+                name: np.repeat(latent.flows[name].numpy()[None], NUM, 0)
+                for name in names
+            }
+        scale = np.exp(values["log_variance"] / 2)
+        return [
+            lambda z, i=i: planar_density(
+                values["loc"][i],
+                scale[i],
+                list(zip(*(values[name][i] for name in names), strict=True)),
+                z,
+            )
+            for i in range(NUM)
+        ]
+    if isinstance(latent, VonMisesFisher):
+        direction = values["direction"]
+        direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+        concentration = 1.0 + np.logaddexp(0.0, values["raw_concentration"][:, 0])
+        return [
+            stats.vonmises_fisher(mean, kappa).logpdf
+            for mean, kappa in zip(direction, concentration, strict=True)
+        ]
+    if isinstance(latent, Implicit):
+        kernel = latent.of_noise.get_weights()[0]
+        return [
+            stats.multivariate_normal(loc, kernel.T @ kernel).logpdf
+            for loc in values["projected"]
+        ]
+    diagonal = np.logaddexp(0.0, values["diagonal"]) + 0.5
+    factor = np.tanh(values["factor"])
+    result = []
+    for i in range(NUM):
+        covariance = diagonal[i] * np.eye(DIM) + np.outer(factor[i], factor[i])
+        deviation = np.exp(values["log_variance"][i] / 2) / np.diag(covariance) ** 0.5
+        covariance *= np.outer(deviation, deviation)
+        gaussian = stats.multivariate_normal(values["loc"][i], covariance)
+        result.append(gaussian.logpdf)
+    return result
+
+
+@pytest.mark.parametrize("leave_one_out", [False, True])
+@pytest.mark.parametrize(
+    "latent",
+    [
+        PlanarFlow(DIM, 3, conditional=True, initializer="he_normal"),
+        PlanarFlow(DIM, 2),
+        VonMisesFisher(DIM),
+        GaussianCopula(DIM),
+        Implicit(DIM, 4),
+    ],
+    ids=["conditional", "shared", "sphere", "copula", "implicit"],
+)
+def test_matches_densities_of_other_making(rng, latent, leave_one_out):
+    if not latent.built:
+        latent.build(code_dim=4)
+    if isinstance(latent, PlanarFlow) and not latent.conditional:
+        for weight in latent.flows.values():
+            weight.assign(rng.normal(size=weight.shape))
+    params = latent(1.5 * rng.normal(size=(NUM, 4)).astype("float32"))
+    posterior = with_density(latent, params)
+    z, log_q = posterior.sample(params, 2, as_seed(0))
+    z = z.numpy().astype(np.float64)
+    if posterior.support == "sphere":
+        z /= np.linalg.norm(z, axis=-1, keepdims=True)
+    found = mutual_information(posterior, params, z, leave_one_out=leave_one_out)
+    densities = densities_of(latent, params)
+    for s in range(2):
+        for i in range(NUM):
+            terms = np.array([float(np.squeeze(q(z[s, i]))) for q in densities])
+            assert float(log_q[s, i]) == pytest.approx(terms[i], abs=2e-3)
+            others = np.delete(terms, i) if leave_one_out else terms
+            expected = special.logsumexp(others) - np.log(len(others))
+            assert found.log_marginal[s, i] == pytest.approx(expected, abs=2e-3)
+    assert found.value == pytest.approx(
+        float(np.mean(log_q - found.log_marginal)), abs=2e-3
+    )
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_an_ignored_code_carries_nothing_through_flows(rng, conditional):
+    latent = PlanarFlow(DIM, 2, conditional)
+    latent.build(code_dim=4)
+    params = latent(np.repeat(rng.normal(size=(1, 4)), 20, 0).astype("float32"))
+    z, _ = latent.sample(params, 1, as_seed(0))
+    assert mutual_information(latent, params, z).value == pytest.approx(0, abs=1e-4)
+
+
 def test_active_units_by_hand():
     points = np.zeros((3, 3))
     points[:, 0] = [1.0, 2.0, 3.0]
@@ -219,3 +359,116 @@ def test_noise_of_the_means_is_no_activity(rng):
 def test_active_units_need_two_sentences(points):
     with pytest.raises(ValueError, match="Received: shape="):
         active_units(points)
+
+
+@pytest.mark.parametrize(
+    ("concentration", "spread", "active"),
+    [(5.0, 1.0, 8), (5.0, 0.0, 0), (0.5, 1.0, 0), (1.5, 1.0, 8)],
+)
+def test_active_units_of_directions(rng, concentration, spread, active):
+    latent = VonMisesFisher(8, concentration)
+    directions = 1.0 + spread * (rng.normal(size=(4000, 8)) - 1.0)
+    params = {"direction": tf.constant(directions, tf.float32)}
+    means = exact_mean(latent.distribution(params))
+    # Uniform directions have the variance 1/8 a coordinate, and their means that times
+    # the square of E[cosine]: 0.06 at 0.5 and 0.18 at 1.5, on both sides of 0.1.
+    assert active_units(means, active_units_threshold(latent))[0] == active
+
+
+def test_moment_kl_is_the_gaussian_divergence(rng):
+    codes = rng.normal(size=(40, 2)) @ [[1.0, 0.5], [0.0, 2.0]] + [1.0, -1.0]
+    mean, covariance = codes.mean(0), np.cov(codes.T)
+    # By quadrature of the definition.
+    grid = np.linspace(-14.0, 14.0, 561)
+    z = np.stack(np.meshgrid(grid, grid), -1)
+    q = scipy.stats.multivariate_normal(mean, covariance)
+    p = scipy.stats.multivariate_normal([0.0, 0.0])
+    step = grid[1] - grid[0]
+    expected = (q.pdf(z) * (q.logpdf(z) - p.logpdf(z))).sum() * step**2
+    np.testing.assert_allclose(moment_kl(codes), expected, rtol=1e-3)
+
+
+def test_moment_kl_of_the_prior_and_of_a_subspace(rng):
+    codes = rng.normal(size=(20000, 8))
+    # Bias and noise in the moments.
+    expected = 8 * 11 / (4 * 20000)
+    np.testing.assert_allclose(moment_kl(codes), expected, rtol=0.7)
+    assert moment_kl(np.outer(np.arange(6.0), [1.0, 0.0])) == np.inf
+
+
+def test_mmd_tells_the_prior_from_others(rng):
+    prior, same = rng.normal(size=(2, 400, 4))
+    assert abs(aggregated_mmd(same, prior)) < 0.05
+    assert aggregated_mmd(same + 2.0, prior) > 0.5
+    few = aggregated_mmd(same[:3], prior[:2])
+
+    def kernel(x, y):
+        squares = ((x - y) ** 2).sum()
+        bases = 8.0 * np.array([0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0])
+        return (bases / (bases + squares)).sum()
+
+    pairs = [(i, j) for i in range(3) for j in range(3) if i != j]
+    expected = np.mean([kernel(same[i], same[j]) for i, j in pairs])
+    expected += kernel(prior[0], prior[1])
+    expected -= 2 * np.mean([kernel(x, y) for x in same[:3] for y in prior[:2]])
+    np.testing.assert_allclose(few, expected, rtol=1e-4)
+
+
+def test_mmd_chooses_at_random(rng):
+    codes = np.concatenate([np.zeros([300, 2]), np.full([300, 2], 9.0)])
+    prior = rng.normal(size=(600, 2))
+    first = aggregated_mmd(codes, prior, max_codes=100)
+    assert first == aggregated_mmd(codes, prior, max_codes=100)
+    assert first != aggregated_mmd(codes, prior, max_codes=100, seed=1)
+    # Not the first hundred, which are all 0.
+    every = aggregated_mmd(codes, prior, max_codes=600)
+    assert abs(first - every) < 0.25 * every
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: moment_kl(np.zeros([2, 3])), r"more codes.*\(2, 3\)"),
+        (lambda: aggregated_mmd(np.zeros([1, 2]), np.zeros([3, 2])), "at least two"),
+    ],
+)
+def test_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_scales_of_a_gaussian_are_its_own():
+    model = toy.diagonal_vae()
+    tokens = toy.random_tokens(40)
+    result = aggregate_metrics(model, dataset(tokens, 8))
+    scale = np.exp(0.5 * model.posterior_params({"tokens": tokens})["log_variance"])
+    assert result["posterior_scale"] == pytest.approx(scale.mean(), rel=1e-5)
+    assert result["posterior_scale_below"] == pytest.approx((scale < 0.1).mean())
+    assert result["num_aggregated"] == 40
+    assert set(result) == set(of_group("aggregate"))
+
+
+def test_points_far_from_the_prior_show():
+    near = make_vae(posterior=Deterministic(2), objective=[Reconstruction()])
+    far = make_vae(posterior=Deterministic(2), objective=[Reconstruction()])
+    weights = [w + 3.0 for w in far.posterior.get_weights()]
+    far.posterior.set_weights(weights)
+    rows = dataset(batch())
+    results = [aggregate_metrics(model, rows) for model in (near, far)]
+    assert all(result["posterior_scale_below"] == 1.0 for result in results)
+    assert results[1]["aggregated_mmd"] > results[0]["aggregated_mmd"] + 1.0
+
+
+def test_a_sphere_has_no_moment_kl():
+    model = make_vae(posterior=VonMisesFisher(3, 7.5), prior=SphericalUniform(3))
+    result = evaluate(model, dataset(batch()), groups=["aggregate"])
+    assert "moment_kl" not in result
+    assert 0.0 < result["posterior_scale"] < 1.0
+
+
+def test_refusals():
+    model = LanguageModel(make_decoder(conditioning=()))
+    with pytest.raises(ValueError, match="needs a latent"):
+        aggregate_metrics(model, dataset(batch()))
+    with pytest.raises(ValueError, match="at least one batch"):
+        aggregate_metrics(make_vae(), [])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from tests import support
 from tests.evaluation import linear_gaussian as toy
@@ -9,9 +10,16 @@ from tfvae.evaluation.likelihood import (
     importance_weighted_nll,
     perplexity,
 )
+from tfvae.evaluation.posterior import reports_critic
 from tfvae.latents import Deterministic
 from tfvae.models import LanguageModel
-from tfvae.objectives import Reconstruction
+from tfvae.objectives import (
+    KL,
+    CopulaLikelihood,
+    DualKL,
+    MutualInformation,
+    Reconstruction,
+)
 
 
 def scorer(model, num_samples, **options):
@@ -48,7 +56,7 @@ def test_bound_is_looser_by_the_divergence_from_the_true_posterior(make):
     model = make()
     scores = scorer(model, 4)({"tokens": tokens}, 2)
     gain, bias, covariance = toy.true_posterior()
-    params = {name: value[:1] for name, value in scores.params.items()}
+    params = {name: value[:1] for name, value in scores.samples.encoded.params.items()}
     distribution = model.posterior.distribution(params)
     loc = distribution.mean().numpy()[0]
     if model.posterior.covariance == "full":
@@ -107,13 +115,14 @@ def test_weights_by_hand():
     inputs = {"tokens": support.batch()}
     model = support.make_vae()
     scores = scorer(model, 4, num_draws=6)(inputs, 8)
-    assert scores.z.shape == (6, 5, 2)
-    z = scores.z.numpy()[:4]
+    assert scores.samples.z.shape == (6, 5, 2)
+    z = scores.samples.z.numpy()[:4]
     log_likelihood = np.stack(
         [model.decoder.log_prob(inputs["tokens"], one[None])[0] for one in z]
     )
-    loc = scores.params["loc"].numpy()
-    scale = np.exp(scores.params["log_variance"].numpy() / 2)
+    params = scores.samples.encoded.params
+    loc = params["loc"].numpy()
+    scale = np.exp(params["log_variance"].numpy() / 2)
     log_q = (-0.5 * ((z - loc) / scale) ** 2 - np.log(scale)).sum(-1)
     log_p = (-0.5 * z**2).sum(-1)
     weights = np.exp(log_likelihood + log_p - log_q)
@@ -132,7 +141,7 @@ def test_compiled_agrees_sample_by_sample():
 
 def test_language_model_is_exact():
     tokens = support.batch()
-    model = LanguageModel(support.make_decoder(inject=()))
+    model = LanguageModel(support.make_decoder(conditioning=()))
     nll = scorer(model, 10)({"tokens": tokens}).nll.numpy()
     logits = model.decoder.logits(tokens, tf.zeros([1, len(tokens), 0]))[0]
     log_probs = support.log_softmax(logits)
@@ -149,11 +158,11 @@ def test_no_likelihood_without_density():
         importance_weighted_nll(model, inputs, 2)
     assert "\n" not in str(caught.value)
     scores = scorer(model, 5)(inputs)
-    memory = model.encode(inputs)["loc"][None]
+    memory = model.posterior_params(inputs)["loc"][None]
     expected = -model.decoder.log_prob(inputs["tokens"], memory)[0]
     np.testing.assert_allclose(scores.reconstruction, expected, rtol=1e-5)
     assert scores.nll is scores.nelbo is scores.kl is None
-    assert scores.z.shape[0] == 1
+    assert scores.samples.z.shape[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -172,3 +181,88 @@ def test_perplexity_by_hand():
     assert perplexity(1e30, 10) == np.inf
     with pytest.raises(ValueError, match="num_tokens=0"):
         perplexity(1.0, 0)
+
+
+def score(model, tokens, num_samples=4):
+    return scorer(model, num_samples)({"tokens": tokens}, 3)
+
+
+def exact_critic(pairs):
+    """Returns `log q(z|x) - log p(z)` from features and codes, side by side."""
+    code, z = pairs[..., : toy.NUM_FEATURES], pairs[..., toy.NUM_FEATURES :]
+    gain, bias, covariance = toy.true_posterior()
+    loc = code @ tf.constant(gain.T, tf.float32) + tf.constant(bias, tf.float32)
+    precision = tf.constant(np.linalg.inv(covariance), tf.float32)
+    own = tf.reduce_sum((z - loc) * ((z - loc) @ precision), -1)
+    log_determinant = np.linalg.slogdet(covariance)[1]
+    ratio = 0.5 * (tf.reduce_sum(z**2, -1) - own - log_determinant)
+    return ratio[..., None]
+
+
+def test_the_exact_critic_gives_the_divergence():
+    term = DualKL(hidden_dims=(4,))
+    model = toy.implicit_vae(term)
+    term.critic = exact_critic
+    # Features of a draw from the model, where the ratio of densities has a variance.
+    scores = score(model, toy.random_tokens(2000))
+    kl = scores.reported["critic_kl"].numpy().astype(np.float64)
+    excess = kl - scores.kl.numpy()
+    assert abs(excess.mean()) < 4 * excess.std() / len(excess) ** 0.5
+    np.testing.assert_allclose(
+        scores.reported["critic_elbo"], scores.reconstruction + kl, rtol=1e-5
+    )
+
+
+def test_a_critic_that_knows_nothing_estimates_nothing():
+    terms = DualKL(hidden_dims=(4,)), DualKL(0.0, False, hidden_dims=(4,))
+    model = toy.implicit_vae(*terms, layers=True)
+    terms[0].critic = lambda pairs: 0.0 * pairs[..., :1]
+    terms[1].critic = lambda z: 0.0 * z[..., :1] - 2.0
+    scores = score(model, toy.random_tokens(5))
+    assert set(scores.reported) == {
+        *("critic_kl", "critic_elbo", "critic_marginal_kl", "critic_mi")
+    }
+    np.testing.assert_allclose(scores.reported["critic_kl"], 0.0, atol=1e-6)
+    # -2 - exp(-2) + 1
+    marginal = -1.0 - np.exp(-2.0)
+    np.testing.assert_allclose(scores.reported["critic_marginal_kl"], marginal, 1e-5)
+    np.testing.assert_allclose(scores.reported["critic_mi"], -marginal, rtol=1e-5)
+    # A critic's value is no bound, and none is claimed.
+    assert scores.nelbo is None
+
+
+def test_the_marginal_critic_alone_has_no_likelihood_of_its_own():
+    model = toy.implicit_vae(DualKL(1.0, False, hidden_dims=(4,)))
+    assert set(score(model, toy.random_tokens(5)).reported) == {"critic_marginal_kl"}
+    assert reports_critic(model) and not reports_critic(toy.implicit_vae())
+    # A critic whose value no paper reports takes no more samples.
+    mine = support.make_vae(objective=[Reconstruction(), KL(), MutualInformation()])
+    assert not reports_critic(mine)
+
+
+def test_the_copula_is_subtracted_under_its_own_name():
+    copula = CopulaLikelihood(0.4)
+    model = support.make_vae(objective=[Reconstruction(), KL(), copula])
+    tokens = support.batch()
+    scores = score(model, tokens)
+    code = model.encoder(tokens)
+    diagonal, factor = copula.head.covariance(copula.head(code))
+    for row in range(len(tokens)):
+        covariance = np.diag(np.broadcast_to(diagonal[row], [2])) + np.outer(
+            factor[row], factor[row]
+        )
+        deviation = np.diag(covariance) ** 0.5
+        correlation = covariance / np.outer(deviation, deviation)
+        # E[log c] is minus half the log-determinant of the correlations.
+        log_copula = (
+            stats.multivariate_normal(cov=np.eye(2)).entropy()
+            - stats.multivariate_normal(cov=correlation).entropy()
+        )
+        expected = scores.nelbo[row] - log_copula
+        found = scores.reported["nll_minus_log_copula"][row]
+        assert float(found) == pytest.approx(float(expected), rel=1e-5)
+        assert log_copula > 0
+
+
+def test_usual_models_report_nothing_else():
+    assert score(support.make_vae(), support.batch()).reported == {}

@@ -4,9 +4,14 @@ import pytest
 from scipy.spatial.distance import cosine
 
 from tests.support import make_vae
-from tfvae.evaluation.neighbours import NeighbourIndex, digest, fingerprint_of
+from tfvae.evaluation.neighbours import (
+    NeighbourIndex,
+    digest,
+    fingerprint_of,
+    neighbours,
+)
 from tfvae.latents import Gaussian
-from tfvae.models.interpolation import points_of
+from tfvae.models.writing import encode_means
 from tfvae.text import WordTokenizer
 
 TEXTS = ["a b", "c", "d e f", "g", "a é", "b b b", "c d"]
@@ -46,9 +51,21 @@ def test_query_leaves_out_itself_and_copies():
 def test_build_encodes_every_sentence(model):
     index = NeighbourIndex.build(model, iter(TEXTS), batch_size=3)
     assert index.texts == TEXTS
-    points = points_of(model, TEXTS)
+    points = encode_means(model, TEXTS)
     expected = points / np.linalg.norm(points, axis=1, keepdims=True)
     np.testing.assert_allclose(index.points, expected, atol=1e-5)
+
+
+def test_neighbours_of_texts(model):
+    index = NeighbourIndex.build(model, TEXTS)
+    expected = index.query(encode_means(model, ["c d", "e"]), 3, ["c d", "e"])
+    found = neighbours(model, iter(TEXTS), ["c d", "e"], num=3)
+    for rows, others in zip(found, expected, strict=True):
+        assert [text for text, _ in rows] == [text for text, _ in others]
+        cosines = [[value for _, value in each] for each in (rows, others)]
+        np.testing.assert_allclose(*cosines, rtol=1e-6)
+    assert "c d" not in [text for text, _ in found[0]]
+    assert len(neighbours(model, TEXTS, "e")[0]) == 5
 
 
 def test_save_and_load(model, tmp_path):

@@ -1,5 +1,8 @@
+import importlib.util
 import itertools
 import math
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from nltk.lm import KneserNeyInterpolated
 from nltk.lm.preprocessing import padded_everygram_pipeline
 
 from tests.evaluation.kneser_ney import Reference
+from tfvae.evaluation import ngram
 from tfvae.evaluation.ngram import NgramModel
 from tfvae.text import default_grammar
 
@@ -112,7 +116,7 @@ def test_scores_do_not_depend_on_chunks(monkeypatch):
     model = NgramModel.fit(sentences(50), 3)
     texts = sentences(20, "other")
     whole = model.score(texts)
-    monkeypatch.setattr("tfvae.evaluation.ngram._CHUNK", 7)
+    monkeypatch.setattr(ngram, "_CHUNK", 7)
     np.testing.assert_allclose(model.score(iter(texts)), whole)
 
 
@@ -173,3 +177,129 @@ def test_refuses_options(options):
 def test_refuses_another_file_name():
     with pytest.raises(ValueError, match=".npz"):
         NgramModel.fit(TEXTS, 2).save("model.txt")
+
+
+COUNTED = ["a b a b", "a c", "b a c a b", "c", "a b a c"]
+IDS = {"<unk>": 0, "<s>": 1, "</s>": 2, "a": 3, "b": 4, "c": 5}
+
+
+def arrays_of_counted():
+    sentences = [[1, *(IDS[word] for word in text.split()), 2] for text in COUNTED]
+    places = [place for words in sentences for place in range(len(words))]
+    return np.concatenate(sentences), np.array(places)
+
+
+def grams_of(tables):
+    """Writes out the n-grams behind the rows of each table."""
+    words = [(index,) for index in tables[0].keys]
+    result = [words]
+    for table in tables[1:]:
+        contexts, last = np.divmod(table.keys, len(IDS))
+        words = [(*words[c], w) for c, w in zip(contexts, last, strict=True)]
+        result.append(words)
+    return result
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_counts_are_those_of_the_definition(order):
+    names = {index: word for word, index in IDS.items()}
+    tables = ngram.count_ngrams(*arrays_of_counted(), order, len(IDS))
+    reference = Reference(COUNTED, order, None)
+    for n, (table, grams) in enumerate(zip(tables, grams_of(tables), strict=True), 1):
+        found = {
+            tuple(names[int(i)] for i in gram): count
+            for gram, count in zip(grams, table.counts.tolist(), strict=True)
+        }
+        if n == 1:
+            assert found.pop(("<unk>",)) == 0
+        assert found == reference.grams(n)
+
+
+def test_suffixes_name_the_last_words():
+    tables = ngram.count_ngrams(*arrays_of_counted(), 3, len(IDS))
+    grams = grams_of(tables)
+    for n in (1, 2):
+        for gram, suffix in zip(grams[n], tables[n].suffixes, strict=True):
+            assert grams[n - 1][suffix] == gram[1:]
+
+
+def test_discounts_by_hand():
+    # Four n-grams counted once, two twice, one three and one four times.
+    counts = np.array([1, 1, 1, 1, 2, 2, 3, 4, 9, 0])
+    assert ngram.derive_discounts(counts) == (0.5, 1.25, 1.0)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        [],
+        [2, 2, 3, 4],
+        [1, 1, 3, 4],
+        [1, 2, 4],
+        # The first discount would be 1 - 2 * 1 / 9 * 4 / 1 > 0, the second
+        # 2 - 3 * 1 / 9 * 8 / 4 > 0, the third 3 - 4 * 1 / 9 * 80 / 8 < 0.
+        [1] + [2] * 4 + [3] * 8 + [4] * 80,
+    ],
+)
+def test_discounts_that_cannot_be_derived(counts):
+    found = ngram.derive_discounts(np.array(counts, int))
+    assert found == ngram.FALLBACK
+
+
+def test_a_discount_takes_no_more_than_there_is():
+    tables = ngram.count_ngrams(*arrays_of_counted(), 2, len(IDS))
+    estimated = ngram.estimate_tables(tables, [(0.5, 1.0, 9.0)] * 2, len(IDS))
+    assert all((table.probs >= 0).all() for table in estimated)
+    assert estimated[0].probs.sum() == pytest.approx(1.0)
+
+
+def kenlm_model(texts, folder, order):
+    """Learns KenLM's model of texts whose `<unk>` it takes for a word like any other.
+
+    It gives the name `<unk>` a meaning of its own.
+    """
+    import kenlm
+
+    text, arpa = folder / "text", folder / "model.arpa"
+    text.write_text("".join(f"{renamed(each)}\n" for each in texts))
+    command = ["lmplz", "-o", str(order), "--discount_fallback", "--skip_symbols"]
+    command += ["-T", folder, "-S", "1G", "--text", text, "--arpa", arpa]
+    subprocess.run(command, check=True, capture_output=True)
+    return kenlm.Model(str(arpa))
+
+
+def renamed(text):
+    return text.replace("<unk>", "<unknown>")
+
+
+def without_unknown(text):
+    return " ".join(word for word in text.split() if word != "<unk>")
+
+
+NEEDS = "compares with KenLM: its module `kenlm` and its program `lmplz` on PATH"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("kenlm") is None, reason=NEEDS)
+@pytest.mark.skipif(shutil.which("lmplz") is None, reason=NEEDS)
+@pytest.mark.parametrize("unknown", ["word", "skipped"])
+def test_agrees_with_kenlm(tmp_path, unknown):
+    learned, scored = (
+        [text.replace("the", "<unk>") for text in sentences(num, seed)]
+        for num, seed in ((2000, 0), (100, 1))
+    )
+    ours = NgramModel.fit(learned, 4, unknown=unknown).score(scored)
+    if unknown == "skipped":
+        learned = [without_unknown(text) for text in learned]
+    else:
+        scored = [renamed(text) for text in scored]
+    theirs = kenlm_model(learned, tmp_path, 4)
+    scores = [list(theirs.full_scores(text)) for text in scored]
+    nats = [-math.log(10) * score for each in scores for score, *_ in each]
+    ends = [-math.log(10) * each[-1][0] for each in scores]
+    assert len(nats) == ours.num_words + ours.num_sentences
+    # KenLM counts an empty <unk> besides the word, and its last n-gram otherwise.
+    assert np.exp(np.mean(nats)) == pytest.approx(ours.perplexity(), rel=2e-3)
+    assert np.exp((sum(nats) - sum(ends)) / ours.num_words) == pytest.approx(
+        ours.perplexity(count_end=False), rel=2e-3
+    )

@@ -8,7 +8,7 @@ from tfvae.seeds import as_seed
 @pytest.fixture
 def latent():
     part = Deterministic(3)
-    part.build((None, 4))
+    part.build(code_dim=4)
     return part
 
 
@@ -20,7 +20,7 @@ def test_every_sample_is_the_affine_code(latent, rng):
     z, log_q = latent.sample(params, 2, as_seed(0))
     assert log_q is None
     assert z.shape == (2, 5, 3)
-    for values in (*z, latent.point(params), latent.distribution(params).sample()):
+    for values in (*z, latent.mode(params), latent.distribution(params).sample()):
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
 

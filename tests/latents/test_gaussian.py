@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from tfvae.latents import Gaussian
+from tfvae.latents import Gaussian, StandardNormal
 from tfvae.seeds import as_seed
 
 CODE_DIM, LATENT_DIM = 4, 3
@@ -11,7 +11,7 @@ CODE_DIM, LATENT_DIM = 4, 3
 
 def built(code_dim=CODE_DIM, latent_dim=LATENT_DIM, **options):
     latent = Gaussian(latent_dim, **options)
-    latent.build((None, code_dim))
+    latent.build(code_dim=code_dim)
     return latent
 
 
@@ -108,10 +108,10 @@ def test_log_variance_is_clipped():
     np.testing.assert_allclose(stddev, [[np.exp(10.0), np.exp(-10.0)]], rtol=1e-5)
 
 
-def test_point_is_the_mean(code):
+def test_the_mode_is_the_mean(code):
     latent = built()
     kernel, bias = latent.heads["loc"].get_weights()
-    found = latent.point(latent(code))
+    found = latent.mode(latent(code))
     np.testing.assert_allclose(found, code @ kernel + bias, rtol=1e-5, atol=1e-6)
 
 
@@ -152,19 +152,50 @@ def test_an_unconditional_prior_is_its_biases():
     latent = built(code_dim=0, latent_dim=2)
     latent.heads["loc"].bias.assign([1.0, 2.0])
     params = latent(tf.zeros([3, 0]))
-    assert latent.point(params).numpy().tolist() == [[1.0, 2.0]] * 3
+    assert latent.mode(params).numpy().tolist() == [[1.0, 2.0]] * 3
 
 
 def test_without_bias(code):
     latent = built(use_bias=False)
     assert len(latent.trainable_variables) == 2
-    assert (latent.point(latent(0.0 * code)).numpy() == 0.0).all()
+    assert (latent.mode(latent(0.0 * code)).numpy() == 0.0).all()
 
 
 def test_float32_under_mixed_precision(code):
     latent = built(dtype="mixed_bfloat16")
     params = latent(code)
     assert {value.dtype for value in params.values()} == {tf.float32}
+
+
+@pytest.fixture
+def prior():
+    latent = StandardNormal(3)
+    latent.build(code_dim=0)
+    return latent
+
+
+def test_standard_density(prior, rng):
+    z = rng.normal(size=(4, 3)).astype("float32")
+    params = prior(tf.zeros([4, 0]))
+    found = prior.distribution(params).log_prob(z)
+    expected = stats.multivariate_normal(np.zeros(3)).logpdf(z)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_standard_samples(prior):
+    num = 20000
+    z, log_q = prior.sample(prior(tf.zeros([1, 0])), num, as_seed(0))
+    values = z.numpy()[:, 0]
+    assert (abs(values.mean(0)) < 4 / num**0.5).all()
+    assert (abs(values.var(0) - 1.0) < 4 * (2 / num) ** 0.5).all()
+    expected = stats.multivariate_normal(np.zeros(3)).logpdf(values)
+    np.testing.assert_allclose(log_q[:, 0], expected, rtol=1e-4)
+
+
+def test_the_standard_mode_is_the_origin_and_nothing_is_learned(prior):
+    assert (prior.mode(prior(tf.ones([2, 5]))).numpy() == np.zeros((2, 3))).all()
+    assert prior.weights == []
+    assert prior.has_density
 
 
 def test_errors():

@@ -5,7 +5,7 @@ import tensorflow as tf
 from scipy import stats
 
 from tests.support import assert_same_weights, dataset, forward_record, make_vae
-from tfvae.evaluation.suite import evaluate
+from tfvae.evaluation.evaluate import evaluate
 from tfvae.latents import Gaussian, GaussianCopula, StandardNormal
 from tfvae.objectives import KL
 from tfvae.objectives.kl import kl_method
@@ -16,7 +16,7 @@ CODE_DIM, LATENT_DIM, ROWS = 4, 3, 5
 
 def built(code_dim=CODE_DIM, **options):
     latent = GaussianCopula(LATENT_DIM, **options)
-    latent.build((None, code_dim))
+    latent.build(code_dim=code_dim)
     return latent
 
 
@@ -88,13 +88,13 @@ def test_log_q_is_the_density_of_the_sample(code):
     assert z.shape == (7, ROWS, LATENT_DIM)
     expected = latent.distribution(params).log_prob(z)
     np.testing.assert_allclose(log_q, expected, rtol=1e-4, atol=1e-5)
-    assert latent.point(params) is params["loc"]
+    assert latent.mode(params) is params["loc"]
 
 
 @pytest.mark.parametrize("prior", [StandardNormal, GaussianCopula, Gaussian])
 def test_divergence_in_closed_form(code, prior):
     latent, prior = built(), prior(LATENT_DIM)
-    prior.build((None, 0))
+    prior.build(code_dim=0)
     params, of_prior = latent(code), prior(tf.zeros([ROWS, 0]))
     if isinstance(prior, GaussianCopula):
         means, matrices = mean_and_covariance(of_prior)

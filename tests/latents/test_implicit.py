@@ -12,7 +12,7 @@ from tfvae.seeds import as_seed, normal
 
 def built(*args, code_dim=4, **options):
     latent = Implicit(*args, **options)
-    latent.build((None, code_dim))
+    latent.build(code_dim=code_dim)
     return latent
 
 
@@ -34,10 +34,10 @@ def test_the_network_by_hand(rng):
     assert abs(of_noise).max() < 7**-0.5 < abs(of_noise).max() * 1.2
 
 
-def test_the_point_is_at_zero_noise(rng):
+def test_the_mode_is_at_zero_noise(rng):
     latent = built(2, hidden_dims=(5,))
     params = latent(rng.normal(size=(3, 4)).astype("float32"))
-    point = latent.point(params)
+    point = latent.mode(params)
     for variable in latent.of_noise.weights:
         variable.assign(tf.zeros_like(variable.value))
     np.testing.assert_allclose(latent.sample(params, 1, as_seed(0))[0][0], point)
@@ -50,7 +50,7 @@ def test_a_linear_network_is_a_gaussian(rng):
     kernel = latent.of_noise.get_weights()[0]
     covariance = kernel.T @ kernel
     z = rng.normal(size=(3, 2)).astype("float32")
-    mean = latent.point(params).numpy()
+    mean = latent.mode(params).numpy()
     expected = [
         stats.multivariate_normal(mean[i], covariance).logpdf(z[i]) for i in range(3)
     ]
@@ -94,7 +94,7 @@ def test_an_implicit_prior(inputs):
     )
     _, costs, _ = model.loss_and_costs(model.forward(inputs), None)
     assert np.isfinite(costs["mmd"]).all()
-    assert model.generate(3, max_length=4).shape == (3, 4)
+    assert model.generate_ids(3, max_length=4).shape == (3, 4)
 
 
 def test_errors():

@@ -5,7 +5,7 @@ import tensorflow as tf
 from scipy import stats
 
 from tests.support import assert_same_weights, dataset, make_vae
-from tfvae.evaluation.suite import evaluate
+from tfvae.evaluation.evaluate import evaluate
 from tfvae.latents import Gaussian, PlanarFlow
 from tfvae.objectives.kl import kl_method
 from tfvae.seeds import as_seed
@@ -17,12 +17,12 @@ either = pytest.mark.parametrize("conditional", [False, True])
 
 def built(code_dim=CODE_DIM, **options):
     latent = PlanarFlow(LATENT_DIM, FLOWS, **options)
-    latent.build((None, code_dim))
+    latent.build(code_dim=code_dim)
     return latent
 
 
 def flow_parameters(latent, params, row):
-    """Gives weight, shift and bias of each flow of a row, float64."""
+    """Returns weight, shift and bias of each flow of a row, float64."""
     names = ("flow_weight", "flow_shift", "flow_bias")
     if latent.conditional:
         values = [params[name].numpy()[row] for name in names]
@@ -32,7 +32,7 @@ def flow_parameters(latent, params, row):
 
 
 def numpy_flow(z, flows):
-    """Passes one code `[Z]` through the flows; gives the sum of log-determinants."""
+    """Returns a code `[Z]` after the flows and the sum of log-determinants."""
     log_determinant = 0.0
     for weight, shift, bias in flows:
         product = weight @ shift
@@ -95,10 +95,10 @@ def test_gradient_of_the_density_reaches_the_flows(code):
 
 
 @either
-def test_point_is_the_flow_of_the_mean(code, conditional):
+def test_the_mode_is_the_flow_of_the_mean(code, conditional):
     latent = built(conditional=conditional)
     params = latent(code)
-    for row, found in enumerate(latent.point(params).numpy()):
+    for row, found in enumerate(latent.mode(params).numpy()):
         mean = params["loc"][row].numpy().astype("float64")
         expected = numpy_flow(mean, flow_parameters(latent, params, row))[0]
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
@@ -127,7 +127,7 @@ def test_batch_normalisation_is_of_the_gaussian(code):
     "prior", [Gaussian(2), Gaussian(2, covariance="full"), PlanarFlow(2)]
 )
 def test_divergence_is_sampled_from_every_prior(code, prior):
-    prior.build((None, 0))
+    prior.build(code_dim=0)
     of_prior = prior.distribution(prior(tf.zeros([ROWS, 0])))
     posterior = built().distribution(built()(code))
     assert kl_method(posterior, of_prior) == "monte_carlo"

@@ -4,14 +4,14 @@ import pytest
 import tensorflow as tf
 
 from tests.support import assert_same_weights, make_vae
-from tfvae.distributions.polar_angle import PolarAngle
+from tfvae.distributions.von_mises_fisher import PolarAngle, log_sphere_area
 from tfvae.latents import SphericalUniform, VonMisesFisher
 from tfvae.seeds import as_seed
 
 
 def built(*args, **options):
     latent = VonMisesFisher(*args, **options)
-    latent.build((None, 4))
+    latent.build(code_dim=4)
     return latent
 
 
@@ -26,7 +26,7 @@ def test_parameters_by_hand(rng):
     concentration = 0.5 + np.log1p(np.exp(code @ kernel + bias))[:, 0]
     params = latent(code)
     posterior = latent.distribution(params)
-    np.testing.assert_allclose(latent.point(params), direction, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(latent.mode(params), direction, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(posterior.concentration, concentration, rtol=1e-5)
     z, log_q = latent.sample(params, 2, as_seed(0))
     np.testing.assert_allclose(log_q, posterior.log_prob(z), rtol=1e-5)
@@ -53,7 +53,7 @@ def test_a_direction_is_defined_for_every_code():
     direction = tf.constant([[0.0, 0.0, 0.0], [0.0, 1e-10, 0.0], [3e30, 0.0, -4e30]])
     with tf.GradientTape() as tape:
         tape.watch(direction)
-        point = latent.point({"direction": direction})
+        point = latent.mode({"direction": direction})
     expected = [[1, 0, 0], [0, 1, 0], [0.6, 0, -0.8]]
     np.testing.assert_allclose(point, expected, rtol=1e-6, atol=1e-7)
     assert np.isfinite(tape.gradient(point, direction)).all()
@@ -87,15 +87,36 @@ def test_a_model_goes_on_after_loading(inputs, tmp_path):
 def test_the_divergence_in_a_model_is_the_closed_form(inputs):
     model = sphere_vae(concentration=20.0)
     forward = model.forward(inputs)
-    found = model.bounds(forward)["kl"].numpy()
+    found = model.likelihood_metrics(forward)["kl"].numpy()
     expected = float(PolarAngle(20.0, 4).kl_to_uniform())
     np.testing.assert_allclose(found, np.full(len(found), expected), rtol=1e-5)
     assert model.objective[1].method(model) == "closed_form"
 
 
+def test_uniform_samples_and_density():
+    prior = SphericalUniform(3)
+    prior.build(code_dim=0)
+    params = prior(tf.zeros([4, 0]))
+    z, log_p = prior.sample(params, 2, as_seed(0))
+    assert z.shape == (2, 4, 3)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=-1), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(log_p, np.full((2, 4), -np.log(4 * np.pi)), rtol=1e-6)
+    assert log_sphere_area(3) == pytest.approx(np.log(4 * np.pi))
+    assert prior.support == "sphere"
+    assert prior.weights == []
+
+
+def test_the_uniform_mode_is_on_the_sphere():
+    prior = SphericalUniform(3)
+    prior.build(code_dim=0)
+    assert prior.mode(prior(tf.zeros([2, 0]))).numpy().tolist() == [[1, 0, 0]] * 2
+
+
 def test_errors():
     with pytest.raises(ValueError, match="`latent_dim` must be at least 2.*=1"):
         VonMisesFisher(1)
+    with pytest.raises(ValueError, match="`latent_dim` must be at least 2.*=1"):
+        SphericalUniform(1)
     for wrong in ("fixed", -1.0, 0.0):
         with pytest.raises(ValueError, match="`concentration` must be 'learned' or"):
             VonMisesFisher(2, wrong)

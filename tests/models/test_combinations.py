@@ -27,6 +27,7 @@ from tfvae.objectives import (
     DualKL,
     MutualInformation,
     Reconstruction,
+    UnitVarianceKL,
 )
 
 POSTERIORS = {
@@ -42,7 +43,7 @@ POSTERIORS = {
 TERMS = {
     "kl": lambda: KL(),
     "free_bits": lambda: KL(free_bits=0.3),
-    "unit_variance": lambda: KL(against="unit_variance"),
+    "unit_variance": lambda: UnitVarianceKL(),
     "mmd": lambda: MMD(),
     "copula": lambda: CopulaLikelihood(0.4),
     "mine": lambda: MutualInformation(hidden_dims=(4,)),

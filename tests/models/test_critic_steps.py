@@ -1,4 +1,4 @@
-"""The update pattern of terms with critics."""
+"""The update loop of terms with critics."""
 
 import keras
 import numpy as np

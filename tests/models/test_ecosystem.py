@@ -46,21 +46,21 @@ def test_callbacks_watch_the_bound(tmp_path, dataset):
             keras.callbacks.TensorBoard(tmp_path / "logs", write_graph=False),
         ],
     )
-    figures = history["val_nelbo"]
+    metrics = history["val_nelbo"]
     # So the best of them is the last.
-    assert figures == sorted(figures, reverse=True)
+    assert metrics == sorted(metrics, reverse=True)
     best = keras.models.load_model(tmp_path / "best.keras")
     assert_same_weights(best, model)
     assert int(best.step) == 4
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [float(row["val_nelbo"]) for row in rows] == figures
+    assert [float(row["val_nelbo"]) for row in rows] == metrics
     assert glob.glob(str(tmp_path / "logs" / "*" / "events*"))
 
 
 def test_callbacks_slow_down_and_stop(dataset):
     model = compiled(keras.optimizers.SGD(0.1))
-    # No figure is better by as much as that.
+    # No metric is better by as much as that.
     watched = {"monitor": model.monitor, "mode": "min", "min_delta": 1e9}
     history = fit(
         model,
@@ -111,9 +111,9 @@ def test_mixed_precision(bfloat16, inputs, dataset):
     keras.config.set_dtype_policy("float32")
     exact = compiled()
     exact.set_weights(values)
-    expected = exact.bounds(exact.forward(inputs))["nelbo"]
+    expected = exact.likelihood_metrics(exact.forward(inputs))["nelbo"]
     # Eight bits of mantissa; sums over the words are taken in float32.
-    found = model.bounds(record)["nelbo"]
+    found = model.likelihood_metrics(record)["nelbo"]
     np.testing.assert_allclose(found, expected, rtol=1e-2)
     assert (found.numpy() != expected.numpy()).any()
     losses = fit(model, dataset, epochs=8)["loss"]

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support import make_decoder, make_vae
 from tfvae.models import LanguageModel
-from tfvae.models.encoding import encode, tokenize
+from tfvae.models.writing import encode, tokenize
 from tfvae.text import WordTokenizer
 
 TEXTS = ["a b", "c", "d e f", "g", "a"]
@@ -22,14 +22,14 @@ def test_points_come_in_order(model):
     assert [text for texts, _ in batches for text in texts] == TEXTS
     found = np.concatenate([codes for _, codes in batches])
     for text, code in zip(TEXTS, found, strict=True):
-        params = model.encode(tokenize(model, [text]))
+        params = model.posterior_params(tokenize(model, [text]))
         np.testing.assert_allclose(code, params["loc"][0], atol=1e-6)
 
 
 def test_samples_are_the_posteriors(model):
     ((_, codes),) = encode(model, TEXTS, num_samples=3000, seed=1)
     assert codes.shape == (3000, 5, 2)
-    params = model.encode(tokenize(model, TEXTS))
+    params = model.posterior_params(tokenize(model, TEXTS))
     loc, scale = params["loc"].numpy(), np.exp(params["log_variance"].numpy() / 2)
     error = scale / np.sqrt(3000)
     assert (abs(codes.mean(0) - loc) < 4 * error).all()
@@ -56,7 +56,8 @@ def test_errors(model):
     with pytest.raises(ValueError, match="needs words. Received: ' '"):
         next(encode(model, [" "]))
     language_model = LanguageModel(
-        make_decoder(inject=()), tokenizer=WordTokenizer(vocabulary=list("abcdefg"))
+        make_decoder(conditioning=()),
+        tokenizer=WordTokenizer(vocabulary=list("abcdefg")),
     )
     with pytest.raises(ValueError, match="LanguageModel has no latent"):
         next(encode(language_model, TEXTS))

@@ -10,13 +10,13 @@ from tfvae.objectives import KL, Reconstruction
 
 
 def language_model(**options):
-    return LanguageModel(make_decoder(inject=(), **options))
+    return LanguageModel(make_decoder(conditioning=(), **options))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_nll_is_exact(inputs, tokens, cell):
     model = language_model(cell=cell)
-    nll = model.bounds(model.forward(inputs))["nll"]
+    nll = model.likelihood_metrics(model.forward(inputs))["nll"]
     for row, length in enumerate(LENGTHS):
         words = tokens[row, :length].tolist()
         scores = log_softmax(reference_logits(model.decoder, words, np.zeros(0)))
@@ -45,10 +45,10 @@ def test_there_is_one_sample_whatever_is_asked(inputs):
 
 def test_generate_follows_its_seed():
     model = language_model()
-    first = model.generate(6, max_length=5, seed=1).numpy()
+    first = model.generate_ids(6, max_length=5, seed=1).numpy()
     assert first.shape == (6, 5)
-    assert (first == model.generate(6, max_length=5, seed=1).numpy()).all()
-    assert (first != model.generate(6, max_length=5, seed=2).numpy()).any()
+    assert (first == model.generate_ids(6, max_length=5, seed=1).numpy()).all()
+    assert (first != model.generate_ids(6, max_length=5, seed=2).numpy()).any()
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,18 @@ def test_generate_follows_its_seed():
     [
         (
             lambda: LanguageModel(make_decoder()),
-            r"its decoder needs `inject=\(\)`.*\('state', 'steps'\)",
+            r"its decoder needs `conditioning=\(\)`.*\('state', 'inputs'\)",
         ),
         (
             lambda: LanguageModel(
-                make_decoder(inject=()),
+                make_decoder(conditioning=()),
                 tokenizer=SimpleNamespace(vocabulary_size=9, has_vocabulary=True),
             ),
             "`tokenizer` and `decoder` need one `vocabulary_size`.*9 and 11",
         ),
         (
             lambda: LanguageModel(
-                make_decoder(inject=()), objective=[Reconstruction(), KL()]
+                make_decoder(conditioning=()), objective=[Reconstruction(), KL()]
             ),
             "`KL` needs a posterior with a density.*posterior=no latent",
         ),

@@ -116,7 +116,7 @@ def test_reaches_the_best_diagonal_gaussian():
     def measured():
         # The exact bound's expectation, by many samples.
         record = model.forward(inputs, num_samples=4000, seed=3)
-        return model.bounds(record)["nelbo"], record.params
+        return model.likelihood_metrics(record)["nelbo"], record.params
 
     start = measured()[0].numpy()
     model.refiner = SVIRefiner(5, 0.01, 0.5)
@@ -141,7 +141,7 @@ def test_the_weight_in_force(inputs):
     testing = model.forward(inputs).params["loc"].numpy()
     norms = [np.square(each).sum() for each in (plain, training, testing)]
     assert norms[2] < 0.5 * norms[0] < norms[1]
-    np.testing.assert_array_equal(model.encode(inputs)["loc"], testing)
+    np.testing.assert_array_equal(model.posterior_params(inputs)["loc"], testing)
 
 
 def test_refined_by_sentence_not_by_batch(inputs):
@@ -171,7 +171,7 @@ def test_trains_and_comes_back(tmp_path):
 
 def test_every_weight_learns(inputs):
     model = make_vae(refiner=SVIRefiner(2))
-    update, gradients = model.differentiate(
+    update, gradients = model.compute_gradients(
         inputs, as_seed(0), model.trainable_variables
     )
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):

@@ -66,7 +66,7 @@ def test_forward_takes_more_samples_and_seeds(inputs):
 def test_bounds(inputs):
     model = make_vae()
     forward = model.forward(inputs, num_samples=2)
-    bounds = model.bounds(forward)
+    bounds = model.likelihood_metrics(forward)
     loc = forward.params["loc"].numpy()
     log_variance = forward.params["log_variance"].numpy()
     kl = 0.5 * (np.exp(log_variance) + loc**2 - 1.0 - log_variance).sum(-1)
@@ -84,14 +84,14 @@ def test_the_bound_is_one(inputs):
     ).numpy()
     nll = -np.log(np.exp(log_weights).mean(0))
     error = log_weights.std(0) / 2000**0.5
-    nelbo = model.bounds(forward)["nelbo"].numpy()
+    nelbo = model.likelihood_metrics(forward)["nelbo"].numpy()
     assert (nelbo > nll - 4 * error).all()
     np.testing.assert_allclose(nelbo, -log_weights.mean(0), atol=4 * error.max())
 
 
 def test_encode_gives_the_parameters_of_forward(inputs):
     model = make_vae()
-    params = model.encode(inputs)
+    params = model.posterior_params(inputs)
     expected = model.forward(inputs).params
     assert set(params) == {"loc", "log_variance"}
     for name, values in params.items():
@@ -160,7 +160,7 @@ class OnSphere(StandardNormal):
             lambda: make_vae(
                 decoder=make_decoder(embedding_dim=5), share_embedding=True
             ),
-            "need one `embedding_dim` to share word vectors. Received: 3 and 5",
+            "need one `embedding_dim` to share embeddings. Received: 3 and 5",
         ),
         (
             lambda: make_vae(
@@ -169,7 +169,7 @@ class OnSphere(StandardNormal):
             "`tokenizer` and `decoder` need one `vocabulary_size`.*9 and 11",
         ),
         (
-            lambda: make_vae(decoder=make_decoder(inject=("first",))),
+            lambda: make_vae(decoder=make_decoder(conditioning=("bos",))),
             "set the bridge's last width to 3. Received: memory_dim=2",
         ),
         (
@@ -186,23 +186,22 @@ def test_parts_that_do_not_fit(make, message):
 def test_decode_reads_the_latent_through_the_bridge():
     model = make_vae(bridge=Bridge((3,)))
     z = model.sample_prior(4, seed=0)
-    found = model.decode(z, max_length=7)
+    found = model.decode_ids(z, max_length=7)
     assert found.shape == (4, 7)
     memory = model.bridge(z[None])[0]
-    logits, _ = model.decoder.step(
-        tf.fill([4], 1), memory, model.decoder.initial_state(memory)
-    )
+    state = model.decoder.initial_state(memory, 7)
+    logits, _ = model.decoder.next_logits(tf.fill([4], 1), memory, state)
     banned = np.where(np.arange(VOCABULARY_SIZE) < 2, -np.inf, logits.numpy())
     assert (found.numpy()[:, 0] == banned.argmax(-1)).all()
 
 
 def test_generate_follows_its_seed():
     model = make_vae()
-    first = model.generate(6, max_length=5, seed=1).numpy()
+    first = model.generate_ids(6, max_length=5, seed=1).numpy()
     assert first.shape == (6, 5)
-    assert (first == model.generate(6, max_length=5, seed=1).numpy()).all()
-    assert (first != model.generate(6, max_length=5, seed=2).numpy()).any()
+    assert (first == model.generate_ids(6, max_length=5, seed=1).numpy()).all()
+    assert (first != model.generate_ids(6, max_length=5, seed=2).numpy()).any()
     assert (
-        model.generate(6, max_length=5).numpy()
-        == model.generate(6, max_length=5, seed=as_seed(0)).numpy()
+        model.generate_ids(6, max_length=5).numpy()
+        == model.generate_ids(6, max_length=5, seed=as_seed(0)).numpy()
     ).all()

@@ -6,14 +6,14 @@ import pytest
 
 from tests.support import make_decoder, make_vae
 from tfvae.models import LanguageModel
-from tfvae.models.sampling import Ancestral
 from tfvae.models.writing import (
     aggregate_codes,
+    generate,
     posterior_codes,
     reconstruct,
     tokenize,
-    write,
 )
+from tfvae.samplers.sampler import Ancestral
 from tfvae.text import WordTokenizer
 
 WORDS = ["a", "b", "c", "d", "e", "f", "g"]
@@ -27,7 +27,7 @@ def model():
 @pytest.fixture
 def language_model():
     tokenizer = WordTokenizer(vocabulary=WORDS)
-    return LanguageModel(make_decoder(inject=()), tokenizer=tokenizer)
+    return LanguageModel(make_decoder(conditioning=()), tokenizer=tokenizer)
 
 
 def texts_of(model, ids):
@@ -48,7 +48,7 @@ def test_write_counts_and_follows_its_seed(name, request):
     sampler = Ancestral(allow_unknown=False)
 
     def written(num, seed):
-        found = write(
+        found = generate(
             model, num, sampler=sampler, max_length=4, seed=seed, batch_size=3
         )
         return list(found)
@@ -69,8 +69,8 @@ def test_reconstruct_decodes_the_point_of_each_sentence(model):
     pairs = list(reconstruct(model, texts, max_length=5, batch_size=2))
     assert [text for text, _ in pairs] == texts
     for text, again in pairs:
-        z = model.posterior.point(model.encode(tokenize(model, [text])))
-        assert [again] == texts_of(model, model.decode(z, max_length=5))
+        z = model.posterior.mode(model.posterior_params(tokenize(model, [text])))
+        assert [again] == texts_of(model, model.decode_ids(z, max_length=5))
 
 
 def test_reconstruct_decodes_samples_one_after_the_other(model):
@@ -96,7 +96,9 @@ def narrow(model, scale):
 
 
 def point_of(model, text):
-    return model.posterior.point(model.encode(tokenize(model, [text])))[0].numpy()
+    return model.posterior.mode(model.posterior_params(tokenize(model, [text])))[
+        0
+    ].numpy()
 
 
 def test_posterior_codes_repeat_the_texts(model):
@@ -130,8 +132,8 @@ def test_aggregate_codes_draw_sentences_alike(model):
 
 def test_write_from_codes(model):
     codes = np.random.default_rng(0).normal(size=(7, 2)).astype("float32")
-    found = list(write(model, 7, sampler="greedy", codes=iter(codes), batch_size=3))
-    assert found == texts_of(model, model.decode(codes))
+    found = list(generate(model, 7, sampler="greedy", codes=iter(codes), batch_size=3))
+    assert found == texts_of(model, model.decode_ids(codes))
 
 
 def test_the_tokenizer_is_saved_with_the_model(model, tmp_path):
@@ -144,6 +146,6 @@ def test_the_tokenizer_is_saved_with_the_model(model, tmp_path):
 
 def test_needs_a_tokenizer_and_a_latent(language_model):
     with pytest.raises(ValueError, match="needs a tokenizer.*tokenizer=None"):
-        next(write(make_vae(), 1))
+        next(generate(make_vae(), 1))
     with pytest.raises(ValueError, match="LanguageModel has no latent"):
         next(reconstruct(language_model, ["a"]))

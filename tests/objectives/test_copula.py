@@ -11,7 +11,7 @@ from tests.support import (
     make_decoder,
     make_vae,
 )
-from tfvae.evaluation.suite import evaluate
+from tfvae.evaluation.evaluate import evaluate
 from tfvae.latents import Deterministic, Gaussian, GaussianCopula
 from tfvae.models import LanguageModel
 from tfvae.objectives import KL, CopulaLikelihood, Reconstruction
@@ -22,7 +22,7 @@ CODE_DIM, LATENT_DIM, ROWS = 4, 3, 5
 
 def built(**options):
     term = CopulaLikelihood(**options)
-    term.build({"code": CODE_DIM, "z": LATENT_DIM})
+    term.build(code_dim=CODE_DIM, latent_dim=LATENT_DIM)
     return term
 
 
@@ -204,7 +204,7 @@ def test_errors():
         with pytest.raises(ValueError, match="`CopulaLikelihood` needs.*Received: "):
             make_vae(posterior=posterior, objective=[CopulaLikelihood()])
     with pytest.raises(ValueError, match="posterior=no latent"):
-        LanguageModel(make_decoder(inject=()), objective=[CopulaLikelihood()])
+        LanguageModel(make_decoder(conditioning=()), objective=[CopulaLikelihood()])
     with pytest.raises(ValueError, match="`floor` must be positive"):
         CopulaLikelihood(floor=0)
     with pytest.raises(ValueError, match="`activation` must be one of"):

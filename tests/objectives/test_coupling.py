@@ -1,3 +1,5 @@
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 def coupled_vae(*coupling, **options):
-    """Makes a small noisy VAE, with a `Coupling` where one is given."""
+    """Creates a small noisy VAE, with a `Coupling` where one is given."""
     parts = {
         "encoder": make_encoder(dropout=0.2),
         "posterior": Gaussian(2),
@@ -166,14 +168,13 @@ def test_untrained_weights_are_those_that_the_point_does_not_read(name):
     posterior = (POSTERIORS | MORE_POSTERIORS)[name]()
     term = Coupling(posterior=posterior, share_embedding=False)
     model = make_vae(encoder=make_encoder(hidden_dim=3))
-    term.check(model)
-    term.build({"code": 3, "z": 2, "memory": 2, "vocabulary": 11})
+    term.bind(model)
     code = np.random.default_rng(1).normal(size=(4, 3)).astype("float32")
-    before = posterior.point(posterior(code)).numpy()
+    before = posterior.mode(posterior(code)).numpy()
     for weight in posterior.weights:
         old = weight.numpy()
         weight.assign(old + 0.5)
-        moves = (posterior.point(posterior(code)).numpy() != before).any()
+        moves = (posterior.mode(posterior(code)).numpy() != before).any()
         weight.assign(old)
         is_statistic = "moving" in weight.path
         assert weight.trainable == (moves and not is_statistic), weight.path
@@ -218,7 +219,7 @@ def test_every_posterior_trains_and_continues(name, tmp_path):
 
 
 def _layers(part):
-    """Gives the layers that have weights, by whose names two parts are paired."""
+    """Returns the layers that have weights, by whose names two parts are paired."""
     return [each for each in part._flatten_layers() if each._trainable_variables]
 
 
@@ -243,10 +244,14 @@ def test_the_path_has_masks_of_its_own(inputs):
 
 def test_a_context_goes_to_the_bridge(inputs, rng):
     model = make_vae()
-    shapes = {"code": 4, "z": 2, "memory": 5, "vocabulary": 11, "context": 3}
     term = Coupling(distance="squared_euclidean")
-    term.check(model)
-    term.build(shapes)
+    conditional = types.SimpleNamespace(
+        posterior=model.posterior,
+        bridge=model.bridge,
+        decoder=model.decoder,
+        widths={**model.widths, "memory_dim": 5, "context_dim": 3},
+    )
+    term.bind(conditional)
     context = tf.constant(rng.normal(size=[5, 3]), tf.float32)
     code, z = tf.ones([5, 4]), tf.zeros([1, 5, 2])
     own = np.asarray(dense(term.coupled_posterior.heads["loc"], code.numpy()))
@@ -276,7 +281,7 @@ def test_given_parts_are_used_and_saved(inputs, tmp_path):
         share_embedding=False,
         posterior=Deterministic(5),
         bridge=Bridge((3,)),
-        decoder=make_decoder(embedding_dim=2, hidden_dim=6, inject=("state",)),
+        decoder=make_decoder(embedding_dim=2, hidden_dim=6, conditioning=("state",)),
     )
     model = coupled_vae(coupling)
     assert coupling.coupled_posterior is coupling.posterior
@@ -293,8 +298,8 @@ def test_given_parts_are_used_and_saved(inputs, tmp_path):
 def test_refusals():
     with pytest.raises(ValueError, match="`distance` must be one of.*'cosine'"):
         Coupling(distance="cosine")
-    with pytest.raises(ValueError, match="`Coupling` adds a path.*Use it in a `VAE`"):
-        LanguageModel(make_decoder(inject=()), objective=[Coupling()])
+    with pytest.raises(ValueError, match="`Coupling` reads latent codes.*Use it in a `VAE`"):
+        LanguageModel(make_decoder(conditioning=()), objective=[Coupling()])
     decoder = make_decoder()
     with pytest.raises(ValueError, match="`decoder` must be a part of its own"):
         make_vae(decoder=decoder, objective=[Coupling(decoder=decoder)])

@@ -28,7 +28,7 @@ def divergence(code):
 def test_the_exact_critic_reaches_the_divergence():
     size = 50000
     term = DualKL()
-    term.build({"code": 1, "z": 1})
+    term.build(code_dim=1, latent_dim=1)
 
     def exact(pairs):
         code, z = pairs[..., :1], pairs[..., 1:]
@@ -50,7 +50,7 @@ def test_a_learned_critic_comes_close(joint):
     term = DualKL(
         joint=joint, hidden_dims=(32, 32), critic_optimizer=keras.optimizers.Adam(rate)
     )
-    term.build({"code": 1, "z": 1})
+    term.build(code_dim=1, latent_dim=1)
     loc = 0.0 if joint else 1.0
 
     @tf.function
@@ -67,7 +67,7 @@ def test_a_learned_critic_comes_close(joint):
 
 def test_large_scores_are_finite():
     term = DualKL(hidden_dims=(4,))
-    term.build({"code": 1, "z": 1})
+    term.build(code_dim=1, latent_dim=1)
     forward = record(6, 0)
     for size in (200.0, -200.0):
         term.critic = lambda pairs, size=size: size + pairs[..., :1] * pairs[..., 1:]
@@ -122,7 +122,7 @@ def test_gradients_of_critic_and_model(inputs):
 
 def test_prior_draws_differ_by_critic_step():
     term = DualKL(hidden_dims=(4,))
-    term.build({"code": 1, "z": 1})
+    term.build(code_dim=1, latent_dim=1)
     forward = record(5, 0)
     values = {float(term.critic_cost(forward, index)) for index in range(3)}
     assert len(values) == 3
@@ -138,5 +138,5 @@ def test_both_divergences_in_one_objective(inputs):
 def test_errors():
     with pytest.raises(ValueError, match="`num_critic_steps` must be positive"):
         DualKL(num_critic_steps=0)
-    with pytest.raises(ValueError, match="`DualKL` compares a posterior.*VAE"):
-        LanguageModel(make_decoder(inject=()), objective=[DualKL()])
+    with pytest.raises(ValueError, match="`DualKL` reads latent codes.*VAE"):
+        LanguageModel(make_decoder(conditioning=()), objective=[DualKL()])

@@ -4,11 +4,11 @@ import pytest
 import tensorflow as tf
 
 from tests.support import assert_same_weights, forward_record, make_decoder, make_vae
-from tfvae.distributions.draws import draw
-from tfvae.distributions.kernels import inverse_multiquadratic, mmd
+from tfvae.distributions.mmd import inverse_multiquadratic, mmd
+from tfvae.distributions.sampling import sample
 from tfvae.latents import Deterministic, StandardNormal
 from tfvae.models import LanguageModel
-from tfvae.objectives import KL, MMD, Reconstruction
+from tfvae.objectives import MMD, Reconstruction, UnitVarianceKL
 from tfvae.seeds import as_seed, fold_in
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -23,7 +23,7 @@ def record(z, seed=0):
 
 def test_mean_over_samples_of_the_batchs_estimate(rng):
     forward = record(rng.normal(size=(3, 5, 2)))
-    fresh = draw(forward.prior, 3, fold_in(forward.seed, 101))
+    fresh = sample(forward.prior, 3, fold_in(forward.seed, 101))
 
     def kernel(x, y):
         return inverse_multiquadratic(x, y, 4.0, SCALES)
@@ -79,9 +79,7 @@ def test_gradients_with_xla_at_sizes_that_data_decides(rng):
 
 
 def test_beside_the_spread_of_the_posterior(inputs):
-    model = make_vae(
-        objective=[Reconstruction(), MMD(), KL(0.1, against="unit_variance")]
-    )
+    model = make_vae(objective=[Reconstruction(), MMD(), UnitVarianceKL(0.1)])
     _, costs, _ = model.loss_and_costs(model.forward(inputs), None)
     assert set(costs) == {"reconstruction", "mmd", "kl_to_unit_variance"}
 
@@ -91,5 +89,5 @@ def test_errors():
         MMD(kernel="cosine")
     with pytest.raises(ValueError, match="must be positive.*base=0"):
         MMD(base=0)
-    with pytest.raises(ValueError, match="`MMD` compares latent codes.*VAE"):
-        LanguageModel(make_decoder(inject=()), objective=[MMD()])
+    with pytest.raises(ValueError, match="`MMD` reads latent codes.*VAE"):
+        LanguageModel(make_decoder(conditioning=()), objective=[MMD()])

@@ -8,13 +8,13 @@ from tfvae.models import LanguageModel
 from tfvae.objectives import KL, MutualInformation, Reconstruction
 from tfvae.seeds import as_seed, fold_in, normal
 
-SHAPES = {"code": 2, "z": 2}
+WIDTHS = {"code_dim": 2, "latent_dim": 2}
 
 
 def small(*args, **options):
     options = {"hidden_dims": (32,)} | options
     term = MutualInformation(*args, **options)
-    term.build(SHAPES)
+    term.build(**WIDTHS)
     return term
 
 
@@ -45,7 +45,7 @@ def test_the_information_of_correlated_gaussians():
 
 
 def linear(**options):
-    """Makes a term whose critic is the product of code and the latent's sum."""
+    """Creates a term whose critic is the product of code and the latent's sum."""
     term = small(**options)
     term.critic = lambda pairs: (
         pairs[..., :1] * tf.reduce_sum(pairs[..., 2:], -1, keepdims=True)
@@ -159,5 +159,5 @@ def test_errors():
         MutualInformation(momentum=1.0)
     with pytest.raises(ValueError, match="`cap` must be positive.*=0"):
         MutualInformation(cap=0)
-    with pytest.raises(ValueError, match="`MutualInformation` compares.*VAE"):
-        LanguageModel(make_decoder(inject=()), objective=[MutualInformation()])
+    with pytest.raises(ValueError, match="`MutualInformation` reads latent codes.*VAE"):
+        LanguageModel(make_decoder(conditioning=()), objective=[MutualInformation()])

@@ -13,7 +13,7 @@ from tfvae.objectives import (
     Schedule,
     Sigmoid,
 )
-from tfvae.objectives.schedule import as_schedule
+from tfvae.objectives.schedules import as_schedule
 
 # Integers for weights too: users write `last=1`.
 CASES = {
@@ -122,10 +122,10 @@ def test_config_roundtrip(case):
     ],
 )
 def test_stretched_three_times(schedule, step, expected):
-    stretched = schedule.stretched(3)
-    assert type(stretched) is type(schedule)
-    assert stretched.final == pytest.approx(schedule.final)
-    assert float(stretched(step)) == pytest.approx(expected, rel=1e-5)
+    rescaled = schedule.rescaled(3)
+    assert type(rescaled) is type(schedule)
+    assert rescaled.final == pytest.approx(schedule.final)
+    assert float(rescaled(step)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_as_schedule():
@@ -149,7 +149,7 @@ def test_as_schedule():
         (lambda: Piecewise([], []), "`steps` must increase"),
         (lambda: Piecewise([0, 1], [1.0]), "`steps` must increase"),
         (lambda: Piecewise([1, 1], [1.0, 2.0]), "`steps` must increase"),
-        (lambda: Linear(3).stretched(0), "`factor` must be positive"),
+        (lambda: Linear(3).rescaled(0), "`factor` must be positive"),
     ],
 )
 def test_errors(make, message):

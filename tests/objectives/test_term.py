@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import make_vae
+from tests.support import ToyCritic, make_vae
 from tfvae.latents import Deterministic
-from tfvae.objectives import KL, Linear, Reconstruction, Term
+from tfvae.objectives import KL, CriticTerm, Linear, Reconstruction, Term
 
 COSTS = {"first": tf.constant([1.0, 3.0]), "second": tf.constant([10.0, 20.0])}
 
@@ -44,3 +44,19 @@ def test_check_refuses_a_latent_without_density():
 def test_a_term_must_implement_cost():
     with pytest.raises(NotImplementedError, match="must implement `cost`"):
         Term().cost(None)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="`num_critic_steps` must be positive.*=0"):
+        ToyCritic(num_critic_steps=0)
+    with pytest.raises(NotImplementedError, match="must implement `critic_cost`"):
+        CriticTerm().critic_cost(None, 0)
+
+
+def test_the_optimizer_is_built_on_the_critic_before_the_first_step():
+    term = ToyCritic(critic_optimizer="adam")
+    term.build(code_dim=3)
+    slots = [variable.shape for variable in term.critic_optimizer.variables]
+    # The counter, the rate and two moments for each of kernel and bias.
+    assert slots.count((3, 1)) == 2
+    assert slots.count((1,)) == 2

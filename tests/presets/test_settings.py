@@ -1,6 +1,6 @@
 import pytest
 
-from tfvae.presets import SETTINGS, Blueprint, get_preset
+from tfvae.presets import SETTINGS, ModelBuilder, get_preset
 
 # Cell, both directions, embedding, encoder, decoder, latent, batch: the papers'.
 _PUBLISHED = {
@@ -20,7 +20,7 @@ def test_sizes_are_the_papers(name):
 
 
 def _weights_at(name, steps, **kwargs):
-    schedule = Blueprint(name, 10, **kwargs).annealing()
+    schedule = ModelBuilder(name, vocabulary_size=10, **kwargs).annealing()
     return [round(float(schedule(step)), 4) for step in steps]
 
 
@@ -55,7 +55,7 @@ def test_schedules_scale_with_training():
 
 
 def test_beta_keeps_the_slope():
-    schedule = Blueprint("coupled", 10).annealing(1.2)
+    schedule = ModelBuilder("coupled", vocabulary_size=10).annealing(1.2)
     # 1.2 is reached at 2000 + 1.2 * 40000.
     assert float(schedule(42000)) == pytest.approx(1.0)
     assert float(schedule(50000)) == pytest.approx(1.2)
@@ -63,7 +63,7 @@ def test_beta_keeps_the_slope():
 
 
 def test_halving_learning_rate():
-    rate = Blueprint("coupled", 10).optimizer()._learning_rate
+    rate = ModelBuilder("coupled", vocabulary_size=10).optimizer()._learning_rate
     expected = {31999: 1e-3, 32000: 5e-4, 33999: 5e-4, 34000: 2.5e-4, 60000: 2.0**-15}
     expected[60000] *= 1e-3
     for step, value in expected.items():
@@ -71,20 +71,21 @@ def test_halving_learning_rate():
 
 
 def test_optimizers():
-    adam = Blueprint("coupled", 10).optimizer()
+    adam = ModelBuilder("coupled", vocabulary_size=10).optimizer()
     assert (type(adam).__name__, adam.global_clipnorm, adam.epsilon) == (
         "Adam",
         30.0,
         1e-8,
     )
-    sgd = Blueprint("mine", 10).optimizer()
+    sgd = ModelBuilder("mine", vocabulary_size=10).optimizer()
     assert (type(sgd).__name__, float(sgd.learning_rate)) == ("SGD", 1.0)
-    assert Blueprint("wae", 10).optimizer().clipvalue == 0.43
+    assert ModelBuilder("wae", vocabulary_size=10).optimizer().clipvalue == 0.43
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_initial_weights(name):
-    model = get_preset("vae")(Blueprint(name, 50))
+    builder = ModelBuilder(name, vocabulary_size=50, steps_per_epoch=10)
+    model = get_preset("vae")(builder)
     setting = SETTINGS[name]
     embedding = model.encoder.embedding.embeddings.numpy()
     limit = setting.weight_range or setting.decoder_dim**-0.5
@@ -97,15 +98,5 @@ def test_initial_weights(name):
 
 
 def test_shared_embedding_is_one_table():
-    model = get_preset("vae")(Blueprint("coupled", 50))
+    model = get_preset("vae")(ModelBuilder("coupled", vocabulary_size=50))
     assert model.decoder.embedding is model.encoder.embedding
-
-
-def test_unknown_setting():
-    with pytest.raises(ValueError, match="`setting` must be one of"):
-        Blueprint("ivea", 10)
-
-
-def test_blueprint_needs_a_vocabulary():
-    with pytest.raises(ValueError, match="`tokenizer` or a `vocabulary_size`"):
-        Blueprint("ivae")

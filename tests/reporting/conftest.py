@@ -1,16 +1,16 @@
 import json
 import pathlib
 
+import keras
 import pytest
 
 from tests.training.conftest import TINY
 from tests.training.conftest import texts as texts
-from tfvae.reporting import gather, read_labelled, render
+from tfvae.reporting import collect_runs, read_labelled, render
 from tfvae.text import read_texts
-from tfvae.training import Recipe, RunFolder
-from tfvae.training.run_folder import save_model
+from tfvae.training import RunConfiguration, RunFolder
 
-# What a run keeps beside it, with figures of every kind.
+# What a run keeps beside it, with metrics of every kind.
 KEPT = {
     "nll": 12.25,
     "nll_method": "importance_weighted",
@@ -41,33 +41,41 @@ epoch,loss,nll,val_loss,val_nll
 _STATE = {"epoch": 2, "best": 27.5, "best_epoch": 2, "stopped": False, "finished": True}
 
 
-def _make_run(preset, texts, out):
-    """Makes the folder of a run of a tiny model that has its initial weights."""
-    options = {"overrides": TINY, "batch_size": 20, "xla": False, **texts}
-    # Which bounds what untrained models write.
-    options |= {"max_length": 16, "too_long": "truncate"}
-    recipe = Recipe(preset, **options)
-    tokenizer = recipe.make_tokenizer()
+def make_run(texts, folder, preset="vae", **fields):
+    """Writes the folder of a run of a tiny model that has its initial weights."""
+    keras.utils.set_random_seed(1)
+    overrides = {**TINY, **fields.pop("overrides", {})}
+    configuration = RunConfiguration(
+        preset, overrides=overrides, xla=False, **texts, **fields
+    )
+    tokenizer = configuration.make_tokenizer()
     tokenizer.adapt(read_texts(texts["train"]))
-    folder = RunFolder(out)
-    folder.create(recipe)
-    save_model(recipe.make_model(tokenizer, steps_per_epoch=1), folder.model)
-    (out / "history.csv").write_text(_HISTORIES[preset])
-    (out / "state.json").write_text(json.dumps(_STATE))
+    run = RunFolder(folder)
+    run.create(configuration)
+    configuration.make_model(tokenizer, 1).save(run.model)
+    return run.path
+
+
+def _make_finished_run(texts, folder, preset):
+    # The length bounds what untrained models write.
+    fields = {"batch_size": 20, "max_length": 16, "too_long": "truncate"}
+    make_run(texts, folder, preset, **fields)
+    (folder / "history.csv").write_text(_HISTORIES[preset])
+    (folder / "state.json").write_text(json.dumps(_STATE))
 
 
 @pytest.fixture(scope="session")
 def runs(texts, tmp_path_factory):
-    """Folders of a VAE that keeps figures, one of its name that was broken off in its
+    """Folders of a VAE that keeps metrics, one of its name that was broken off in its
     first epoch, and a language model."""
     folder = tmp_path_factory.mktemp("runs")
     paths = {"vae": folder / "vae", "other": folder / "more" / "vae"}
     paths["lm"] = folder / "lm"
-    _make_run("vae", texts, paths["vae"])
+    _make_finished_run(texts, paths["vae"], "vae")
     (paths["vae"] / "test.json").write_text(json.dumps(KEPT))
-    _make_run("language_model", texts, paths["lm"])
-    recipe = Recipe.load(paths["vae"] / "recipe.json")
-    RunFolder(paths["other"]).create(recipe)
+    _make_finished_run(texts, paths["lm"], "language_model")
+    configuration = RunConfiguration.load(paths["vae"] / "recipe.json")
+    RunFolder(paths["other"]).create(configuration)
     return {name: str(path) for name, path in paths.items()}
 
 
@@ -90,7 +98,7 @@ def data(data_path):
 @pytest.fixture(scope="session")
 def records(runs, data):
     """All three runs, the language model measured on the sentences."""
-    return gather(list(runs.values()), data, num_samples=2, num_read=4)
+    return collect_runs(list(runs.values()), data, num_samples=2, num_read=4)
 
 
 @pytest.fixture(scope="session")

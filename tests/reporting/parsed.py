@@ -55,6 +55,6 @@ class Page(html.parser.HTMLParser):
         return self.elements[index][1]
 
     def text(self, index):
-        """Gives the text of an element, white space as one blank."""
+        """Returns the text of an element, white space as one blank."""
         words = self.words[self.elements[index][2] : self.ends[index]]
         return " ".join("".join(words).split())

@@ -5,10 +5,11 @@ import pytest
 
 from tests.reporting.conftest import KEPT
 from tests.reporting.parsed import Page
-from tfvae.evaluation.measures import MEASURE_FIGURES
+from tfvae.evaluation.metrics import METRICS
 from tfvae.presets import get_preset
 from tfvae.reporting import make_report
-from tfvae.version import __version__
+from tfvae.reporting.page import Column, _text, table_of
+from tfvae import __version__
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def page(html):
 
 
 def _rows(page):
-    """Gives the cells of the table of measures by key, the unit last."""
+    """Returns the cells of the table of metrics by key, the unit last."""
     found = {}
     for index in page.find("tr"):
         if key := page.attrs(index).get("data-key"):
@@ -27,22 +28,22 @@ def _rows(page):
     return found
 
 
-def test_all_figures_stand_in_their_columns(page, records):
+def test_all_metrics_stand_in_their_columns(page, records):
     rows = _rows(page)
-    measured = records[2].results[0].figures
+    measured = records[2].results[0].metrics
     assert set(rows) == (set(KEPT) | set(measured)) - {"notes"}
     nll = f"{measured['nll']:.3f}"
     assert rows["nll"] == ["12.250", "–", nll, "nats/sentence"]
     assert rows["mi"] == ["0.750", "–", "–", "nats"]
     assert rows["nll_method"][:3] == ["importance weighted", "–", "exact"]
     assert rows["num_tokens"][0] == "12,345"
-    assert rows["gradient_memory"] == ["0.000125", "–", "–", ""]
+    assert rows["gradient_memory"] == ["0.000125", "–", "–", "1/unit"]
     assert rows["num_sentences"] == ["–", "–", "20", ""]
 
 
 def test_definitions_are_at_hand(page):
     for key in _rows(page):
-        words = MEASURE_FIGURES[key].definition.replace("`", "")
+        words = METRICS[key].definition.replace("`", "")
         (tip,) = page.find(id=f"tip-{key}")
         (note,) = page.find("li", id=f"note-{key}")
         assert page.attrs(tip)["role"] == "tooltip"
@@ -56,7 +57,7 @@ def test_every_picture_says_what_it_shows(page, html):
     pictures = page.find("div", class_="picture")
     alts = [page.attrs(index)["aria-label"] for index in pictures]
     # Loss, nelbo, nll, reconstruction, kl; plane; units, scales, map.
-    assert len(pictures) == html.count("<svg") == 9
+    assert len(pictures) == len(page.find("figure")) == html.count("<svg") == 9
     assert len(set(alts)) == len(alts)
     assert all(page.attrs(index)["role"] == "img" for index in pictures)
     course = "vae over 2 epochs: training from 4 to 3.5, validation from 3 to 2.75"
@@ -82,18 +83,18 @@ def test_nothing_is_loaded(html):
 
 def test_texts_are_escaped(page, html, records):
     assert "<unk>" not in html and "<xyzzy>" not in html and "<odd>" not in html
-    reading = records[0].reading
-    assert all("<xyzzy>" in text for text, _ in reading.reconstructions)
-    assert len(reading.reconstructions) == len(reading.samples) == 4
+    samples = records[0].samples
+    assert all("<xyzzy>" in text for text, _ in samples.reconstructions)
+    assert len(samples.reconstructions) == len(samples.generated) == 4
     pairs = page.find("dl", class_="pairs")
     cells = [page.text(index) for index in page.find("dd") if index > pairs[0]]
     expected = [
-        text or "(no words)" for pair in reading.reconstructions for text in pair
+        text or "(no words)" for pair in samples.reconstructions for text in pair
     ]
     assert cells == expected
     text = " ".join("".join(page.words).split())
-    for sample in records[2].reading.samples:
-        assert " ".join(sample.split()) in text
+    for sentence in records[2].samples.generated:
+        assert " ".join(sentence.split()) in text
     assert "A note on nll & <unk>." in text
 
 
@@ -111,8 +112,8 @@ def test_how_it_was_made(page, runs):
     text = " ".join("".join(page.words).split())
     assert f"tfvae {__version__}" in text
     assert f"--out {runs['vae']}" in text
-    for figures in get_preset("vae").published.values():
-        assert figures in text
+    for metrics in get_preset("vae").published.values():
+        assert metrics in text
 
 
 def test_without_data(runs):
@@ -132,3 +133,27 @@ def test_missing_extra(runs, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ValueError, match=rf"needs {name}.*tfvae\[report\]"):
         make_report([runs["vae"]])
+
+
+def test_numbers():
+    cells = [0.0, -1.23456, 0.00012345, 123456.7, 9999, 10000, True, "closed_form"]
+    found = "0.000 -1.235 0.0001234 1.235e+05 9999 10,000 yes".split()
+    assert [_text(cell) for cell in cells] == [*found, "closed form"]
+
+
+def test_every_metric_has_a_place():
+    metrics = dict.fromkeys(METRICS, 1.0)
+    table = table_of([Column("a", "b", metrics)])
+    rows = [row for rows in table.values() for row in rows]
+    assert {row.key for row in rows} == set(METRICS)
+    assert [row.number for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_groups_without_a_metric_are_left_out():
+    columns = [Column("a", "test.json", KEPT), Column("b", "not measured", {})]
+    table = table_of(columns)
+    assert len(table) == 4 and len(table_of([columns[1]])) == 0
+    row = next(
+        row for row in table["Likelihood and latent code"] if row.key == "mi_cap"
+    )
+    assert row.cells == ["2.996", None] and row.is_detail

@@ -6,14 +6,15 @@ import shlex
 import pytest
 
 from tests.training.conftest import TINY
-from tests.training.conftest import recipe as recipe
-from tfvae.cli import recipes, train
+from tests.training.conftest import configuration as configuration
+from tfvae.cli.options import parse_overrides
+from tfvae.cli.train import TRAIN
 from tfvae.reporting.run_record import command_of, read_history, read_run
-from tfvae.training import Recipe, RunFolder
+from tfvae.training import RunConfiguration, RunFolder
 
 
 def test_command_repeats_the_run():
-    recipe = Recipe(
+    configuration = RunConfiguration(
         "beta_vae",
         "a b.txt",
         setting="coupled",
@@ -27,13 +28,13 @@ def test_command_repeats_the_run():
         seed=4,
     )
     parser = argparse.ArgumentParser()
-    train.add_arguments(parser)
-    words = shlex.split(command_of(recipe, "out folder").replace("\\\n", ""))
+    TRAIN.add_arguments(parser)
+    words = shlex.split(command_of(configuration, "out folder").replace("\\\n", ""))
     args = parser.parse_args(words[2:])
     assert args.out == "out folder"
-    assert recipes.parse_overrides(args.set) == recipe.overrides
+    assert parse_overrides(args.set) == configuration.overrides
     assert args.no_xla
-    for name, value in vars(recipe).items():
+    for name, value in vars(configuration).items():
         if name not in ("overrides", "xla"):
             assert getattr(args, name) == value
 
@@ -54,9 +55,9 @@ def test_history(tmp_path):
 
 
 @pytest.fixture
-def folder(recipe, tmp_path):
+def folder(configuration, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.create(recipe())
+    folder.create(configuration())
     return tmp_path / "run"
 
 
@@ -70,9 +71,9 @@ def test_unfinished(folder):
     assert record.best_row == 1
 
 
-def test_kept_figures(folder):
+def test_kept_metrics(folder):
     (folder / "b.json").write_text('{"nll": 1.0}')
-    (folder / "trial.json").write_text('{"trial": 3, "figures": {"kl": 2.0}}')
+    (folder / "trial.json").write_text('{"trial": 3, "metrics": {"kl": 2.0}}')
     (folder / "a.json").write_text('{"unheard": 1.0}')
     results = read_run(folder).results
     assert results == [("b.json", {"nll": 1.0}), ("trial.json", {"kl": 2.0})]

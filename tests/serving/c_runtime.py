@@ -135,7 +135,7 @@ class Library:
         return tensor
 
     def values(self, tensor):
-        """Gives a tensor's shape and its values, a flat list, and deletes it."""
+        """Returns a tensor's shape and its values, a flat list, and deletes it."""
         rank = self("TF_NumDims", tensor, result=ctypes.c_int)
         shape = [
             self("TF_Dim", tensor, axis, result=ctypes.c_int64) for axis in range(rank)

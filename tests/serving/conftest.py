@@ -9,7 +9,7 @@ from tfvae.serving import export
 def _seeded():
     """Takes the place of the seed before each test.
 
-    Setting one makes TensorFlow forget the functions that it has readied, which costs
+    Setting one makes TensorFlow forget the functions that it has compiled, which costs
     more than the tests here do; `make_model` sets its own.
     """
 
@@ -30,4 +30,6 @@ def exported(model, tmp_path_factory):
 @pytest.fixture(scope="session")
 def signatures(exported):
     """The signatures of the export, loaded again."""
-    return tf.saved_model.load(exported).signatures
+    # The variables of an export live as long as what was loaded.
+    loaded = tf.saved_model.load(exported)
+    yield loaded.signatures

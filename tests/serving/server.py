@@ -1,15 +1,16 @@
 """A small model server for tests: the official messages, one model, batching.
 
 It stands in for TF Serving's own server, which is not run by these tests: the bytes on
-the wire and the signatures are the real ones, scheduling and status texts are not.
+the wire, the signatures and the scheduler of batches are the real ones, status texts
+are not.
 """
 
 import base64
 import concurrent.futures
 import contextlib
 import http.server
+import itertools
 import json
-import queue
 import re
 import threading
 import time
@@ -22,6 +23,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 NAME = "tiny"
 VERSION = 1
 LABELS = {"stable": 1}
+_numbers = itertools.count()
 
 
 class Refused(Exception):
@@ -33,66 +35,32 @@ class Refused(Exception):
         self.status = status
 
 
-class Batcher:
-    """Runs requests of a signature together, those that wait at the same time.
+def batched(function, count):
+    """Computes together what waits at the same time, at most 32 rows.
 
     Args:
-        function: Function of named tensors to named tensors.
-        most_rows: Int, rows after which a batch is closed.
-        wait: Float, seconds to wait for more.
+        function: A signature of a loaded SavedModel.
+        count: Function that is called once a batch.
+
+    Returns:
+        A function of the same inputs and outputs.
     """
+    specs = function.structured_input_signature[1]
 
-    def __init__(self, function, most_rows=32, wait=0.002):
-        self._function = function
-        self._most_rows = most_rows
-        self._wait = wait
-        self._queue = queue.Queue()
-        self.sizes = []
-        threading.Thread(target=self._work, daemon=True).start()
+    # TensorFlow has the scheduler of TF Serving as an operation.
+    @tf.nondifferentiable_batch_function(1, 32, batch_timeout_micros=2000)
+    def together(*values):
+        with tf.control_dependencies([tf.numpy_function(count, [], [])]):
+            values = map(tf.identity, values)
+            return function(**dict(zip(specs, values, strict=True)))
 
-    def __call__(self, inputs):
-        """Answers a request, waiting for its batch."""
-        future = concurrent.futures.Future()
-        self._queue.put((inputs, future))
-        return future.result()
+    @tf.function(autograph=False)
+    def call(**inputs):
+        # Operations of one name would share a queue.
+        with tf.name_scope(f"batch_{next(_numbers)}"):
+            return together(*[inputs[name] for name in specs])
 
-    def _work(self):
-        while True:
-            held = [self._queue.get()]
-            end = time.monotonic() + self._wait
-            while self._num_rows(held) < self._most_rows:
-                try:
-                    held.append(self._queue.get(timeout=end - time.monotonic()))
-                except (queue.Empty, ValueError):
-                    break
-            self._run(held)
-
-    def _num_rows(self, held):
-        return sum(len(next(iter(inputs.values()))) for inputs, _ in held)
-
-    def _run(self, held):
-        self.sizes.append(len(held))
-        try:
-            merged = {
-                name: np.concatenate([inputs[name] for inputs, _ in held])
-                for name in held[0][0]
-            }
-            outputs = answer(self._function, merged)
-        except (tf.errors.OpError, ValueError) as error:
-            for _, future in held:
-                future.set_exception(Refused(str(error)))
-            return
-        start = 0
-        for inputs, future in held:
-            end = start + len(next(iter(inputs.values())))
-            future.set_result({k: v[start:end] for k, v in outputs.items()})
-            start = end
-
-
-def answer(function, inputs):
-    """Calls a signature, arrays to arrays."""
-    tensors = {name: tf.constant(value) for name, value in inputs.items()}
-    return {name: value.numpy() for name, value in function(**tensors).items()}
+    return call.get_concrete_function(**specs)
 
 
 class Model:
@@ -107,14 +75,21 @@ class Model:
 
     def __init__(self, signatures, batching=False, trouble=(), pause=0.0):
         self.signatures = signatures
+        self.functions = signatures
         self.trouble = list(trouble)
         self.pause = pause
-        self.batchers = {}
+        self.num_batches = 0
         if batching:
-            self.batchers = {k: Batcher(f) for k, f in signatures.items()}
+            self.functions = {
+                name: batched(function, self._count)
+                for name, function in signatures.items()
+            }
+
+    def _count(self):
+        self.num_batches += 1
 
     def specs(self, signature):
-        """Gives the inputs of a signature."""
+        """Returns the inputs of a signature."""
         if signature not in self.signatures:
             raise Refused(f"Serving signature key {signature!r} not found.")
         return self.signatures[signature].structured_input_signature[1]
@@ -130,18 +105,12 @@ class Model:
         specs = self.specs(signature)
         if set(inputs) != set(specs):
             raise Refused(f"inputs must be {sorted(specs)}; given: {sorted(inputs)}")
-        for key, spec in specs.items():
-            dtype = tf.as_dtype(inputs[key].dtype)
-            if dtype != spec.dtype:
-                raise Refused(f"{key}: {dtype.name} given, {spec.dtype.name} wanted")
-            if not spec.shape.is_compatible_with(inputs[key].shape):
-                raise Refused(f"{key}: shape {inputs[key].shape}, wanted {spec.shape}")
-        if self.batchers:
-            return self.batchers[signature](inputs)
+        tensors = {key: tf.constant(value) for key, value in inputs.items()}
         try:
-            return answer(self.signatures[signature], inputs)
+            outputs = self.functions[signature](**tensors)
         except (tf.errors.OpError, ValueError) as error:
             raise Refused(str(error)) from None
+        return {key: value.numpy() for key, value in outputs.items()}
 
 
 class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -150,32 +119,28 @@ class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def Predict(self, request, context):  # noqa: N802
         spec = request.model_spec
-        choice = spec.WhichOneof("version_choice")
         try:
             outputs = self.model.predict(
                 spec.name,
-                spec.version.value if choice == "version" else None,
-                spec.version_label if choice == "version_label" else None,
-                spec.signature_name or "serving_default",
+                spec.version.value if spec.HasField("version") else None,
+                spec.version_label or None,
+                spec.signature_name,
                 {k: tf.make_ndarray(v) for k, v in request.inputs.items()},
             )
         except Refused as error:
             context.abort(grpc.StatusCode[error.code], str(error))
-        response = predict_pb2.PredictResponse()
-        for name, value in outputs.items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return response
+        protos = {name: tf.make_tensor_proto(value) for name, value in outputs.items()}
+        return predict_pb2.PredictResponse(outputs=protos)
 
 
 @contextlib.contextmanager
-def grpc_server(model, num_threads=8):
-    """Serves a `Model` on a free port of the loopback; gives the port."""
-    threads = concurrent.futures.ThreadPoolExecutor(num_threads)
-    server = grpc.server(threads)
+def grpc_server(model, port=0, num_threads=8):
+    """Serves a `Model` on a port of the loopback, 0 for a free one; yields the port."""
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(num_threads))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         _Grpc(model), server
     )
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield port
@@ -189,9 +154,8 @@ class _Rest(http.server.BaseHTTPRequestHandler):
     def do_POST(self):  # noqa: N802
         pattern = r"/v1/models/(\w+)(?:/versions/(\d+))?(?:/labels/(\w+))?:predict"
         name, version, label = re.fullmatch(pattern, self.path).groups()
-        size = int(self.headers["Content-Length"])
-        body = json.loads(self.rfile.read(size))
-        signature = body.get("signature_name", "serving_default")
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        signature = body["signature_name"]
         version = None if version is None else int(version)
         try:
             specs = self.model.specs(signature)
@@ -216,15 +180,9 @@ class _Rest(http.server.BaseHTTPRequestHandler):
 
 
 def _from_json(value, dtype):
-    if dtype != tf.string:
-        return np.asarray(value, dtype.as_numpy_dtype)
-    texts = [
-        base64.b64decode(each["b64"]) if isinstance(each, dict) else each.encode()
-        for each in value
-    ]
-    array = np.empty(len(texts), object)
-    array[:] = texts
-    return array
+    if dtype == tf.string:
+        return np.array([base64.b64decode(each["b64"]) for each in value], object)
+    return np.asarray(value, dtype.as_numpy_dtype)
 
 
 def _to_json(value):
@@ -234,10 +192,10 @@ def _to_json(value):
 
 
 @contextlib.contextmanager
-def rest_server(model):
-    """Serves a `Model` by HTTP on a free port of the loopback; gives the port."""
+def rest_server(model, port=0):
+    """Serves a `Model` by HTTP, as `grpc_server` does."""
     handler = type("Handler", (_Rest,), {"model": model})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

@@ -9,6 +9,7 @@ from tfvae.latents import Gaussian
 from tfvae.text import WordTokenizer
 
 WORDS = ["a", "cat", "dog", "ran", "saw", "été", "the"]
+NAMES = ["reconstruct", "encode", "decode", "generate", "interpolate", "score"]
 NUM_SAMPLES = 4
 MAX_LENGTH = 7
 TEXTS = [
@@ -22,7 +23,7 @@ SEEDS = np.array([[0, 1], [5, 5], [-3, 2], [0, 0], [7, 2**31 - 1]], np.int32)
 
 
 def make_model(**overrides):
-    """Makes a VAE over `WORDS` whose weights are spread out."""
+    """Creates a VAE over `WORDS` whose weights are spread out."""
     keras.utils.set_random_seed(3)
     parts = {
         "encoder": make_encoder(),
@@ -42,7 +43,7 @@ def spread(model):
 
 
 def request_of(signature, rows=slice(None)):
-    """Gives the inputs of a request, a dict of arrays."""
+    """Returns the inputs of a request, a dict of arrays."""
     num = len(TEXTS)
     everything = {
         "text": np.array([text.encode() for text in TEXTS], object),

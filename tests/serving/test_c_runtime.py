@@ -11,9 +11,8 @@ import pytest
 import tensorflow as tf
 
 from tests.serving import c_runtime
-from tests.serving.support import TEXTS, assert_same, call, request_of
+from tests.serving.support import NAMES, TEXTS, assert_same, call, request_of
 
-NAMES = ["reconstruct", "encode", "decode", "generate", "interpolate", "score"]
 _KINDS = {"f": c_runtime.FLOAT, "i": c_runtime.INT32, "O": c_runtime.STRING}
 
 
@@ -33,7 +32,7 @@ def to_json(inputs):
 
 
 def run(exported, requests):
-    """Gives the script's description of the export and its answers."""
+    """Returns the script's description of the export and its answers."""
     command = [
         sys.executable,
         # No site packages: TensorFlow's Python cannot be imported.

@@ -5,6 +5,7 @@ TF Serving's own server is not run here.
 
 import contextlib
 import socket
+import threading
 import time
 
 import numpy as np
@@ -26,7 +27,7 @@ def rest(request):
 
 @pytest.fixture
 def connect(rest, signatures):
-    """Makes clients of fresh servers."""
+    """Creates clients of fresh servers."""
     with contextlib.ExitStack() as servers:
 
         def make(model=None, **options):
@@ -70,15 +71,15 @@ def check_methods(client, signatures):
     assert_same(got, as_text(wanted))
     encoded = client.encode(TEXTS, seed=9)
     assert_same(encoded, call(signatures, "encode", {"text": text, "seed": seed}))
-    again = client.decode(encoded["point"], seed=9, temperature=0.5)
+    again = client.decode(encoded["mode"], seed=9, temperature=0.5)
     assert again["text"].tolist() == got["text"].tolist()
     wanted = call(signatures, "generate", writing)
     assert_same(client.generate(5, seed=9, temperature=0.5), as_text(wanted))
     wanted = call(signatures, "score", {"text": text, "seed": seed})
     assert_same(client.score(TEXTS, seed=9), wanted)
     line = client.interpolate(TEXTS[0], TEXTS[1], [0.0, 0.5, 1.0])
-    np.testing.assert_allclose(line["z"][0], encoded["point"][0], rtol=1e-5)
-    np.testing.assert_allclose(line["z"][2], encoded["point"][1], rtol=1e-5)
+    np.testing.assert_allclose(line["z"][0], encoded["mode"][0], rtol=1e-5)
+    np.testing.assert_allclose(line["z"][2], encoded["mode"][1], rtol=1e-5)
 
 
 def test_bytes_pass_unchanged(connect):
@@ -106,7 +107,7 @@ def test_refusals_are_clear(connect):
 def test_wrong_dtype(signatures):
     with grpc_server(Model(signatures)) as port:
         client = Client("tiny", "127.0.0.1", port)
-        with pytest.raises(ValueError, match="seed: float32 given, int32 wanted"):
+        with pytest.raises(ValueError, match="a int32 tensor but is a float tensor"):
             client.predict("score", text=TEXTS, seed=np.zeros([5, 2]))
 
 
@@ -130,6 +131,27 @@ def test_no_server(rest):
         client = Client("tiny", "127.0.0.1", port, rest=rest, retries=1)
         with pytest.raises(ConnectionError, match=f"answers at 127.0.0.1:{port}"):
             client.score(TEXTS)
+
+
+def test_a_server_that_starts_is_waited_for(rest, signatures):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    answered = threading.Event()
+
+    def serve():
+        time.sleep(0.2)
+        with SERVERS[rest](Model(signatures), port):
+            answered.wait()
+
+    server = threading.Thread(target=serve)
+    server.start()
+    try:
+        client = Client("tiny", "127.0.0.1", port, rest=rest, retries=4)
+        assert len(client.score(TEXTS)["nll"]) == len(TEXTS)
+    finally:
+        answered.set()
+        server.join()
 
 
 def test_time_is_over(connect, signatures):

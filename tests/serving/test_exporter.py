@@ -7,9 +7,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tests.serving.support import (
     MAX_LENGTH,
+    NAMES,
     NUM_SAMPLES,
     SEEDS,
     TEXTS,
@@ -26,11 +28,9 @@ from tfvae.models import LanguageModel
 from tfvae.models.refinement import SVIRefiner
 from tfvae.objectives import Reconstruction
 from tfvae.serving import Signature, export, signatures_of
-from tfvae.serving.engine import Engine
 from tfvae.serving.exporter import free_version, into_place
+from tfvae.serving.per_example import InferenceEngine
 from tfvae.text import WordTokenizer
-
-NAMES = ["reconstruct", "encode", "decode", "generate", "interpolate", "score"]
 
 
 def test_default_is_reconstruction(signatures):
@@ -54,7 +54,7 @@ def test_encoding_is_that_of_the_model(model, signatures):
         tokens = {"tokens": ids_of(text)}
         forward = model.forward(tokens, num_samples=1, seed=seed)
         wanted = {name: value[0] for name, value in forward.params.items()}
-        wanted |= {"point": forward.params["loc"][0], "sample": forward.z[0, 0]}
+        wanted |= {"mode": forward.params["loc"][0], "sample": forward.z[0, 0]}
         row_of = {name: value[row] for name, value in got.items()}
         assert row_of.pop("truncated") == (len(text.split()) > MAX_LENGTH)
         assert_same(row_of, wanted)
@@ -89,8 +89,8 @@ def test_greedy_words_are_those_of_the_model(model, signatures):
     inputs["temperature"] = np.zeros(len(TEXTS), np.float32)
     got = call(signatures, "reconstruct", inputs)
     for row, text in enumerate(TEXTS):
-        z = model.posterior.point(model.encode({"tokens": ids_of(text)}))
-        ids = model.decode(z, max_length=MAX_LENGTH + 1)[0].numpy()
+        z = model.posterior.mode(model.posterior_params({"tokens": ids_of(text)}))
+        ids = model.decode_ids(z, max_length=MAX_LENGTH + 1)[0].numpy()
         np.testing.assert_array_equal(got["token_ids"][row], ids)
         num = int(np.sum(ids != 0))
         assert got["lengths"][row] == num
@@ -109,7 +109,7 @@ def test_prior_draws_are_those_of_the_model(model, signatures):
 def test_interpolation_ends_at_both(signatures):
     inputs = request_of("interpolate")
     z = call(signatures, "interpolate", inputs)["z"]
-    points = call(signatures, "encode", request_of("encode"))["point"]
+    points = call(signatures, "encode", request_of("encode"))["mode"]
     # Row 0 is at fraction 0, the last at fraction 1, the third half way.
     np.testing.assert_allclose(z[0], points[0], rtol=1e-5)
     np.testing.assert_allclose(z[4], points[0], rtol=1e-5)
@@ -262,7 +262,7 @@ def test_language_model_and_one_more_signature(tmp_path):
     spec = {"text": tf.TensorSpec([None], tf.string)}
     more = Signature("count", count, spec, "the number of words read")
     keras.utils.set_random_seed(0)
-    decoder = make_decoder(inject=())
+    decoder = make_decoder(conditioning=())
     model = LanguageModel(decoder, tokenizer=WordTokenizer(vocabulary=WORDS))
     place = export(
         model, tmp_path / "lm", max_length=3, signatures=[more], warmup=False
@@ -283,5 +283,24 @@ def test_language_model_and_one_more_signature(tmp_path):
 def test_implicit_has_no_kl():
     model = make_model(posterior=Implicit(2), objective=[Reconstruction()])
     score = {each.name: each for each in signatures_of(model)}["score"]
-    outputs = score.trace(Engine(model, 5, 3)).structured_outputs
+    outputs = score.trace(InferenceEngine(model, 5, 3)).structured_outputs
     assert set(outputs) == {"reconstruction", "num_tokens", "num_samples", "truncated"}
+
+
+def test_every_request_can_be_answered(exported, signatures):
+    path = os.path.join(exported, "assets.extra", "tf_serving_warmup_requests")
+    replayed = []
+    for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+        request = PredictionLog.FromString(record).predict_log.request
+        assert request.model_spec.name == "tiny"
+        inputs = {
+            name: tf.constant(tf.make_ndarray(value))
+            for name, value in request.inputs.items()
+        }
+        name = request.model_spec.signature_name
+        answer = signatures[name](**inputs)
+        assert all(value.shape[0] == 1 for value in answer.values())
+        if "lengths" in answer:
+            assert answer["lengths"].numpy()[0] > 0
+        replayed.append(name)
+    assert sorted(replayed) == sorted(signatures)

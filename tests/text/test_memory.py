@@ -13,13 +13,10 @@ LARGE = int(os.environ.get("TFVAE_MEMORY_TEST_MB", "100"))
 
 PROGRAM = """
 import resource, sys
-from tfvae.text import Batches, WordTokenizer, read_lines
-path = sys.argv[1]
-tokenizer = WordTokenizer(max_tokens=10000)
-tokenizer.adapt(read_lines(path))
-batches = Batches(lambda: read_lines(path), tokenizer, 64)
+from tfvae.text import Batches
+batches = Batches(sys.argv[1], batch_size=64, max_tokens=10000)
 num = sum(1 for _ in batches.dataset())
-assert num == batches.num_batches()
+assert num == len(batches)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -50,7 +50,7 @@ def test_special_tokens_in_text_become_unk():
     assert ids.to_list() == [[3, 4, 3, 3, 3]]
 
 
-def test_tokenize_gives_int32_ragged(tokenizer):
+def test_tokenize_returns_int32_ragged(tokenizer):
     ids = tokenizer.tokenize(tf.constant(["the  bird saw", "", " dog\n"]))
     assert ids.dtype == tf.int32
     assert ids.to_list() == [[4, 3, 8], [], [5]]
@@ -221,8 +221,8 @@ def test_refuses_arguments(arguments, message):
 
 
 @pytest.mark.parametrize("texts", [[], ["", "  "], ["<unk> </s>"]])
-def test_refuses_a_vocabulary_of_nothing(texts):
-    with pytest.raises(ValueError, match="vocabulary of nothing") as error:
+def test_refuses_an_empty_vocabulary(texts):
+    with pytest.raises(ValueError, match="vocabulary would be empty") as error:
         WordTokenizer().adapt(texts)
     assert "\n" not in str(error.value)
 

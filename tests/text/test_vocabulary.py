@@ -13,7 +13,7 @@ def test_orders_by_count_then_alphabetically():
 def test_min_count_and_nothing_left():
     counts = {"fig": 5, "date": 1}
     assert len(Vocabulary.from_counts(counts, min_count=2)) == 5
-    with pytest.raises(ValueError, match="vocabulary of nothing.*min_count=6"):
+    with pytest.raises(ValueError, match="vocabulary would be empty.*min_count=6"):
         Vocabulary.from_counts(counts, min_count=6)
 
 

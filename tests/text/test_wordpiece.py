@@ -2,7 +2,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tfvae.text.grammar import default_grammar
+from tfvae.text.grammar.grammar import default_grammar
 from tfvae.text.wordpiece import WordpieceTokenizer
 
 PIECES = ["un", "walk", "##walk", "##able", "##ed", "w", "##a", "u", "#"]
@@ -118,7 +118,7 @@ def test_is_registered(learned):
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="vocabulary of nothing"):
+    with pytest.raises(ValueError, match="vocabulary would be empty"):
         WordpieceTokenizer().adapt([" "])
     # 4 special tokens, 5 letters at the start and 5 inside of a word, and the word.
     with pytest.raises(ValueError, match="max_tokens=6; the smallest found has 15"):

@@ -1,7 +1,7 @@
 import pytest
 
 from tfvae.text import default_grammar
-from tfvae.training import Recipe
+from tfvae.training import RunConfiguration
 
 TINY = {"embedding_dim": 6, "encoder_dim": 8, "decoder_dim": 8, "latent_dim": 3}
 
@@ -20,12 +20,12 @@ def texts(tmp_path_factory):
 
 
 @pytest.fixture
-def recipe(texts):
-    """Makes recipes of tiny runs without XLA."""
+def configuration(texts):
+    """Creates configurations of tiny runs without XLA."""
 
     def make(preset="vae", **fields):
         overrides = {**TINY, **fields.pop("overrides", {})}
         options = {"epochs": 3, "batch_size": 8, "xla": False, **texts, **fields}
-        return Recipe(preset=preset, overrides=overrides, **options)
+        return RunConfiguration(preset=preset, overrides=overrides, **options)
 
     return make

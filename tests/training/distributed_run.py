@@ -11,7 +11,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from tfvae.training import Recipe, train  # noqa: E402
+from tfvae.training import RunConfiguration, train  # noqa: E402
 
 
 class Die(keras.callbacks.Callback):
@@ -41,10 +41,10 @@ def main(options):
         halves = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(device, halves)
     task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {"index": 0})
-    for name, fields in options["recipes"].items():
+    for name, fields in options["configurations"].items():
         keep = Keep(os.path.join(options["out"], f"{name}-{task['index']}.npz"))
         train(
-            Recipe(**fields),
+            RunConfiguration(**fields),
             os.path.join(options["out"], name),
             resume=options["resume"],
             strategy=options["strategy"],

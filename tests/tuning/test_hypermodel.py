@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.training.test_train import _rows
-from tfvae.training import Recipe
+from tfvae.training import RunConfiguration
 from tfvae.tuning.hypermodel import TextHyperModel
 
 pytestmark = pytest.mark.filterwarnings(
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="module")
-def searched(tiny_recipe, tmp_path_factory):
+def searched(tiny_configuration, tmp_path_factory):
     """KerasTuner's own tuner after one trial."""
-    hypermodel = TextHyperModel(tiny_recipe, ["beta=1.0"])
+    hypermodel = TextHyperModel(tiny_configuration, ["beta=1.0"])
     tuner = keras_tuner.RandomSearch(
         hypermodel,
         objective=hypermodel.objective.for_tuner(),
@@ -29,7 +29,7 @@ def searched(tiny_recipe, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_plain_keras_tuner_gives_the_figures_of_train(searched, plain_run):
+def test_plain_keras_tuner_gives_the_metrics_of_train(searched, plain_run):
     (trial,) = searched.oracle.get_best_trials()
     costs = [float(row["val_nelbo"]) for row in _rows(plain_run)]
     assert trial.score == pytest.approx(min(costs), rel=1e-6)
@@ -45,31 +45,33 @@ def test_plain_keras_tuner_keeps_the_best_weights(searched, plain_run):
         np.testing.assert_array_equal(one, other)
 
 
-def test_space_and_recipe_of_a_trial(tiny_recipe):
-    hypermodel = TextHyperModel(tiny_recipe, ["beta=0.1:1:log", "output_dropout=0,0.5"])
+def test_space_and_configuration_of_a_trial(tiny_configuration):
+    hypermodel = TextHyperModel(
+        tiny_configuration, ["beta=0.1:1:log", "output_dropout=0,0.5"]
+    )
     hp = keras_tuner.HyperParameters()
     hypermodel.declare_hyperparameters(hp)
     assert {each.name for each in hp.space} == {"beta", "output_dropout"}
     hp.values.update({"beta": 1 / 3, "output_dropout": 0.5})
-    recipe = hypermodel.recipe_for(hp)
-    assert recipe.overrides == {
-        **tiny_recipe.overrides,
+    configuration = hypermodel.configuration_for(hp)
+    assert configuration.overrides == {
+        **tiny_configuration.overrides,
         "beta": 0.333333,
         "output_dropout": 0.5,
     }
-    assert recipe.epochs == tiny_recipe.epochs
+    assert configuration.epochs == tiny_configuration.epochs
     hp.values["tuner/epochs"] = 7
-    assert hypermodel.recipe_for(hp).epochs == 7
+    assert hypermodel.configuration_for(hp).epochs == 7
 
 
-def test_grid_declares_the_values_of_the_table(tiny_recipe):
+def test_grid_declares_the_values_of_the_table(tiny_configuration):
     hp = keras_tuner.HyperParameters()
-    TextHyperModel(tiny_recipe, grid=True).declare_hyperparameters(hp)
+    TextHyperModel(tiny_configuration, grid=True).declare_hyperparameters(hp)
     assert hp.space[0].values == [0.4, 0.5, 0.8, 1.0, 1.2]
 
 
-def test_refuses(tiny_recipe):
+def test_refuses(tiny_configuration):
     with pytest.raises(ValueError, match="Give `valid`"):
-        TextHyperModel(Recipe("beta_vae", train="train.txt"))
+        TextHyperModel(RunConfiguration("beta_vae", train="train.txt"))
     with pytest.raises(ValueError, match="`num_samples` must be positive"):
-        TextHyperModel(tiny_recipe, num_samples=0)
+        TextHyperModel(tiny_configuration, num_samples=0)

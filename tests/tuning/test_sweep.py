@@ -1,17 +1,20 @@
+import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 import types
-from unittest import mock
 
 import pytest
 
 from tests.training.test_train import Interrupt, _rows
-from tfvae.training import Recipe, RunFolder, train
+from tfvae.training import RunConfiguration, RunFolder, train
 from tfvae.tuning import sweep as sweep_module
 from tfvae.tuning import tuner as tuner_module
 from tfvae.tuning.hypermodel import TextHyperModel
-from tfvae.tuning.objective import Objective
 from tfvae.tuning.results import read_results
+from tfvae.tuning.search_space import Objective
 from tfvae.tuning.sweep import Sweep, tune
 
 pytestmark = pytest.mark.filterwarnings(
@@ -22,8 +25,10 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="module")
-def sweep(tiny_recipe):
-    return Sweep(tiny_recipe, ("beta=0.5,1.0",), "grid", "val_nelbo", num_samples=2)
+def sweep(tiny_configuration):
+    return Sweep(
+        tiny_configuration, ("beta=0.5,1.0",), "grid", "val_nelbo", num_samples=2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +36,9 @@ def done(sweep, plain_run, tmp_path_factory):
     """A search killed in its second trial and continued, with what it had before."""
     out = tmp_path_factory.mktemp("sweeps") / "beta"
 
-    def killed(recipe, path, **options):
-        if recipe.overrides["beta"] == 1.0:
-            return train(recipe, path, callbacks=[Interrupt(1, 0)], **options)
+    def killed(configuration, path, **options):
+        if configuration.overrides["beta"] == 1.0:
+            return train(configuration, path, callbacks=[Interrupt(1, 0)], **options)
         # Any trained model will do.
         shutil.copytree(plain_run.path, path)
         return RunFolder(path)
@@ -63,15 +68,15 @@ def test_trial_equals_train(done, plain_run):
     assert _rows(trial) == _rows(plain_run)
     assert trial.load_state() == plain_run.load_state()
     assert results[1]["score"] == plain_run.load_state()["best"]
-    assert trial.load_recipe() == plain_run.load_recipe()
+    assert trial.load_configuration() == plain_run.load_configuration()
 
 
-def test_figures_of_trials(done):
-    figures = done[2][1]["figures"]
-    assert {"nll", "kl", "mi", "mi_cap", "active_units"} <= set(figures)
-    assert figures["num_samples"] == 2
-    assert figures["nelbo"] == pytest.approx(
-        figures["reconstruction"] + figures["kl"], rel=1e-5
+def test_metrics_of_trials(done):
+    metrics = done[2][1]["metrics"]
+    assert {"nll", "kl", "mi", "mi_cap", "active_units"} <= set(metrics)
+    assert metrics["num_samples"] == 2
+    assert metrics["nelbo"] == pytest.approx(
+        metrics["reconstruction"] + metrics["kl"], rel=1e-5
     )
 
 
@@ -80,9 +85,9 @@ def test_other_arguments_are_refused(done, sweep):
     fields = {**vars(sweep), "num_samples": 3}
     with pytest.raises(ValueError, match="other values of num_samples"):
         tune(Sweep(**fields), out)
-    recipe = Recipe(**{**vars(sweep.recipe), "seed": 5})
+    configuration = RunConfiguration(**{**vars(sweep.configuration), "seed": 5})
     with pytest.raises(ValueError, match="other values of seed"):
-        tune(Sweep(**{**vars(sweep), "recipe": recipe}), out)
+        tune(Sweep(**{**vars(sweep), "configuration": configuration}), out)
 
 
 def test_refuses_a_folder_of_other_things(sweep, tmp_path):
@@ -92,10 +97,10 @@ def test_refuses_a_folder_of_other_things(sweep, tmp_path):
     assert os.listdir(tmp_path) == ["letter.txt"]
 
 
-def test_undefined_objective_is_refused_at_once(tiny_recipe, tmp_path):
+def test_undefined_objective_is_refused_at_once(tiny_configuration, tmp_path):
     fields = {"preset": "language_model", "overrides": {"embedding_dim": 6}}
-    recipe = Recipe(**{**vars(tiny_recipe), **fields})
-    sweep = Sweep(recipe, ("decoder_dim=4,8",), objective="nll - 1 * mi")
+    configuration = RunConfiguration(**{**vars(tiny_configuration), **fields})
+    sweep = Sweep(configuration, ("decoder_dim=4,8",), objective="nll - 1 * mi")
     with pytest.raises(ValueError, match="needs a latent"):
         tune(sweep, tmp_path / "sweep")
     assert not (tmp_path / "sweep").exists()
@@ -109,11 +114,10 @@ def unbuilt(monkeypatch):
         TextHyperModel, "build", lambda self, hp: types.SimpleNamespace(tokenizer=None)
     )
     monkeypatch.setattr(Objective, "check", lambda self, model: None)
-    monkeypatch.setattr(sweep_module, "validation_of", lambda *_: mock.MagicMock())
 
 
-def _fails(recipe, out, **options):
-    raise ValueError(f"no room for {recipe.overrides['beta']}")
+def _fails(configuration, out, **options):
+    raise ValueError(f"no room for {configuration.overrides['beta']}")
 
 
 def test_failed_trials_surface(sweep, tmp_path, monkeypatch, capsys, unbuilt):
@@ -129,18 +133,18 @@ def test_failed_trials_surface(sweep, tmp_path, monkeypatch, capsys, unbuilt):
         tune(sweep, tmp_path / "sweep")
 
 
-def test_stops_after_three_failures(tiny_recipe, tmp_path, monkeypatch, unbuilt):
+def test_stops_after_three_failures(tiny_configuration, tmp_path, monkeypatch, unbuilt):
     monkeypatch.setattr(tuner_module, "train", _fails)
-    sweep = Sweep(tiny_recipe, ("beta=1,2,3,4,5",), "grid", "val_nelbo")
+    sweep = Sweep(tiny_configuration, ("beta=1,2,3,4,5",), "grid", "val_nelbo")
     with pytest.raises(ValueError, match="3 of 3 trials failed"):
         tune(sweep, tmp_path / "sweep")
 
 
 def test_an_infinite_objective_fails(sweep, tmp_path, monkeypatch, plain_run, unbuilt):
-    figures = {"nll": float("nan")}
+    metrics = {"nll": float("nan")}
     monkeypatch.setattr(tuner_module, "train", lambda *_, **__: plain_run)
     monkeypatch.setattr(tuner_module, "RunFolder", lambda _: plain_run)
-    monkeypatch.setattr(tuner_module, "measure", lambda *_: dict(figures))
+    monkeypatch.setattr(tuner_module, "measure", lambda *_: dict(metrics))
     sweep = Sweep(**{**vars(sweep), "objective": "nll", "trials": 1})
     with pytest.raises(ValueError, match="its objective nll is nan"):
         tune(sweep, tmp_path / "sweep")
@@ -156,17 +160,116 @@ def test_an_infinite_objective_fails(sweep, tmp_path, monkeypatch, plain_run, un
         ({"search": ("betta",)}, "Did you mean 'beta'"),
     ],
 )
-def test_refuses(tiny_recipe, options, message):
+def test_refuses(tiny_configuration, options, message):
     with pytest.raises(ValueError, match=message):
-        Sweep(tiny_recipe, **options)
+        Sweep(tiny_configuration, **options)
 
 
-def test_needs_a_validation_text(tiny_recipe):
-    recipe = Recipe(**{**vars(tiny_recipe), "valid": None})
+def test_needs_a_validation_text(tiny_configuration):
+    configuration = RunConfiguration(**{**vars(tiny_configuration), "valid": None})
     with pytest.raises(ValueError, match="Give `valid`"):
-        Sweep(recipe)
+        Sweep(configuration)
 
 
 def test_saved_and_loaded(sweep, tmp_path):
-    sweep.save(tmp_path / "sweep.json")
-    assert Sweep.load(tmp_path / "sweep.json") == sweep
+    path = tmp_path / "sweep.json"
+    sweep.save(path)
+    assert Sweep.load(path) == sweep
+    # Under the key that searches of earlier versions have.
+    assert json.loads(path.read_text())["recipe"]["preset"] == "beta_vae"
+
+
+def _scripts(monkeypatch, folder, by_name):
+    """Runs short scripts in place of the chief and the workers."""
+    started = {}
+
+    def start(name, folder, port):
+        log = sweep_module._log(name, folder)
+        os.makedirs(os.path.dirname(log), exist_ok=True)
+        with open(log, "w") as file:
+            started[name] = subprocess.Popen(
+                [sys.executable, "-c", by_name[name], folder],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        return started[name]
+
+    monkeypatch.setattr(sweep_module, "_start", start)
+    monkeypatch.setattr(sweep_module, "_POLL_SECONDS", 0.02)
+    return started
+
+
+WAIT = "import time; time.sleep(60)"
+WRITE = """
+import json, os, sys
+os.makedirs(sys.argv[1] + "/trials/000")
+path = sys.argv[1] + "/trials/000/trial.json"
+with open(path + ".partial", "w") as file:
+    json.dump({"trial": 0}, file)
+os.replace(path + ".partial", path)
+"""
+
+
+def test_ends_the_chief_after_the_workers(monkeypatch, tmp_path):
+    started = _scripts(
+        monkeypatch, tmp_path, {"chief": WAIT, "worker-1": WRITE, "worker-2": "1"}
+    )
+    reported = []
+    sweep_module.run_workers(str(tmp_path), 2, report=reported.append)
+    assert reported == [{"trial": 0}]
+    assert all(process.poll() is not None for process in started.values())
+
+
+def test_a_workers_error_surfaces(monkeypatch, tmp_path):
+    scripts = {
+        "chief": WAIT,
+        "worker-1": "raise OSError('no room')",
+        "worker-2": WAIT,
+    }
+    started = _scripts(monkeypatch, tmp_path, scripts)
+    with pytest.raises(ChildProcessError, match="worker-1 .* OSError: no room"):
+        sweep_module.run_workers(str(tmp_path), 2)
+    assert all(process.poll() is not None for process in started.values())
+
+
+def test_ends_with_its_parent():
+    code = (
+        "import time; from tfvae.tuning.sweep import end_with_parent\n"
+        "end_with_parent(); print('up', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout.readline() == b"up\n"
+        assert process.poll() is None
+        process.stdin.close()
+        assert process.wait(20) == 1
+
+
+@pytest.mark.slow
+def test_two_workers_equal_one_process(tiny_configuration, tmp_path):
+    sweep = Sweep(
+        tiny_configuration, ("beta=0.1,0.5,1.0",), "grid", "val_nelbo", num_samples=2
+    )
+    alone = tune(sweep, tmp_path / "alone")
+    reported = []
+    started = time.time()
+    together = tune(sweep, tmp_path / "together", workers=2, report=reported.append)
+    assert time.time() - started < 300
+    assert sorted(result["trial"] for result in reported) == [0, 1, 2]
+    for one, other in zip(alone, together, strict=True):
+        assert one["values"] == other["values"]
+        assert one["metrics"]["nll"] == pytest.approx(other["metrics"]["nll"], 1e-5)
+    ended = [
+        name
+        for name in ("worker-1", "worker-2")
+        if "val_nelbo" in (tmp_path / "together" / "logs" / f"{name}.log").read_text()
+    ]
+    assert ended == ["worker-1", "worker-2"]
+    assert read_results(tmp_path / "together") == together
+    with open(tmp_path / "together" / "tuner" / "oracle.json") as file:
+        assert len(json.load(file)["end_order"]) == 3

@@ -1,1 +1,1 @@
-"""The `tfvae` command, one module a subcommand."""
+"""The `tfvae` command; `main.py` lists its subcommands."""

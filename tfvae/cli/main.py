@@ -5,19 +5,20 @@ import importlib
 import os
 import sys
 
-_COMMANDS = (
-    "presets",
-    "train",
-    "tune",
-    "evaluate",
-    "generate",
-    "reconstruct",
-    "interpolate",
-    "neighbours",
-    "report",
-    "export",
-    "client",
-)
+# Each subcommand: the module that is imported for it and its `Command` there.
+COMMANDS = {
+    "presets": ("tfvae.cli.train", "PRESETS"),
+    "train": ("tfvae.cli.train", "TRAIN"),
+    "tune": ("tfvae.cli.tune", "TUNE"),
+    "evaluate": ("tfvae.cli.evaluate", "EVALUATE"),
+    "generate": ("tfvae.cli.generate", "GENERATE"),
+    "reconstruct": ("tfvae.cli.generate", "RECONSTRUCT"),
+    "interpolate": ("tfvae.cli.generate", "INTERPOLATE"),
+    "neighbours": ("tfvae.cli.generate", "NEIGHBOURS"),
+    "report": ("tfvae.cli.report", "REPORT"),
+    "export": ("tfvae.cli.serve", "EXPORT"),
+    "client": ("tfvae.cli.serve", "CLIENT"),
+}
 
 
 def main(argv=None):
@@ -37,20 +38,30 @@ def main(argv=None):
         epilog="`tfvae COMMAND --help` explains each command.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
-        module = importlib.import_module(f"tfvae.cli.{name}")
+    for name, (module, attribute) in COMMANDS.items():
+        command = getattr(importlib.import_module(module), attribute)
         subparser = commands.add_parser(
             name,
-            help=module.HELP,
-            description=module.DESCRIPTION,
+            help=command.help,
+            description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(subparser)
-        subparser.set_defaults(run=module.run)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
     args = parser.parse_args(argv)
     try:
         import_tensorflow()
-        return args.run(args) or 0
+        args.run(args)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        # Whoever reads has enough, as `head` does. Python flushes once more at its
+        # end and would report a second failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if args.command not in ("train", "tune"):
+            return 0
+        print(f"tfvae {args.command}: interrupted: output closed", file=sys.stderr)
+        return 1
     except (ValueError, OSError) as error:
         line = " ".join(str(error).split())
         print(f"tfvae {args.command}: error: {line}", file=sys.stderr)
@@ -63,8 +74,8 @@ def main(argv=None):
 def import_tensorflow():
     """Imports TensorFlow without its start-up notices, which no user can act on.
 
-    They are written by native code before any setting is read, hence the detour of
-    the process's standard error; an exception is raised as ever.
+    They are written by native code before any setting is read, so the process's
+    standard error is redirected meanwhile; an exception is raised as ever.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

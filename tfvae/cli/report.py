@@ -3,33 +3,23 @@
 import os
 import sys
 
-HELP = "write one HTML page about one or several runs"
-DESCRIPTION = """\
-Write one HTML page about runs, side by side: measures with their definitions, curves of
-training, the plane of KL and reconstruction, pictures of the latent space, sentences to
-read and how each run was made. The page is a single file that needs no network. Needs
-the extra tfvae[report].
-
-Measures are those that `tfvae evaluate --json` has left in a run's folder. With --data,
-runs that have none are measured (--measures: all runs, those groups), and pictures of
-the latent space and reconstructions are drawn. Nothing in a run's folder is changed.
-
-examples:
-  tfvae report runs/vae
-  tfvae report runs/vae runs/lm --data test.txt --out compared.html
-  tfvae report runs/vae --data test.tsv --label-column topic --json runs/vae/test.json
-"""
+from tfvae.cli.options import (
+    Command,
+    add_evaluation,
+    check_least,
+    progress_bar,
+    write_json,
+)
 
 
-def add_arguments(parser):
-    """Declares the arguments."""
+def _add_arguments(parser):
     parser.add_argument(
         "run_folders", nargs="+", metavar="DIR", help="folders of `tfvae train`"
     )
     parser.add_argument(
         "--out", default="report.html", metavar="FILE", help="(default: report.html)"
     )
-    parser.add_argument("--data", metavar="FILE", help="sentences to measure and draw")
+    parser.add_argument("--data", metavar="FILE", help="sentences to measure and show")
     parser.add_argument("--column", help="of .tsv and .jsonl files (the first run's)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -39,24 +29,11 @@ def add_arguments(parser):
         "--label-column", metavar="NAME", help="column of --data with the labels"
     )
     parser.add_argument(
+        "--metrics",
         "--measures",
         metavar="GROUP,...",
         help="groups of `tfvae evaluate` to measure on --data, all, or none (default: "
-        "likelihood and latent, of runs that keep no measures)",
-    )
-    parser.add_argument(
-        "--samples",
-        type=int,
-        default=100,
-        metavar="N",
-        help="posterior samples a sentence for the likelihood (100)",
-    )
-    parser.add_argument(
-        "--num-generated",
-        type=int,
-        default=100_000,
-        metavar="N",
-        help="sentences to draw for the measures of generation (100000)",
+        "likelihood and latent, of runs that keep no metrics)",
     )
     parser.add_argument(
         "--num-drawn",
@@ -68,37 +45,32 @@ def add_arguments(parser):
     parser.add_argument(
         "--num-read", type=int, default=6, metavar="N", help="sentences to read (6)"
     )
+    add_evaluation(parser)
     parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="sentences (32)"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument(
-        "--json", metavar="FILE", help="also write the measures of all runs as JSON"
+        "--json", metavar="FILE", help="also write the metrics of all runs as JSON"
     )
 
 
-def run(args):
-    """Runs the command."""
-    from tfvae.reporting import gather, read_labelled, render
-    from tfvae.reporting.page import check_extra
+def _run(args):
+    from tfvae.reporting import check_extra, collect_runs, read_labelled, render
     from tfvae.training import RunFolder
 
     check_extra()
     _check(args)
-    recipes = [RunFolder(path).load_recipe() for path in args.run_folders]
+    configurations = [RunFolder(path).load_configuration() for path in args.run_folders]
     data = None
     if args.data is not None:
         data = read_labelled(
             args.data,
-            args.column or recipes[0].column,
+            args.column or configurations[0].column,
             labels=args.labels,
             label_column=args.label_column,
         )
-    groups = args.measures
+    groups = args.metrics
     if groups not in (None, "all", "none"):
         groups = groups.split(",")
     on_terminal = sys.stderr.isatty()
-    records = gather(
+    records = collect_runs(
         args.run_folders,
         data,
         groups=groups,
@@ -108,14 +80,14 @@ def run(args):
         num_read=args.num_read,
         batch_size=args.batch_size,
         seed=args.seed,
-        progress=_bar if on_terminal else None,
-        say=_say if on_terminal else None,
+        progress=progress_bar if on_terminal else None,
+        log=_log if on_terminal else None,
     )
     page = render(records, data)
     with open(args.out, "w", encoding="utf-8") as file:
         file.write(page)
     if args.json:
-        _write_measures(records, args.json)
+        write_json(_metrics(records), args.json)
     print(f"{args.out}: written; open it in a browser")
 
 
@@ -123,14 +95,8 @@ def _check(args):
     """Refuses what would be found out only after the work."""
     if args.data is None and (args.labels or args.label_column):
         raise ValueError("Labels are of the sentences of --data. Give --data FILE too.")
-    for name in ("num_generated", "num_drawn", "num_read", "batch_size"):
-        if getattr(args, name) < 1:
-            option = "--" + name.replace("_", "-")
-            raise ValueError(
-                f"{option} must be positive. Received: {getattr(args, name)}"
-            )
-    if args.samples < 0:
-        raise ValueError(f"--samples must not be negative. Received: {args.samples}")
+    check_least(args, 1, "num_generated", "num_drawn", "num_read", "batch_size")
+    check_least(args, 0, "samples")
     for option, path in (("--out", args.out), ("--json", args.json)):
         if path is None:
             continue
@@ -140,27 +106,37 @@ def _check(args):
             )
 
 
-def _write_measures(records, path):
-    """Writes the figures of one run as `tfvae evaluate` does, of several by name."""
-    import json
-
+def _metrics(records):
+    """Returns the metrics of one run as `tfvae evaluate` does, of several by name."""
     found = {
-        record.name: dict(result.figures)
+        record.name: dict(result.metrics)
         for record in records
         for result in record.results
     }
-    if len(records) == 1:
-        found = next(iter(found.values()), {})
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(found, file, indent=2)
-        file.write("\n")
+    return next(iter(found.values()), {}) if len(records) == 1 else found
 
 
-def _say(line):
+def _log(line):
     print(line, file=sys.stderr)
 
 
-def _bar(total, unit_name):
-    import keras
+REPORT = Command(
+    "write one HTML page about one or several runs",
+    """\
+Write one HTML page about runs, side by side: metrics with their definitions, curves of
+training, the plane of KL and reconstruction, pictures of the latent space, sentences to
+read and how each run was made. The page is a single file that needs no network. Needs
+the extra tfvae[report].
 
-    return keras.utils.Progbar(total, unit_name=unit_name)
+Metrics are those that `tfvae evaluate --json` has left in a run's folder. With --data,
+runs that have none are measured (--metrics: all runs, those groups), the latent space
+is pictured and sentences are reconstructed. Nothing in a run's folder is changed.
+
+examples:
+  tfvae report runs/vae
+  tfvae report runs/vae runs/lm --data test.txt --out compared.html
+  tfvae report runs/vae --data test.tsv --label-column topic --json runs/vae/test.json
+""",
+    _add_arguments,
+    _run,
+)

@@ -1,31 +1,20 @@
-"""`tfvae train`: train a preset on a text file."""
+"""`tfvae train` and `tfvae presets`: train a preset, list what can be trained."""
 
-from tfvae.cli.recipes import add_recipe, recipe_of
-
-HELP = "train a preset on a text file"
-DESCRIPTION = """\
-Train a preset on a text and keep everything about the run in one folder:
-  model.keras   the best model by validation (the last one without --valid)
-  last.keras    the state after the last whole epoch, for --resume
-  recipe.json   everything needed to repeat the run
-  history.csv   one row an epoch; logs/ holds the same for TensorBoard
-
-The text is one sentence a line, or the column named by --column of a .tsv (with a
-header) or .jsonl file. Words are what stands between white space.
-
-example:
-  tfvae train vae --train train.txt --valid valid.txt --out runs/vae --epochs 10
-  tfvae train beta_vae --train train.txt --out runs/b --set beta=0.5 latent_dim=16
-"""
+from tfvae.cli.options import (
+    Command,
+    add_configuration,
+    add_json,
+    make_configuration,
+    show,
+)
 
 
-def add_arguments(parser):
-    """Declares the arguments."""
+def _add_train(parser):
     parser.add_argument("preset", help="see `tfvae presets`")
     parser.add_argument("--train", required=True, metavar="FILE", help="training text")
     parser.add_argument("--valid", metavar="FILE", help="validation text")
     parser.add_argument("--out", required=True, metavar="DIR", help="run folder")
-    add_recipe(parser)
+    add_configuration(parser)
     parser.add_argument(
         "--strategy",
         choices=["none", "mirrored", "multi_worker"],
@@ -44,20 +33,24 @@ def add_arguments(parser):
     )
 
 
-def run(args):
-    """Runs the command."""
-    from tfvae.evaluation.callbacks import LatentMeasures
+def _train(args):
     from tfvae.training import train
+    from tfvae.training.callbacks import LatentMetrics
 
-    recipe = recipe_of(args)
-    verbose = 2 if args.quiet else "auto"
-    callbacks = [LatentMeasures(_batches(recipe))] if recipe.valid else []
+    configuration = make_configuration(args)
+    callbacks = []
+    if configuration.valid is not None:
+        callbacks.append(
+            LatentMetrics(
+                lambda model: configuration.validation_batches(model.tokenizer)
+            )
+        )
     folder = train(
-        recipe,
+        configuration,
         args.out,
         resume=args.resume,
         strategy=args.strategy,
-        verbose=verbose,
+        verbose=2 if args.quiet else "auto",
         callbacks=callbacks,
     )
     if folder is None:
@@ -71,14 +64,89 @@ def run(args):
     print(f"  tfvae generate {folder.path} --num 10")
 
 
-def _batches(recipe):
-    """Gives a function of a model, the validation sentences as batches."""
-    from tfvae.text import read_texts
-    from tfvae.training.train import batches_of
+TRAIN = Command(
+    "train a preset on a text file",
+    """\
+Train a preset on a text and keep everything about the run in one folder:
+  model.keras   the best model by validation (the last one without --valid)
+  last.keras    the state after the last whole epoch, for --resume
+  recipe.json   everything needed to repeat the run
+  history.csv   one row an epoch; logs/ holds the same for TensorBoard
 
-    return lambda model: batches_of(
-        lambda: read_texts(recipe.valid, recipe.column),
-        model.tokenizer,
-        recipe,
-        shuffle=False,
-    ).dataset()
+The text is one sentence a line, or the column named by --column of a .tsv (with a
+header) or .jsonl file. Words are what stands between white space.
+
+example:
+  tfvae train vae --train train.txt --valid valid.txt --out runs/vae --epochs 10
+  tfvae train beta_vae --train train.txt --out runs/b --set beta=0.5 latent_dim=16
+""",
+    _add_train,
+    _train,
+)
+
+
+def _add_presets(parser):
+    parser.add_argument("--keys", action="store_true", help="list what --set changes")
+    add_json(parser)
+
+
+def _presets(args):
+    from tfvae.presets import PRESETS, SETTINGS
+    from tfvae.training.run_configuration import setting_fields
+
+    result = {
+        "presets": {
+            name: {
+                "summary": preset.summary,
+                "paper": preset.paper,
+                "options": preset.options,
+                "published": preset.published,
+            }
+            for name, preset in PRESETS.items()
+        },
+        "settings": {
+            name: {
+                "source": setting.source,
+                "fields": {key: getattr(setting, key) for key in setting_fields()},
+            }
+            for name, setting in SETTINGS.items()
+        },
+    }
+    show(args, result, _list_presets(result, args.keys))
+
+
+def _list_presets(result, with_keys):
+    lines = ["Presets:"]
+    width = 2 + max(map(len, result["presets"]))
+    indent = " " * (2 + width)
+    for name, preset in result["presets"].items():
+        lines.append(f"  {name:{width}}{preset['summary']}")
+        lines.append(f"{indent}paper: {preset['paper']}")
+        for data, metrics in preset["published"].items():
+            lines.append(f"{indent}published, {data}: {metrics}")
+        if with_keys and preset["options"]:
+            options = (f"{key}={value!r}" for key, value in preset["options"].items())
+            lines.append(f"{indent}--set {' '.join(options)}")
+    lines += ["", "Settings (--setting NAME):"]
+    for name, setting in result["settings"].items():
+        lines.append(f"  {name:{width}}{setting['source']}")
+    if with_keys:
+        lines += ["", "Fields of the settings, for --set:"]
+        settings = result["settings"]
+        lines.append(f"  {'':20}" + "".join(f"{name:>13}" for name in settings))
+        for key in next(iter(settings.values()))["fields"]:
+            values = (str(each["fields"][key]) for each in settings.values())
+            lines.append(f"  {key:20}" + "".join(f"{value:>13}" for value in values))
+    return "\n".join(lines)
+
+
+PRESETS = Command(
+    "list presets, settings and what --set can change",
+    """\
+List the presets (published models), the settings (the papers' networks and training
+regimes, which any preset can be trained in) and, with --keys, everything that
+`tfvae train --set KEY=VALUE` can change, with its default.
+""",
+    _add_presets,
+    _presets,
+)

@@ -1,32 +1,11 @@
 """`tfvae tune`: search the weights of a preset."""
 
-from tfvae.cli.recipes import add_recipe, recipe_of
+import os
 
-HELP = "search the weights or sizes of a preset"
-DESCRIPTION = """\
-Train a preset with several values of its weights and compare them on a validation
-text. Each trial is a run folder in DIR/trials, for `tfvae evaluate`, `generate` and
-the others. The same command again continues a search that was interrupted: finished
-trials are kept, failed ones tried again, and --trials may be raised.
-
-  table.csv          one row a trial, also printed
-  sweep.png, .svg    NLL, KL and mutual information over each value (needs the extra
-                     tfvae[tune])
-
---search takes names of options, alone for their declared range or with values or a
-range: copula_weight  copula_weight=0,0.2,0.4  copula_weight=0:0.8
-learning_rate=1e-4:1e-2:log. Without it the preset's weights are searched.
-
-example:
-  tfvae tune copula_vae --train train.txt --valid valid.txt --out sweeps/copula \\
-    --tuner grid --search copula_weight=0,0.1,0.2,0.4,0.6,0.8 --epochs 10
-  tfvae tune beta_vae --train train.txt --valid valid.txt --out sweeps/beta \\
-    --trials 12 --objective "nll - 0.5 * mi" --epochs 10 --workers 2
-"""
+from tfvae.cli.options import Command, add_configuration, make_configuration
 
 
-def add_arguments(parser):
-    """Declares the arguments."""
+def _add_arguments(parser):
     parser.add_argument("preset", help="see `tfvae presets`")
     parser.add_argument("--train", required=True, metavar="FILE", help="training text")
     parser.add_argument(
@@ -56,7 +35,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--objective",
-        metavar="FIGURE",
+        metavar="METRIC",
         help="what to minimise: val_nelbo, val_nll (importance weighted) or a trade "
         'such as "nll - 0.5 * mi" (default: what training watches)',
     )
@@ -65,7 +44,7 @@ def add_arguments(parser):
         type=int,
         default=10,
         metavar="N",
-        help="posterior samples a sentence of the figures (default: 10)",
+        help="posterior samples per sentence of the metrics (default: 10)",
     )
     parser.add_argument(
         "--workers",
@@ -74,20 +53,17 @@ def add_arguments(parser):
         metavar="N",
         help="processes that run trials side by side (default: this one alone)",
     )
-    add_recipe(parser)
+    add_configuration(parser)
     parser.add_argument(
         "--quiet", action="store_true", help="a line a trial instead of every epoch's"
     )
 
 
-def run(args):
-    """Runs the command."""
-    import os
-
+def _run(args):
     from tfvae.tuning import Sweep, best_of, format_results, plot_results, tune
 
     sweep = Sweep(
-        recipe_of(args),
+        make_configuration(args),
         search=tuple(args.search),
         tuner=args.tuner,
         objective=args.objective,
@@ -116,3 +92,30 @@ def _report(result):
     values = ", ".join(f"{name}={value}" for name, value in result["values"].items())
     score = f"{result['objective']} {result['score']:.3f}"
     print(f"trial {result['trial']}: {values}: {score}", flush=True)
+
+
+TUNE = Command(
+    "search the weights or sizes of a preset",
+    """\
+Train a preset with several values of its weights and compare them on a validation
+text. Each trial is a run folder in DIR/trials, for `tfvae evaluate`, `generate` and
+the others. The same command again continues a search that was interrupted: finished
+trials are kept, failed ones tried again, and --trials may be raised.
+
+  table.csv          one row a trial, also printed
+  sweep.png, .svg    NLL, KL and mutual information over each value (needs the extra
+                     tfvae[tune])
+
+--search takes names of options, alone for their declared range or with values or a
+range: copula_weight  copula_weight=0,0.2,0.4  copula_weight=0:0.8
+learning_rate=1e-4:1e-2:log. Without it the preset's weights are searched.
+
+example:
+  tfvae tune copula_vae --train train.txt --valid valid.txt --out sweeps/copula \\
+    --tuner grid --search copula_weight=0,0.1,0.2,0.4,0.6,0.8 --epochs 10
+  tfvae tune beta_vae --train train.txt --valid valid.txt --out sweeps/beta \\
+    --trials 12 --objective "nll - 0.5 * mi" --epochs 10 --workers 2
+""",
+    _add_arguments,
+    _run,
+)

@@ -1,23 +1,23 @@
-"""From latent codes to what the decoder reads."""
+"""The map from latent codes to the decoder's memory."""
 
 import keras
 import tensorflow as tf
 
+from tfvae.layers.component import Component
 from tfvae.layers.dense import dense
-from tfvae.layers.part import Part
 
 
 @keras.saving.register_keras_serializable("tfvae")
-class Bridge(Part):
+class Bridge(Component):
     """Turns latent codes, and a context when there is one, into the decoder's memory.
 
     Without `hidden_dims` the memory is the latent itself (with the context appended).
-    With them it is a ReLU network on the latent, its last layer linear, plus an
-    affine map of the context: Coupled-VAE's decoding signal.
+    With them it is an MLP of the latent, ReLU between linear layers, plus an affine
+    map of the context: Coupled-VAE's decoding signal.
 
     Args:
-        hidden_dims: Tuple of positive ints, widths of the layers, the last one that
-            of the memory. Defaults to `()`.
+        hidden_dims: Tuple of positive ints, widths of the layers; the last one is
+            that of the memory. Defaults to `()`.
 
     Attributes:
         memory_dim: Int `U`, known after `build`.
@@ -39,7 +39,7 @@ class Bridge(Part):
             )
         self.hidden_dims = tuple(hidden_dims)
 
-    def build(self, latent_dim, context_dim=None):
+    def build(self, *, latent_dim, context_dim=None):
         """Creates the weights for latents `[..., Z]` and contexts `[..., K]`."""
         self.hidden_layers = []
         width = latent_dim

@@ -1,4 +1,4 @@
-"""The Gaussian copula: how dimensions depend on each other, whatever their marginals.
+"""The Gaussian copula: the dependence between dimensions without their marginals.
 
 A covariance `diag(diagonal) + factor factor'` needs no decomposition: the
 `rank_one_...` functions take `diagonal`, positive, `[..., Z]` or `[..., 1]` for a
@@ -244,7 +244,7 @@ class MarginalQuantiles(tfb.Bijector):
 def copula_joint(scale_tril, marginals):
     """Joins marginals by the Gaussian copula of a covariance.
 
-    Normal marginals give a multivariate normal without going through the cdf.
+    With normal marginals the result is a multivariate normal, without any cdf.
 
     Args:
         scale_tril: Float32 tensor `[..., Z, Z]`, the Cholesky factor of a covariance;

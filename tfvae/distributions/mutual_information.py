@@ -1,7 +1,7 @@
 """Variational lower bounds of divergences and of mutual information.
 
-All are functions of a critic's scores. Pairs that belong together are a draw of the
-joint distribution; for the product of the marginals the batch is rolled.
+All are functions of a critic's scores. Pairs that belong together are samples of the
+joint distribution; rolling the batch makes samples of the product of the marginals.
 """
 
 import tensorflow as tf
@@ -39,12 +39,12 @@ def donsker_varadhan(joint, product):
     """Computes `mean(joint) - log(mean(exp(product)))`.
 
     Args:
-        joint: Float32 tensor, scores of draws of the first distribution.
-        product: Float32 tensor, scores of draws of the second.
+        joint: Float32 tensor, scores of samples of the first distribution.
+        product: Float32 tensor, scores of samples of the second.
 
     Returns:
-        Float32 scalar, in nats. On new draws it is at most the divergence of the first
-        from the second, up to the bias of the logarithm of a mean.
+        Float32 scalar, in nats. On new samples it is at most the divergence of the
+        first from the second, up to the bias of the logarithm of a mean.
 
     References:
         Belghazi et al. 2018, Mutual Information Neural Estimation, theorem 1.
@@ -55,13 +55,13 @@ def donsker_varadhan(joint, product):
 def tangent_bound(joint, product, log_tangent=0.0):
     """Computes `mean(joint) - tangent * mean(exp(product)) + log(tangent) + 1`.
 
-    A lower bound for every positive tangent that does not depend on the draws, the
-    best one `1 / mean(exp(product))`, where it equals `donsker_varadhan`. At tangent 1
-    it is the dual form of the divergence.
+    A lower bound for every positive tangent that does not depend on the samples. The
+    best tangent is `1 / mean(exp(product))`, where the bound equals
+    `donsker_varadhan`. At tangent 1 it is the dual form of the divergence.
 
     Args:
-        joint: Float32 tensor, scores of draws of the first distribution.
-        product: Float32 tensor, scores of draws of the second.
+        joint: Float32 tensor, scores of samples of the first distribution.
+        product: Float32 tensor, scores of samples of the second.
         log_tangent: Float32 scalar. Defaults to `0.0`.
 
     Returns:
@@ -77,7 +77,7 @@ def tangent_bound(joint, product, log_tangent=0.0):
 
 
 def roll_batch(z, shift=0):
-    """Gives each row of a batch another row's code.
+    """Pairs each row of a batch with another row's code.
 
     A random permutation would leave about one code in its place, which lowers the
     estimates.

@@ -1,4 +1,4 @@
-"""Planar flows, with an inverse for densities at codes drawn elsewhere."""
+"""Planar flows, with an inverse for densities at any code."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -128,10 +128,10 @@ def _root(slope, target):
 
 
 class FlowedNormal(tfd.Distribution):
-    """A diagonal normal that goes through bijectors.
+    """A diagonal normal transformed by bijectors.
 
-    Unlike `tfd.TransformedDistribution` it draws a sample with its density without
-    inverting, and it has no divergence registered that fails when asked for.
+    Unlike `tfd.TransformedDistribution` it computes the density of its own samples
+    without inverting, and no divergence is registered that fails when asked for.
 
     Args:
         loc: Float32 tensor `[..., Z]`.

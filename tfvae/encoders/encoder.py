@@ -1,18 +1,18 @@
-"""What every encoder offers."""
+"""The base class of encoders."""
 
-from tfvae.layers.part import Part
+from tfvae.layers.component import Component
 
 
-class Encoder(Part):
-    """Maps word ids to one code a sentence.
+class Encoder(Component):
+    """Maps word ids to one code per sentence.
 
-    A subclass sets `code_dim` in its constructor, creates its weights in `build`
-    (which takes no shape from data: `build(None)`) and implements `call`.
+    A subclass sets `code_dim` in its constructor, creates its weights in `build()`,
+    which takes no widths, and implements `call`.
 
     Attributes:
         code_dim: Int, the width `C` of the code.
         vocabulary_size: Int `V`.
-        embedding_dim: Int, width of the word vectors.
+        embedding_dim: Int, width of the embeddings.
         embedding: Layer that maps word ids to vectors; a decoder may share it.
     """
 
@@ -25,7 +25,7 @@ class Encoder(Part):
         """Encodes a batch.
 
         Args:
-            tokens: Int tensor `[B, T]`, right-padded words without marks.
+            tokens: Int tensor `[B, T]`, right-padded words without `<s>` and `</s>`.
             seed: Int tensor `[2]` for dropout, needed in training only.
             training: Whether dropout acts. Defaults to `False`.
 

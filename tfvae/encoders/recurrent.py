@@ -1,41 +1,41 @@
-"""A recurrent encoder: the last state at the true length."""
+"""A recurrent encoder."""
 
 import keras
 import tensorflow as tf
 
 from tfvae.encoders.encoder import Encoder
-from tfvae.kernels.sequences import add_marks, lengths, reverse, state_at
-from tfvae.layers import Recurrence, dropout, require_rate, word_vectors
+from tfvae.layers import RNN, dropout, make_embedding, require_rate
+from tfvae.ops.sequences import add_special_tokens, lengths, reverse, state_at
 from tfvae.seeds import fold_in
-
-_MARKS = ("none", "begin", "both")
 
 
 @keras.saving.register_keras_serializable("tfvae")
 class RecurrentEncoder(Encoder):
-    """Reads a sentence by a GRU or LSTM and keeps the last state.
+    """Encodes a sentence as the last state of a GRU or LSTM.
 
     The code is the state after the last true word, `[h]`; with both directions
     `[forward h, backward h]`; with `use_cell` the LSTM's memory cell is appended to
-    each, `[h, c]`, as the Copula-VAE's released code does.
+    each, `[h, c]`, as in the Copula-VAE's released code.
 
     Args:
         vocabulary_size: Positive int `V`.
-        embedding_dim: Positive int, width of the word vectors.
+        embedding_dim: Positive int, width of the embeddings.
         hidden_dim: Positive int, width of the state in each direction.
         cell: `"lstm"` or `"gru"`. Defaults to `"lstm"`.
-        bidirectional: Whether a second recurrence reads backwards.
-        use_cell: Whether the code includes an LSTM's memory cell.
-        dropout: Float in `[0, 1)`, on word vectors, in training.
-        marks: Which marks the encoder reads around the words: `"none"`, `"begin"`
-            (`<s>` words) or `"both"` (`<s>` words `</s>`). Defaults to `"both"`.
+        bidirectional: Whether a second recurrence reads backwards. Defaults to
+            `False`.
+        use_cell: Whether the code includes an LSTM's memory cell. Defaults to `False`.
+        dropout: Float in `[0, 1)`, on embeddings, in training. Defaults to `0.0`.
+        add_bos: Whether the encoder reads `<s>` before the words. Defaults to `True`.
+        add_eos: Whether it reads `</s>` after them. Defaults to `True`. Without either,
+            an empty sentence has the code zero.
         initializer: Keras initializer of the recurrence, or `None` for PyTorch's.
-        embedding_initializer: Keras initializer of the word vectors, or `None` for a
+        embedding_initializer: Keras initializer of the embeddings, or `None` for a
             standard normal, PyTorch's (Keras: uniform in +-0.05).
 
     Raises:
-        ValueError: If `marks` or `cell` is unknown, `use_cell` without an LSTM,
-            or `dropout` outside `[0, 1)`.
+        ValueError: If `cell` is unknown, if `use_cell` meets a GRU, or if `dropout` is
+            outside `[0, 1)`.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class RecurrentEncoder(Encoder):
         bidirectional=False,
         use_cell=False,
         dropout=0.0,
-        marks="both",
+        add_bos=True,
+        add_eos=True,
         initializer=None,
         embedding_initializer=None,
         *,
@@ -55,10 +56,6 @@ class RecurrentEncoder(Encoder):
         dtype=None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if marks not in _MARKS:
-            raise ValueError(
-                f"`marks` must be one of {_MARKS}. Received: marks={marks!r}"
-            )
         if use_cell and cell != "lstm":
             raise ValueError(
                 "`use_cell` needs `cell='lstm'`: a GRU has no memory cell. "
@@ -72,29 +69,30 @@ class RecurrentEncoder(Encoder):
         self.bidirectional = bidirectional
         self.use_cell = use_cell
         self.dropout = dropout
-        self.marks = marks
+        self.add_bos = add_bos
+        self.add_eos = add_eos
         self.initializer = keras.initializers.get(initializer)
         self.embedding_initializer = keras.initializers.get(embedding_initializer)
         self.code_dim = hidden_dim * (1 + bidirectional) * (1 + use_cell)
-        self.embedding = word_vectors(
+        self.embedding = make_embedding(
             vocabulary_size, embedding_dim, self.embedding_initializer
         )
         directions = ("forward", "backward") if bidirectional else ("forward",)
         self.recurrences = [
-            Recurrence(hidden_dim, cell, self.initializer, name=direction)
+            RNN(hidden_dim, cell, self.initializer, name=direction)
             for direction in directions
         ]
 
-    def build(self, input_shape=None):
+    def build(self):
         """Creates the weights."""
         self.embedding.build()
         for recurrence in self.recurrences:
-            recurrence.build((None, None, self.embedding_dim))
+            recurrence.build(input_dim=self.embedding_dim)
         self.built = True
 
     def call(self, tokens, seed=None, training=False):
         """Encodes word ids `[B, T]` into codes `[B, C]`."""
-        tokens = add_marks(tokens, begin=self.marks != "none", end=self.marks == "both")
+        tokens = add_special_tokens(tokens, bos=self.add_bos, eos=self.add_eos)
         num_words = lengths(tokens)
         states = []
         for index, recurrence in enumerate(self.recurrences):

@@ -1,8 +1,9 @@
-"""Measures of likelihood, latent codes and text."""
+"""Metrics of likelihood, latent codes, reconstruction and generation."""
 
-from tfvae.evaluation.figures import DEFINITIONS as DEFINITIONS
-from tfvae.evaluation.figures import format_table as format_table
+from tfvae.evaluation.bleu import reconstruction_quality as reconstruction_quality
+from tfvae.evaluation.evaluate import evaluate as evaluate
 from tfvae.evaluation.generation import generation_quality as generation_quality
+from tfvae.evaluation.gradients import gradient_norms as gradient_norms
 from tfvae.evaluation.latent import MutualInformation as MutualInformation
 from tfvae.evaluation.latent import active_units as active_units
 from tfvae.evaluation.latent import marginal_kl as marginal_kl
@@ -13,10 +14,11 @@ from tfvae.evaluation.likelihood import (
     importance_weighted_nll as importance_weighted_nll,
 )
 from tfvae.evaluation.likelihood import perplexity as perplexity
-from tfvae.evaluation.measures import measure as measure
+from tfvae.evaluation.metrics import METRICS as METRICS
+from tfvae.evaluation.metrics import Metric as Metric
+from tfvae.evaluation.metrics import format_table as format_table
+from tfvae.evaluation.metrics import of_group as of_group
+from tfvae.evaluation.neighbours import NeighbourIndex as NeighbourIndex
+from tfvae.evaluation.neighbours import neighbours as neighbours
 from tfvae.evaluation.ngram import NgramModel as NgramModel
-from tfvae.evaluation.proposal import FittedProposal as FittedProposal
-from tfvae.evaluation.reconstruction import (
-    reconstruction_quality as reconstruction_quality,
-)
-from tfvae.evaluation.suite import evaluate as evaluate
+from tfvae.evaluation.posterior import FittedProposal as FittedProposal

@@ -62,7 +62,7 @@ def self_bleu(sentences):
     """Computes the mean BLEU-4 of each sentence against all others.
 
     High where sentences repeat one another. The cost grows with the square of their
-    number; the figure grows with it too.
+    number; the metric grows with it too.
 
     Args:
         sentences: Iterable of at least two sequences of words; those without words

@@ -1,18 +1,23 @@
-"""How good the sentences are that a model writes."""
+"""How good the sentences are that a model generates."""
 
+import functools
 import itertools
 
+import numpy as np
+
 from tfvae.evaluation import diversity
+from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.ngram import NgramModel
-from tfvae.evaluation.scored_samples import (
-    check_language_model,
-    language_model_perplexity,
-)
-from tfvae.models.sampling import Ancestral, Greedy
-from tfvae.models.writing import BATCH_SIZE, write
+from tfvae.models.writing import BATCH_SIZE, generate
+from tfvae.samplers.sampler import Ancestral, Greedy
 from tfvae.text import WordTokenizer
+from tfvae.text.records import TokenRows
 
 _UNKNOWN = "<unk>"
+# Sentences that a language model scores at once.
+_BATCH_SIZE = 64
+# Lengths are rounded up to multiples, so that few shapes are traced.
+_MULTIPLE = 8
 
 
 def generation_quality(
@@ -25,43 +30,41 @@ def generation_quality(
     num_self_bleu=200,
     num_ivae=1_280,
     language_model=None,
-    ngram_model=NgramModel,
     order=5,
     max_length=200,
     seed=0,
     progress=None,
 ):
-    """Measures sentences written from draws of the prior.
+    """Measures sentences generated from samples of the prior.
 
-    Most figures are of sentences drawn word by word from the model's distribution.
-    Two papers write greedily, the most probable word at each step; their figures
-    have their names and are left out for a model without a latent, which would write
-    one sentence again and again.
+    Most metrics are of sentences whose words are sampled from the model's
+    distribution. Two papers decode greedily, the most probable word at each step;
+    their metrics have their names and are left out for a model without a latent, which
+    would repeat one sentence.
 
     Args:
         model: `VAE` or `LanguageModel` with a tokenizer.
         train_texts: Callable that returns a fresh iterator of str, the sentences that
             the model was trained on.
         test_texts: Callable that returns a fresh iterator of str.
-        num_generated: Positive int, sentences drawn. Defaults to `100_000`, as many as
-            the papers take; reverse perplexity falls with their number.
-        num_distinct: Positive int, sentences behind Dist-n, the first of those drawn.
+        num_generated: Positive int, sentences to generate. Defaults to `100_000`, as
+            many as the papers take; reverse perplexity falls with their number.
+        num_distinct: Positive int, sentences behind Dist-n, the first ones generated.
             Defaults to `3_200`.
         num_self_bleu: Int of at least 2, sentences compared with one another. Defaults
             to `200`.
         num_ivae: Positive int, sentences of the iVAE's protocol. Defaults to `1_280`.
-        language_model: `LanguageModel` with a tokenizer that scores the sentences
-            drawn, or `None`.
-        ngram_model: `NgramModel` or `KenlmModel`.
+        language_model: `LanguageModel` with a tokenizer that scores the generated
+            sentences, or `None`.
         order: Int, of the n-gram model. Defaults to `5`.
-        max_length: Positive int, the most ids written, `</s>` included. Defaults to
-            `200`; the iVAE's protocol has 80.
+        max_length: Positive int, the most ids of a sentence, `</s>` included. Defaults
+            to `200`; the iVAE's protocol has 80.
         seed: Int. Defaults to `0`.
         progress: Callable of a total and a unit's name that returns an object with
             `update(num_done)`, such as `keras.utils.Progbar`; or `None`.
 
     Returns:
-        Dict of floats and ints by the keys of `text_figures`; `"notes"`, a list of
+        Dict by keys of the group `"generation"` of `METRICS`; `"notes"`, a list of
         sentences, says what is left out.
 
     Raises:
@@ -81,24 +84,14 @@ def generation_quality(
             f"num_ivae={num_ivae}, num_self_bleu={num_self_bleu}"
         )
 
-    def draw(num, sampler, most):
-        bar = progress(num, "sentence") if progress else None
-        texts = []
-        for text in write(
-            model,
-            num,
-            sampler=sampler,
-            max_length=most,
-            seed=seed,
-            batch_size=BATCH_SIZE,
-        ):
-            texts.append(text)
-            if bar is not None and (len(texts) % BATCH_SIZE == 0 or len(texts) == num):
-                bar.update(len(texts))
-        return texts
+    def bar(num):
+        return progress and progress(num, "sentence")
+
+    def generated(num, sampler, max_length):
+        return _generated(model, num, sampler, max_length, seed, bar(num))
 
     reader = _Reader(model.tokenizer, train_texts)
-    learn = _Learner(ngram_model, order, reader.vocabulary)
+    learn = functools.partial(NgramModel.fit, order=order, vocabulary=reader.vocabulary)
     train, test = reader.of(train_texts), reader.of(test_texts)
     for name, texts in (("train_texts", train), ("test_texts", test)):
         if not _has_words(texts()):
@@ -108,27 +101,44 @@ def generation_quality(
             )
     if language_model is not None:
         check_language_model(language_model)
-    drawn = draw(num_generated, Ancestral(), max_length)
+    sampled = generated(num_generated, Ancestral(), max_length)
+    notes = []
     result = {"num_samples_generated": num_generated, "seed": seed}
-    notes = result["notes"] = []
-    result.update(_statistics(drawn, train, num_distinct, num_self_bleu, notes))
-    if _has_words(drawn):
-        result.update(_perplexities(learn, train, test, drawn))
+    result |= _statistics(sampled, train, num_distinct, num_self_bleu, notes)
+    if _has_words(sampled):
+        result |= _perplexities(learn, train, test, sampled) | {"ngram_order": order}
         if language_model is not None:
-            bar = progress(num_generated, "sentence") if progress else None
-            result.update(language_model_perplexity(language_model, drawn, bar))
+            result |= language_model_perplexity(
+                language_model, sampled, bar(num_generated)
+            )
     if model.posterior is None:
         notes.append(
-            "Figures of greedy writing are left out: without a latent every sentence "
+            "Metrics of greedy decoding are left out: without a latent every sentence "
             "would be the same."
         )
     else:
-        greedy = draw(num_distinct, Greedy(allow_unknown=False), max_length)
-        result.update(_coupled(greedy))
-        result.update(_ivae(learn, train, draw(num_ivae, Greedy(), 80), notes))
-    if not notes:
-        del result["notes"]
-    return result
+        greedy = generated(num_distinct, Greedy(allow_unknown=False), max_length)
+        result |= _coupled(greedy)
+        greedy = generated(num_ivae, Greedy(), 80)
+        result |= _ivae(learn, train, reader.vocabulary, greedy, notes)
+    return result | {"notes": notes} if notes else result
+
+
+def _generated(model, num, sampler, max_length, seed, bar):
+    """Generates a list of sentences and tells a progress bar, or `None`, of them."""
+    texts = []
+    for text in generate(
+        model,
+        num,
+        sampler=sampler,
+        max_length=max_length,
+        seed=seed,
+        batch_size=BATCH_SIZE,
+    ):
+        texts.append(text)
+        if bar is not None and (len(texts) % BATCH_SIZE == 0 or len(texts) == num):
+            bar.update(len(texts))
+    return texts
 
 
 class _Reader:
@@ -144,7 +154,7 @@ class _Reader:
             self.vocabulary.pop(_UNKNOWN, None)
 
     def of(self, texts):
-        """Makes a callable that gives a fresh iterator of texts as read."""
+        """Creates a callable that returns a fresh iterator of texts as read."""
 
         def read():
             for text in self._lowered(texts):
@@ -157,58 +167,44 @@ class _Reader:
         return (text.lower() if self._lowercase else text for text in texts())
 
 
-class _Learner:
-    """Learns n-gram models of one order and vocabulary."""
-
-    def __init__(self, model, order, vocabulary):
-        self.model, self.order, self.vocabulary = model, order, vocabulary
-
-    def __call__(self, texts, unknown="word"):
-        return self.model.fit(
-            texts, self.order, vocabulary=self.vocabulary, unknown=unknown
-        )
-
-
-def _perplexities(learn, train, test, drawn):
+def _perplexities(learn, train, test, sampled):
     """Computes the VAE-MINE's forward and reverse perplexity."""
-    forward = learn(train()).score(drawn)
-    reverse = learn(drawn).score(test())
+    forward = learn(train()).score(sampled)
+    reverse = learn(sampled).score(test())
     return {
         "forward_perplexity": forward.perplexity(),
         "num_tokens_forward": forward.num_words + forward.num_sentences,
         "reverse_perplexity": reverse.perplexity(),
         "num_tokens_reverse": reverse.num_words + reverse.num_sentences,
-        "ngram_order": learn.order,
-        "ngram_model": learn.model.__name__,
     }
 
 
-def _ivae(learn, train, written, notes):
+def _ivae(learn, train, vocabulary, greedy, notes):
     """Computes the iVAE's forward and reverse perplexity."""
-    if not _has_words(written):
+    if not _has_words(greedy):
         notes.append(
-            "The iVAE's perplexities are left out: greedy writing gave no known word."
+            "The iVAE's perplexities are left out: greedy decoding gave no known word."
         )
         return {}
 
     def learned(texts):
         # Each word is a line of its own first, so that none is unknown.
-        return learn(itertools.chain(learn.vocabulary, texts), unknown="skipped")
+        return learn(itertools.chain(vocabulary, texts), unknown="skipped")
 
-    forward = learned(train()).score(written)
-    reverse = learned(written).score(train())
+    forward = learned(train()).score(greedy)
+    reverse = learned(greedy).score(train())
     return {
         "forward_perplexity_ivae": forward.perplexity(count_end=False),
         "num_words_forward_ivae": forward.num_words,
         "reverse_perplexity_ivae": reverse.perplexity(count_end=False),
         "num_words_reverse_ivae": reverse.num_words,
-        "num_samples_ivae": len(written),
+        "num_samples_ivae": len(greedy),
     }
 
 
-def _coupled(written):
+def _coupled(greedy):
     """Computes the Coupled-VAE's Dist-1 and Dist-2."""
-    sentences = [text.split() for text in written]
+    sentences = [text.split() for text in greedy]
     return {
         "distinct_coupled_1": diversity.distinct(sentences, 1),
         "distinct_coupled_2": diversity.distinct(sentences, 2),
@@ -216,9 +212,9 @@ def _coupled(written):
     }
 
 
-def _statistics(drawn, train, num_distinct, num_self_bleu, notes):
+def _statistics(sampled, train, num_distinct, num_self_bleu, notes):
     """Computes what needs no language model."""
-    sentences = [text.split() for text in drawn]
+    sentences = [text.split() for text in sampled]
     counts = diversity.count_words(sentences)
     num_words = sum(counts.values())
     some = sentences[:num_distinct]
@@ -236,10 +232,10 @@ def _statistics(drawn, train, num_distinct, num_self_bleu, notes):
     if len(compared) > 1:
         result["self_bleu"] = diversity.self_bleu(compared)
         result["num_samples_self_bleu"] = len(compared)
-    if not _has_words(drawn):
+    if not _has_words(sampled):
         notes.append(
-            "Perplexities and statistics of words are left out: the sentences drawn "
-            "hold no known word."
+            "Perplexities and statistics of words are left out: the generated "
+            "sentences hold no known word."
         )
         return result
     of_train = diversity.count_words(text.split() for text in train())
@@ -252,3 +248,56 @@ def _statistics(drawn, train, num_distinct, num_self_bleu, notes):
 
 def _has_words(texts):
     return any(word != _UNKNOWN for text in texts for word in text.split())
+
+
+def language_model_perplexity(model, texts, progress=None):
+    """Computes the perplexity of texts under a language model.
+
+    Words that its tokenizer does not know are `<unk>`. A sentence without words is
+    its `</s>`.
+
+    Args:
+        model: `LanguageModel` with a tokenizer.
+        texts: List of str.
+        progress: Object whose `update(num_sentences_done)` is called, or `None`.
+
+    Returns:
+        Dict of `language_model_perplexity` and `num_tokens_language_model`.
+
+    Raises:
+        ValueError: If there is no text, or the model has a latent or no tokenizer.
+    """
+    check_language_model(model)
+    if not texts:
+        raise ValueError("`texts` must not be empty. Received: no text")
+    scorer = SentenceScorer(model, 1, jit_compile=False)
+    rows = TokenRows(*model.tokenizer.encode_batch(texts))
+    order = np.argsort(rows.lengths, kind="stable")
+    nats = num_tokens = 0
+    for first in range(0, len(order), _BATCH_SIZE):
+        chosen = rows[order[first : first + _BATCH_SIZE]]
+        width = max(-(-int(chosen.lengths.max()) // _MULTIPLE), 1) * _MULTIPLE
+        tokens = chosen.padded(width)
+        scores = scorer({"tokens": tokens}, 0)
+        nats += float(np.sum(scores.nll, dtype=np.float64))
+        num_tokens += int(np.sum(scores.num_tokens))
+        if progress is not None:
+            progress.update(first + len(chosen))
+    return {
+        "language_model_perplexity": perplexity(nats, num_tokens),
+        "num_tokens_language_model": num_tokens,
+    }
+
+
+def check_language_model(model):
+    """Refuses a model whose likelihood is not exact, or that cannot read text.
+
+    Raises:
+        ValueError: If the model has a latent or no tokenizer.
+    """
+    if model.posterior is not None or model.tokenizer is None:
+        raise ValueError(
+            "`language_model` must be a `LanguageModel` with a tokenizer, whose "
+            "likelihood is exact. Train one by the preset `language_model`. Received: "
+            f"{type(model).__name__}, tokenizer={model.tokenizer}"
+        )

@@ -1,29 +1,35 @@
-"""How much a latent code says: active units and mutual information."""
+"""How much a code says, and how the codes as a whole fit the prior."""
 
 import math
 import typing
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.mmd import inverse_multiquadratic, mmd
 from tfvae.distributions.planar import FlowedNormal
+from tfvae.evaluation.posterior import posterior_scales
+from tfvae.seeds import as_seed, fold_in
 
 tfd = tfp.distributions
 
 # Floats in the largest array that a comparison of codes with posteriors holds.
 _MAX_FLOATS = 2**22
+# The scales of the MMD's kernels, those of Coupled-VAE and of Tolstikhin et al.
+_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 def active_units(means, threshold=0.01, noise=None):
     """Counts the latent dimensions that move with the sentence.
 
     A unit is active if the unbiased variance over sentences of the posterior's mean
-    `E[z|x]` exceeds the threshold. Where a mean is estimated from draws, its noise adds
-    to that variance, and is subtracted.
+    `E[z|x]` exceeds the threshold. Where a mean is estimated from samples, its noise
+    adds to that variance, and is subtracted.
 
     Args:
-        means: Float array `[N, Z]`, one posterior mean a sentence.
+        means: Float array `[N, Z]`, one posterior mean per sentence.
         threshold: Non-negative float, in squared units of the code. Defaults to
             `0.01`, 1% of the variance of a standard normal prior. For unit vectors,
             whose coordinates have the variance `1 / Z` if uniform, take `0.01 / Z`.
@@ -44,7 +50,7 @@ def active_units(means, threshold=0.01, noise=None):
     References:
         Burda et al. 2016, Importance Weighted Autoencoders, section 5.2. He et al.
         2019 take the unbiased variance too, and count a variance at the threshold.
-        Fang et al. 2019 take means of 128 draws and leave their noise in.
+        Fang et al. 2019 take means of 128 samples and leave their noise in.
     """
     means = np.asarray(means, np.float64)
     if means.ndim != 2 or len(means) < 2:
@@ -56,6 +62,16 @@ def active_units(means, threshold=0.01, noise=None):
     if noise is not None:
         variances -= np.mean(noise, axis=0, dtype=np.float64)
     return int((variances > threshold).sum()), variances
+
+
+def active_units_threshold(posterior):
+    """Returns the variance above which a unit of a posterior counts as active.
+
+    It is 1% of the variance that the prior has: 0.01 for a standard normal one, and
+    `0.01 / Z` on the sphere, where a uniform unit vector's coordinates have `1 / Z`.
+    """
+    on_sphere = posterior.support == "sphere"
+    return 0.01 / posterior.latent_dim if on_sphere else 0.01
 
 
 class MutualInformation(typing.NamedTuple):
@@ -78,7 +94,7 @@ class MutualInformation(typing.NamedTuple):
 def mutual_information(posterior, params, z, *, block_size=None, leave_one_out=False):
     """Estimates the mutual information of sentence and code under the posterior.
 
-    Computes `E[log q(z|x)] - E[log q(z)]` over codes `z` drawn from the posteriors,
+    Computes `E[log q(z|x)] - E[log q(z)]` over codes `z` sampled from the posteriors,
     where `q(z)` is the mean of the posteriors in the block of consecutive sentences
     that the code's own sentence belongs to:
 
@@ -97,7 +113,7 @@ def mutual_information(posterior, params, z, *, block_size=None, leave_one_out=F
     Args:
         posterior: `Latent` with a density.
         params: Dict of its parameters, arrays `[N, ...]`.
-        z: Float array `[S, N, Z]`, codes drawn from the posteriors.
+        z: Float array `[S, N, Z]`, codes sampled from the posteriors.
         block_size: Positive int, or `None` for all sentences.
         leave_one_out: Whether to leave the own posterior out. Defaults to `False`.
 
@@ -147,10 +163,10 @@ def marginal_kl(log_marginal, log_prior):
     """Estimates `KL(q(z) || p(z))`, how far codes as a whole are from the prior.
 
     With `log q(z)` from all sentences, `E[KL(q(z|x) || p(z))]` is the mutual
-    information plus this figure.
+    information plus this metric.
 
     Args:
-        log_marginal: Float array `[S, N]`, `log q(z)` of codes drawn from the
+        log_marginal: Float array `[S, N]`, `log q(z)` of codes sampled from the
             posteriors, in nats.
         log_prior: Float array `[S, N]`, `log p(z)` of the same codes, in nats.
 
@@ -205,7 +221,7 @@ def _log_densities(density, z, start, stop, leave_one_out):
 
 
 def _cross_density(posterior, params):
-    """Makes a function of codes and a range of posteriors.
+    """Creates a function of codes and a range of posteriors.
 
     It maps codes, float32 `[R, Z]`, and the range's ends to `log q(z_i|x_j)`, float64
     `[R, end - start]`.
@@ -231,7 +247,7 @@ def _cross_density(posterior, params):
 
 
 def _diagonal_gaussian(loc, scale):
-    """Is `_cross_density` by one matrix product.
+    """Creates the function of `_cross_density` as one matrix product.
 
     It expands the square, whose terms cancel, hence the double precision.
     """
@@ -253,7 +269,7 @@ def _diagonal_gaussian(loc, scale):
 
 
 def _shared_flows(distribution):
-    """Is `_cross_density` where all sentences have one flow, inverted once a code."""
+    """Creates it where all sentences share one flow, inverted once for each code."""
     normal = distribution.base.distribution
     of_base = _diagonal_gaussian(normal.mean(), normal.stddev())
 
@@ -265,3 +281,128 @@ def _shared_flows(distribution):
         return of_base(z, start, end) - tf.cast(log_determinant, tf.float64)[:, None]
 
     return density
+
+
+def moment_kl(codes):
+    """Estimates `KL(q(z) || N(0, I))` by the Gaussian of the codes' moments.
+
+    Computes `0.5 * (trace(C) + m . m - Z - log det C)` with the mean `m` and the
+    unbiased covariance `C` of the codes. Of all distributions of these moments the
+    Gaussian is the nearest, so apart from the noise in the moments, of about
+    `Z * (Z + 3) / (4 * N)` nats, this is a lower bound.
+
+    Args:
+        codes: Float array `[N, Z]`, `N > Z`, sampled from the aggregated posterior.
+
+    Returns:
+        Float, in nats; `inf` where the codes lie in a subspace.
+
+    Raises:
+        ValueError: If there are too few codes.
+
+    Example:
+    >>> round(moment_kl([[1.0], [3.0]]), 4)
+    2.1534
+    """
+    codes = np.asarray(codes, np.float64)
+    if codes.ndim != 2 or len(codes) <= codes.shape[1]:
+        raise ValueError(
+            "`codes` must be a matrix of more codes than dimensions, or their "
+            f"covariance is singular. Received: shape={codes.shape}"
+        )
+    mean = codes.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(codes, rowvar=False))
+    sign, log_det = np.linalg.slogdet(covariance)
+    if sign <= 0:
+        return float("inf")
+    return float(0.5 * (np.trace(covariance) + mean @ mean - len(mean) - log_det))
+
+
+def aggregated_mmd(codes, prior_codes, *, max_codes=500, seed=0):
+    """Estimates the squared discrepancy of the aggregated posterior and the prior.
+
+    Uses the inverse multiquadratic kernel summed over seven scales from 0.1 to 10.
+    The estimate is unbiased, hence slightly negative at times.
+
+    Args:
+        codes: Float array `[N, Z]`, one sampled from each sentence's posterior.
+        prior_codes: Float array `[M, Z]`, sampled from the prior.
+        max_codes: Int of at least 2: of more codes, as many are chosen at random,
+            since the cost is the square of their number. Defaults to `500`.
+        seed: Int, of the choice. Defaults to `0`.
+
+    Returns:
+        Float between about 0 and 14.
+
+    Raises:
+        ValueError: If there are fewer than two codes of a kind.
+
+    References:
+        Tolstikhin et al. 2018, Wasserstein Auto-Encoders, algorithm 2; the scales are
+        those of the Coupled-VAE's released code.
+    """
+    if min(len(codes), len(prior_codes), max_codes) < 2:
+        raise ValueError(
+            "`codes`, `prior_codes` and `max_codes` must be at least two. Received: "
+            f"{len(codes)}, {len(prior_codes)} and {max_codes}"
+        )
+    random = np.random.default_rng(seed)
+
+    def chosen(values):
+        if len(values) <= max_codes:
+            return values
+        return np.asarray(values)[random.permutation(len(values))[:max_codes]]
+
+    def kernel(x, y):
+        return inverse_multiquadratic(x, y, scales=_SCALES)
+
+    return float(mmd(chosen(codes), chosen(prior_codes), kernel))
+
+
+def aggregate_metrics(model, batches, *, seed=0, progress=None):
+    """Measures posteriors' scales, and how the codes as a whole fit the prior.
+
+    Args:
+        model: `VAE`.
+        batches: Finite iterable of dicts, `"tokens"` int `[B, T]` among them.
+        seed: Int. Defaults to `0`.
+        progress: Object whose `update(num_batches_done)` is called after each batch,
+            or `None`.
+
+    Returns:
+        Dict by keys of the group `"aggregate"` of `METRICS`. `moment_kl` is left out on
+        the sphere and where there are not more sentences than dimensions.
+
+    Raises:
+        ValueError: If the model has no latent or there is no sentence.
+    """
+    if model.posterior is None:
+        raise ValueError(
+            "An aggregated posterior needs a latent. Use a `VAE`. Received: a "
+            f"{type(model).__name__}"
+        )
+    posterior = model.posterior
+    seed = as_seed(seed)
+    encode = tf.function(model.posterior_params, reduce_retracing=True)
+    scales, codes = [], []
+    for index, batch in enumerate(batches):
+        params = encode(keras.utils.unpack_x_y_sample_weight(batch)[0])
+        own = fold_in(seed, index)
+        scales.append(posterior_scales(posterior, params, seed=fold_in(own, 0)))
+        codes.append(posterior.sample(params, 1, fold_in(own, 1))[0][0].numpy())
+        if progress is not None:
+            progress.update(index + 1)
+    if not scales:
+        raise ValueError("`batches` must hold at least one batch. Received: none")
+    scales, codes = np.concatenate(scales), np.concatenate(codes)
+    result = {
+        "posterior_scale": float(scales.mean()),
+        "posterior_scale_below": float((scales < 0.1).mean()),
+    }
+    if posterior.support == "real" and len(codes) > codes.shape[1]:
+        result["moment_kl"] = moment_kl(codes)
+    if len(codes) > 1:
+        prior_codes = model.sample_prior(len(codes), fold_in(seed, -1)).numpy()
+        result["aggregated_mmd"] = aggregated_mmd(codes, prior_codes)
+    result["num_aggregated"] = len(codes)
+    return result

@@ -5,9 +5,9 @@ import typing
 
 import tensorflow as tf
 
-from tfvae.evaluation.drawing import CodeDrawer
-from tfvae.evaluation.reported import with_reconstruction
-from tfvae.kernels.sequences import lengths
+from tfvae.evaluation.posterior import PosteriorSampler
+from tfvae.models import inference
+from tfvae.ops.sequences import lengths
 from tfvae.seeds import as_seed
 
 # Rows of the decoder's recurrence at once: 100 MB for each 1,500 floats of a row.
@@ -18,42 +18,31 @@ class SentenceScores(typing.NamedTuple):
     """What `SentenceScorer` computes for a batch.
 
     Attributes:
+        num_tokens: Int32 `[B]`, words and `</s>`.
         reconstruction: Float32 `[B]`, `-E_q[log p(x|z)]` in nats; `None` for a model
             without a latent.
         kl: Float32 `[B]`, `KL(q(z|x) || p(z))` in nats, or `None` without densities.
         nelbo: Float32 `[B]`, their sum, or `None` without densities.
         nll: Float32 `[B]`, in nats, computed as the scorer's `nll_method` says; `None`
             where it is not defined.
-        num_tokens: Int32 `[B]`, words and `</s>`.
-        params: Dict of the posterior's parameters `[B, ...]`, or `None`.
-        mean: Float32 `[B, Z]`, the posterior's mean, or `None`.
-        mean_noise: Float32 `[B, Z]`, the variance of `mean` where it is one of draws,
-            else `None`.
-        z: Float32 `[D, B, Z]`, the codes drawn, or `None`.
-        log_q: Float32 `[D, B]`, their log-density under the posterior, or `None`.
-        log_prior: Float32 `[D, B]`, and under the prior, or `None`.
-        reported: Dict of float32 `[B]`, figures that papers report by definitions of
+        reported: Dict of float32 `[B]`, metrics that papers report by definitions of
             their own, such as `critic_elbo`, in nats.
+        samples: `PosteriorSamples`, or `None` for a model without a latent.
     """
 
-    reconstruction: typing.Any
-    kl: typing.Any
-    nelbo: typing.Any
-    nll: typing.Any
     num_tokens: typing.Any
-    params: typing.Any = None
-    mean: typing.Any = None
-    mean_noise: typing.Any = None
-    z: typing.Any = None
-    log_q: typing.Any = None
-    log_prior: typing.Any = None
+    reconstruction: typing.Any = None
+    kl: typing.Any = None
+    nelbo: typing.Any = None
+    nll: typing.Any = None
     reported: typing.Any = None
+    samples: typing.Any = None
 
 
 class SentenceScorer:
     """Scores batches of sentences under a model; compiles once for many batches.
 
-    The encoder runs once a batch. Latent samples are drawn at once and decoded in
+    The encoder runs once per batch. Latent samples are drawn at once and decoded in
     chunks, all of one size, so memory is bounded and results do not depend on the
     chunk size.
 
@@ -64,13 +53,12 @@ class SentenceScorer:
 
     Args:
         model: `VAE` or `LanguageModel`.
-        num_samples: Positive int `N`, latent samples a sentence; a deterministic model
-            decodes one. Defaults to `100`.
+        num_samples: Positive int `N`, latent samples per sentence; a deterministic
+            posterior has one. Defaults to `100`.
         chunk_size: Positive int, latent samples decoded at once, or `None` to choose
             by the size of the batch.
         num_draws: Int `D` of latent samples to draw at least, of which the first `N`
-            are decoded, or `None` for `N`. A mean that is not known otherwise, or a
-            critic, takes 128.
+            are decoded, or `None` for `N`; see `PosteriorSampler`.
         proposal: `FittedProposal` for the `nll`, or `None` for the posterior itself
             where its density is known and a default one elsewhere.
         jit_compile: Whether XLA compiles the decoder, or `None` for what the model was
@@ -78,8 +66,8 @@ class SentenceScorer:
 
     Attributes:
         num_samples: Int `N`, as decoded.
-        codes: `CodeDrawer`, or `None` without a latent. It knows the posterior and the
-            proposal as they are used.
+        posterior_sampler: `PosteriorSampler`, which knows the posterior and the
+            proposal as they are used, or `None` without a latent.
         nll_method: `"exact"` without a latent, `"importance_weighted"` with codes of
             the posterior or `"fitted_proposal"`; `None` where the likelihood is not
             defined.
@@ -112,22 +100,23 @@ class SentenceScorer:
             jit_compile = model.jit_compile if model.compiled else model.supports_jit
         self.model = model
         self.chunk_size = chunk_size
-        self.codes, self.nll_method = None, "exact"
+        self.posterior_sampler, self.nll_method = None, "exact"
         self.num_samples = num_samples
         if model.posterior is not None:
-            self.codes = CodeDrawer(model, num_samples, num_draws, proposal)
-            self.nll_method = self.codes.nll_method
-            self.num_samples = self.codes.num_samples
+            sampler = PosteriorSampler(model, num_samples, num_draws, proposal)
+            self.posterior_sampler = sampler
+            self.nll_method = sampler.nll_method
+            self.num_samples = sampler.num_samples
             # Plain, since TFP's samplers draw other numbers for a seed under XLA.
-            self._draw = tf.function(self.codes.__call__)
-        compiled = tf.function(jit_compile=jit_compile)
-        self._exact = compiled(self._exact)
-        self._decode = compiled(self._decode)
+            self._sample = tf.function(sampler.__call__)
+            self._report = tf.function(self._report, reduce_retracing=True)
+        self._decode = tf.function(self._decode, jit_compile=jit_compile)
 
     @property
     def kl_method(self):
         """`"closed_form"` or `"monte_carlo"` after a batch, `None` without `kl`."""
-        return None if self.codes is None else self.codes.kl_method
+        sampler = self.posterior_sampler
+        return None if sampler is None else sampler.kl_method
 
     def __call__(self, inputs, seed=0):
         """Scores a batch.
@@ -141,36 +130,31 @@ class SentenceScorer:
         """
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         num_tokens = lengths(inputs["tokens"]) + 1
-        specs = {name: _any_size(value) for name, value in inputs.items()}
-        if self.codes is None:
+        specs = {name: any_size(value) for name, value in inputs.items()}
+        if self.posterior_sampler is None:
             # Traced for every size at once, by this line and its like below.
-            self._exact.get_concrete_function(specs)
-            nll = self._exact(inputs)
-            return SentenceScores(None, None, None, nll, num_tokens)
+            self._decode.get_concrete_function(specs, None, None)
+            nll = -self._decode(inputs, None, None)[0]
+            return SentenceScores(num_tokens, nll=nll, reported={})
         seed = as_seed(seed)
-        self._draw.get_concrete_function(specs, _any_size(seed))
-        drawn = self._draw(inputs, seed)
-        kl, context, log_ratio, proposed = (
-            drawn.pop(name) for name in ("kl", "context", "log_ratio", "proposed")
-        )
-        log_likelihood = self._log_likelihood(inputs, specs, drawn["z"], context)
+        self._sample.get_concrete_function(specs, any_size(seed))
+        samples = self._sample(inputs, seed)
+        log_likelihood = self._log_likelihood(samples.encoded, samples.z)
         reconstruction = -tf.reduce_mean(log_likelihood, axis=0)
-        drawn["reported"] = with_reconstruction(drawn["reported"], reconstruction, kl)
-        nelbo = None if kl is None else reconstruction + kl
+        nelbo = None if samples.kl is None else reconstruction + samples.kl
         nll = None
-        if log_ratio is not None:
-            if proposed is not None:
-                log_likelihood = self._log_likelihood(inputs, specs, proposed, context)
-            nll = math.log(self.num_samples) - tf.reduce_logsumexp(
-                log_likelihood + log_ratio, axis=0
-            )
-        return SentenceScores(reconstruction, kl, nelbo, nll, num_tokens, **drawn)
+        reported = self._report(samples, log_likelihood, seed)
+        if samples.log_ratio is not None:
+            if samples.proposed is not None:
+                log_likelihood = self._log_likelihood(samples.encoded, samples.proposed)
+            nll = inference.importance_weighted(log_likelihood, samples.log_ratio)
+        return SentenceScores(
+            num_tokens, reconstruction, samples.kl, nelbo, nll, reported, samples
+        )
 
-    def _exact(self, inputs):
-        return -self.model.forward(inputs, num_samples=1).log_likelihood[0]
-
-    def _log_likelihood(self, inputs, specs, z, context):
-        """Gives `log p(x|z)` of the first `N` samples, float32 `[N, B]`."""
+    def _log_likelihood(self, encoded, z):
+        """Computes `log p(x|z)` of the first `N` samples, float32 `[N, B]`."""
+        inputs, context = encoded.inputs, encoded.context
         batch_size, num_steps = inputs["tokens"].shape
         largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
         num_chunks = math.ceil(self.num_samples / max(largest, 1))
@@ -178,11 +162,11 @@ class SentenceScorer:
         # The last chunk is filled up: another size would be compiled again.
         missing = num_chunks * size - self.num_samples
         z = tf.concat([z[: self.num_samples], z[:missing]], axis=0)
-        context_spec = context
-        if context is not None:
-            context_spec = tf.TensorSpec([None, context.shape[-1]], context.dtype)
-        z_spec = tf.TensorSpec([size, None, z.shape[-1]], z.dtype)
-        self._decode.get_concrete_function(specs, z_spec, context_spec)
+        self._decode.get_concrete_function(
+            {name: any_size(value) for name, value in inputs.items()},
+            any_size(z[:size], 0, 2),
+            None if context is None else any_size(context, 1),
+        )
         chunks = [
             self._decode(inputs, z[start : start + size], context)
             for start in range(0, num_chunks * size, size)
@@ -190,12 +174,34 @@ class SentenceScorer:
         return tf.concat(chunks, axis=0)[: self.num_samples]
 
     def _decode(self, inputs, z, context):
-        memory = self.model.bridge(z, context)
-        return self.model.decoder.log_prob(inputs["tokens"], memory)
+        return inference.decode(self.model, inputs["tokens"], z, context)[1]
+
+    def _report(self, samples, log_likelihood, seed):
+        """Computes what the terms report, dict of float32 `[B]` in nats."""
+        record = self.posterior_sampler.record(
+            samples.encoded, samples.z, samples.log_q, log_likelihood, seed
+        )
+        found = {}
+        for term in self.model.objective:
+            # Of two terms of a kind the first one counts.
+            found = {**term.reported(record), **found}
+        if {"critic_kl", "critic_marginal_kl"} <= set(found):
+            found["critic_mi"] = found["critic_kl"] - found["critic_marginal_kl"]
+        return found
 
 
-def _any_size(tensor):
-    return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
+def any_size(tensor, *kept):
+    """Creates the spec of a tensor of any size, so that a function is traced once.
+
+    Args:
+        tensor: Tensor.
+        *kept: Ints, the axes whose size is part of the spec.
+
+    Returns:
+        `tf.TensorSpec`.
+    """
+    sizes = (size if axis in kept else None for axis, size in enumerate(tensor.shape))
+    return tf.TensorSpec(list(sizes), tensor.dtype)
 
 
 def importance_weighted_nll(
@@ -214,14 +220,14 @@ def importance_weighted_nll(
     Args:
         model: `VAE` or `LanguageModel`.
         inputs: Dict of arrays, `"tokens"` int `[B, T]` among them.
-        num_samples: Positive int `N`, latent samples a sentence. Defaults to `100`.
+        num_samples: Positive int `N`, latent samples per sentence. Defaults to `100`.
         seed: Int, pair of ints or int tensor `[2]`. Defaults to `0`.
         chunk_size: Positive int, latent samples decoded at once, or `None` to choose
             by the size of the batch; it bounds memory and does not change results.
         jit_compile: Whether XLA compiles the decoder. Defaults to `False`.
 
     Returns:
-        Float32 tensor `[B]`, in nats a sentence, `</s>` included.
+        Float32 tensor `[B]`, in nats per sentence, `</s>` included.
 
     Raises:
         ValueError: If the model has no likelihood, or a count is out of range.

@@ -7,9 +7,32 @@ import zipfile
 
 import numpy as np
 
-from tfvae.models.encoding import encode
+from tfvae.models.writing import encode, encode_means
 
 _KEYS = {"points", "texts", "ends", "fingerprint"}
+
+
+def neighbours(model, texts, queries, num=5):
+    """Finds the sentences whose codes are nearest to those of others.
+
+    Args:
+        model: `VAE` with a tokenizer.
+        texts: Iterable of str, the sentences to search.
+        queries: Str or list of str.
+        num: Positive int, neighbours per query. Defaults to `5`.
+
+    Returns:
+        List of lists, one per query, of tuples of a sentence and the cosine of its
+        code with the query's; see `NeighbourIndex.query`. The query itself is left
+        out.
+
+    Raises:
+        ValueError: If `num` is not positive, there is no sentence, one has no words, or
+            the model has no latent or no tokenizer.
+    """
+    queries = [queries] if isinstance(queries, str) else list(queries)
+    index = NeighbourIndex.build(model, texts)
+    return index.query(encode_means(model, queries), num, queries)
 
 
 class NeighbourIndex:
@@ -19,8 +42,8 @@ class NeighbourIndex:
 
     Args:
         texts: List of `N` str.
-        points: Float array `[N, Z]`, a code each.
-        fingerprint: Str that tells the model that made the codes.
+        points: Float array `[N, Z]`, their codes.
+        fingerprint: Str that identifies the model that made the codes.
 
     Raises:
         ValueError: If there is no sentence or the sizes differ.
@@ -52,7 +75,7 @@ class NeighbourIndex:
             batch_size: Positive int, sentences at once.
 
         Returns:
-            A `NeighbourIndex` of the posteriors' points.
+            A `NeighbourIndex` of the posteriors' modes.
 
         Raises:
             ValueError: If the model has no latent or no tokenizer, there is no
@@ -71,14 +94,13 @@ class NeighbourIndex:
 
         Args:
             points: Float array `[Q, Z]`.
-            num: Positive int, neighbours a query. Defaults to `5`.
+            num: Positive int, neighbours per query. Defaults to `5`.
             texts: List of `Q` str, the sentences of the codes, or `None`. A neighbour
                 of the same words is left out.
 
         Returns:
             List of `Q` lists of at most `num` tuples of a sentence and its cosine, a
-            float in `[-1, 1]`, from large to small; of equal ones the first come
-            first.
+            float in `[-1, 1]`, the largest first; equal ones in the index's order.
 
         Raises:
             ValueError: If `num` is not positive or `Z` is another.
@@ -105,7 +127,7 @@ class NeighbourIndex:
                 yield other, float(np.clip(cosines[place], -1.0, 1.0))
 
     def save(self, path):
-        """Writes the index to an `.npz` file, whole or not at all.
+        """Writes the index to an `.npz` file, completely or not at all.
 
         Args:
             path: Path of the file; it is replaced.
@@ -159,7 +181,7 @@ class NeighbourIndex:
 
 
 def digest(texts):
-    """Computes a str that tells lists of sentences apart."""
+    """Computes a hash of a list of sentences, a str."""
     total = hashlib.sha256()
     for text in texts:
         total.update(text.encode("utf-8") + b"\n")
@@ -167,14 +189,7 @@ def digest(texts):
 
 
 def fingerprint_of(model):
-    """Computes a str that tells models apart by what encodes: their weights.
-
-    Args:
-        model: `VAE`.
-
-    Returns:
-        Str.
-    """
+    """Computes a hash of the weights of a model's encoder and posterior, a str."""
     total = hashlib.sha256()
     for part in (model.encoder, model.posterior):
         for weights in part.get_weights():

@@ -1,7 +1,6 @@
 """A code without noise."""
 
 import keras
-import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.latents.latent import Latent, float32
@@ -14,8 +13,8 @@ tfd = tfp.distributions
 class Deterministic(Latent):
     """The latent of an autoencoder: `z = head(code)`, one point, no density.
 
-    There is no likelihood of the data under such a model, so evaluation reports
-    reconstruction and representation measures only.
+    Such a model has no likelihood of the data, so evaluation reports metrics of
+    reconstruction and of the representation only.
 
     Args:
         latent_dim: Positive int `Z`.
@@ -34,10 +33,10 @@ class Deterministic(Latent):
         super().__init__(latent_dim, name=name, dtype=dtype)
         self.initializer = keras.initializers.get(initializer)
 
-    def build(self, input_shape):
+    def build(self, *, code_dim):
         """Creates the head for codes `[B, C]`."""
         self.head = dense(
-            self.latent_dim, input_shape[-1], initializer=self.initializer, name="loc"
+            self.latent_dim, code_dim, initializer=self.initializer, name="loc"
         )
         self.built = True
 
@@ -46,13 +45,9 @@ class Deterministic(Latent):
         return float32({"loc": self.head(code)})
 
     def distribution(self, params):
-        """Makes the point mass at `loc`; it samples but has no density."""
+        """Creates the point mass at `loc`; it samples but has no density."""
         return tfd.VectorDeterministic(params["loc"])
 
-    def point(self, params):
-        """Gives the code itself."""
+    def mode(self, params):
+        """Returns the code itself."""
         return params["loc"]
-
-    def sample(self, params, num_samples, seed):
-        """Repeats the code `num_samples` times; the second value is `None`."""
-        return tf.repeat(params["loc"][None], num_samples, axis=0), None

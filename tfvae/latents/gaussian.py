@@ -1,4 +1,4 @@
-"""A Gaussian with diagonal or full covariance."""
+"""Gaussians: diagonal, of full covariance, and the standard normal."""
 
 import keras
 import tensorflow as tf
@@ -6,7 +6,6 @@ import tensorflow_probability as tfp
 
 from tfvae.latents.latent import Latent, float32
 from tfvae.layers.dense import dense
-from tfvae.seeds import normal
 
 tfd = tfp.distributions
 
@@ -19,18 +18,18 @@ _LOG_VARIANCE_BOUNDS = (-20.0, 20.0)
 class Gaussian(Latent):
     """A Gaussian whose mean and covariance are affine in the code.
 
-    With `covariance="diagonal"` the heads give `loc` and `log_variance`, and
+    With `covariance="diagonal"` two heads compute `loc` and `log_variance`, and
     `z = loc + exp(log_variance / 2) * noise`. With `covariance="full"` a third head
-    gives the strictly lower triangle of a Cholesky factor whose diagonal is
+    computes the strictly lower triangle of a Cholesky factor whose diagonal is
     `exp(log_variance / 2)`.
 
     Args:
         latent_dim: Positive int `Z`.
         covariance: `"diagonal"` or `"full"`. Defaults to `"diagonal"`.
-        batch_normalization: Whether the mean and log-variance heads are batch
-            normalised (momentum 0.9, epsilon 1e-5, PyTorch's), as the released codes
-            of Copula-VAE and of Coupled-VAE's flows do. It keeps the mean from
-            shrinking to zero, so it acts against collapse by itself.
+        batch_normalization: Whether mean and log variance are batch normalised
+            (momentum 0.9, epsilon 1e-5, PyTorch's), as in the released code of
+            Copula-VAE and of Coupled-VAE's flows. It keeps the mean from shrinking to
+            zero, so it acts against collapse by itself. Defaults to `False`.
         use_bias: Whether the heads have a bias. Defaults to `True`.
         initializer: Keras initializer of the heads, or `None` for PyTorch's.
 
@@ -64,7 +63,7 @@ class Gaussian(Latent):
         self.use_bias = use_bias
         self.initializer = keras.initializers.get(initializer)
 
-    def build(self, input_shape):
+    def build(self, *, code_dim):
         """Creates the heads for codes `[B, C]`."""
         sizes = {"loc": self.latent_dim, "log_variance": self.latent_dim}
         if self.covariance == "full" and self.latent_dim > 1:
@@ -72,7 +71,7 @@ class Gaussian(Latent):
         self.heads = {
             name: dense(
                 size,
-                input_shape[-1],
+                code_dim,
                 use_bias=self.use_bias,
                 initializer=self.initializer,
                 name=name,
@@ -101,7 +100,7 @@ class Gaussian(Latent):
         return params
 
     def distribution(self, params):
-        """Makes `N(loc, covariance)`."""
+        """Creates `N(loc, covariance)`."""
         scale = tf.exp(0.5 * params["log_variance"])
         if self.covariance == "diagonal" or self.latent_dim == 1:
             return tfd.Independent(tfd.Normal(params["loc"], scale), 1)
@@ -109,20 +108,9 @@ class Gaussian(Latent):
             params["loc"], _scale_tril(params["lower"], scale)
         )
 
-    def point(self, params):
-        """Gives the mean."""
+    def mode(self, params):
+        """Returns the mean, which is the mode."""
         return params["loc"]
-
-    def sample(self, params, num_samples, seed):
-        """Draws codes `[S, B, Z]` and their log-density `[S, B]`; see `Latent`."""
-        distribution = self.distribution(params)
-        loc = params["loc"]
-        noise = normal(tf.concat([[num_samples], tf.shape(loc)], 0), seed)
-        if self.covariance == "diagonal" or self.latent_dim == 1:
-            z = loc + distribution.distribution.scale * noise
-        else:
-            z = loc + tf.linalg.matvec(distribution.scale_tril, noise)
-        return z, distribution.log_prob(z)
 
 
 def _scale_tril(lower, diagonal):
@@ -139,3 +127,32 @@ def _scale_tril(lower, diagonal):
     strict = tf.pad(strict, [[0, 0], [1, 0], [0, 1]])
     # Not `set_diag`: its gradient does not compile with an unknown batch size.
     return strict + tf.linalg.diag(diagonal)
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class StandardNormal(Latent):
+    """The standard normal `N(0, I)`, whatever the code.
+
+    Args:
+        latent_dim: Positive int `Z`.
+
+    Raises:
+        ValueError: If `latent_dim` is not positive.
+
+    Example:
+    >>> prior = StandardNormal(2)
+    >>> prior.distribution({"loc": tf.zeros([1, 2])}).log_prob([[0.0, 0.0]]).numpy()
+    array([-1.837877], dtype=float32)
+    """
+
+    def call(self, code, training=False):
+        """Returns a zero mean for each row of the code `[B, C]`."""
+        return {"loc": tf.zeros([tf.shape(code)[0], self.latent_dim])}
+
+    def distribution(self, params):
+        """Creates `N(0, I)`, repeated for each row."""
+        return tfd.Independent(tfd.Normal(params["loc"], 1.0), 1)
+
+    def mode(self, params):
+        """Returns the origin, the mode."""
+        return params["loc"]

@@ -1,4 +1,4 @@
-"""A Gaussian whose dimensions depend on each other through one direction."""
+"""A Gaussian with the copula of a diagonal plus a rank-one covariance."""
 
 import math
 
@@ -9,8 +9,8 @@ import tensorflow_probability as tfp
 from tfvae.distributions.gaussian_copula import rank_one_scale_tril
 from tfvae.latents.gaussian import Gaussian
 from tfvae.latents.latent import Latent, float32
+from tfvae.layers.component import Component
 from tfvae.layers.dense import dense
-from tfvae.layers.part import Part
 from tfvae.seeds import normal
 
 tfd = tfp.distributions
@@ -19,10 +19,10 @@ _ACTIVATIONS = ("softplus", "relu")
 
 
 @keras.saving.register_keras_serializable("tfvae")
-class CopulaHead(Part):
+class CopulaHead(Component):
     """Maps a code to a covariance `diag(diagonal) + factor factor'`.
 
-    `diagonal = activation(affine(code)) + floor`, one number or one a dimension, and
+    `diagonal = activation(affine(code)) + floor`, one number or one per dimension, and
     `factor = tanh(affine(code))`.
 
     Args:
@@ -31,8 +31,8 @@ class CopulaHead(Part):
             density has no bound. Defaults to `0.5`, of the released code.
         activation: `"softplus"` or `"relu"`, of the diagonal. Defaults to
             `"softplus"`, whose gradient does not vanish.
-        per_dimension: Whether the diagonal has one number a dimension (released code)
-            instead of one for all (paper). Defaults to `False`.
+        per_dimension: Whether the diagonal has one number per dimension (released
+            code) instead of one for all (paper). Defaults to `False`.
         batch_normalization: Whether the factor is batch normalised before its tanh
             (momentum 0.9, epsilon 1e-5), as in the released code. Defaults to `False`.
         initializer: Keras initializer of the heads, or `None` for PyTorch's.
@@ -76,9 +76,8 @@ class CopulaHead(Part):
         self.batch_normalization = batch_normalization
         self.initializer = keras.initializers.get(initializer)
 
-    def build(self, input_shape):
+    def build(self, *, code_dim):
         """Creates the heads for codes `[B, C]`."""
-        code_dim = input_shape[-1]
         if self.batch_normalization and code_dim == 0:
             raise ValueError(
                 "`batch_normalization` needs parameters that vary with a code. Use "
@@ -109,11 +108,11 @@ class CopulaHead(Part):
         return float32(params)
 
     def covariance(self, params):
-        """Constrains the parameters.
+        """Computes the covariance's diagonal and factor from `call`'s parameters.
 
         Args:
             params: Dict of `"diagonal"`, float32 `[..., 1]` or `[..., Z]`, and
-                `"factor"`, float32 `[..., Z]`, from `call`.
+                `"factor"`, float32 `[..., Z]`.
 
         Returns:
             Tuple of the diagonal, at least `floor`, and the factor, within (-1, 1),
@@ -126,20 +125,20 @@ class CopulaHead(Part):
 
 @keras.saving.register_keras_serializable("tfvae")
 class GaussianCopula(Latent):
-    """A Gaussian with given marginals and the copula of a diagonal plus a product.
+    """A Gaussian whose correlations are those of a diagonal plus a rank-one matrix.
 
     `z = loc + exp(log_variance / 2) * q / s` with `q ~ N(0, S)`,
     `S = diag(diagonal) + factor factor'` and `s_i^2 = S_ii`. So `log_variance` is that
-    of each dimension, and `S` matters by its correlations only. A multivariate
-    Gaussian with `Z + 1` numbers of covariance instead of `Z * (Z - 1) / 2`; its
-    Cholesky factor, density and divergences are in closed form.
+    of each dimension, and only the correlations of `S` matter. They take `Z + 1`
+    numbers where a full covariance takes `Z * (Z - 1) / 2`; Cholesky factor, density
+    and divergences have closed forms.
 
     Args:
         latent_dim: Positive int `Z`.
         floor: Positive float; see `CopulaHead`. Defaults to `0.5`, which allows
             correlations up to 2/3.
         activation: `"softplus"` or `"relu"`. Defaults to `"softplus"`.
-        per_dimension: Whether the diagonal has one number a dimension. Defaults to
+        per_dimension: Whether the diagonal has one number per dimension. Defaults to
             `False`.
         batch_normalization: Whether mean, log variance and factor are batch
             normalised; see `Gaussian`. Defaults to `False`.
@@ -188,10 +187,10 @@ class GaussianCopula(Latent):
         self.batch_normalization = batch_normalization
         self.initializer = keras.initializers.get(initializer)
 
-    def build(self, input_shape):
+    def build(self, *, code_dim):
         """Creates the heads for codes `[B, C]`."""
-        self.marginals.build(input_shape)
-        self.copula.build(input_shape)
+        self.marginals.build(code_dim=code_dim)
+        self.copula.build(code_dim=code_dim)
         self.built = True
 
     def call(self, code, training=False):
@@ -200,23 +199,23 @@ class GaussianCopula(Latent):
         return {**marginals, **self.copula(code, training=training)}
 
     def distribution(self, params):
-        """Makes the multivariate Gaussian."""
+        """Creates the multivariate Gaussian."""
         diagonal, factor = self.copula.covariance(params)
         scale = tf.exp(0.5 * params["log_variance"])
         scale /= tf.sqrt(diagonal + factor**2)
         scale_tril = scale[..., None] * rank_one_scale_tril(diagonal, factor)
         return tfd.MultivariateNormalTriL(params["loc"], scale_tril)
 
-    def point(self, params):
-        """Gives the mean."""
+    def mode(self, params):
+        """Returns the mean, which is the mode."""
         return params["loc"]
 
     def sample(self, params, num_samples, seed):
-        """Draws codes `[S, B, Z]` and their log-density `[S, B]`; see `Latent`."""
+        """Samples codes `[S, B, Z]` and their log-density `[S, B]`; see `Latent`."""
         loc = params["loc"]
         noise = normal(tf.concat([[num_samples], tf.shape(loc)], 0), seed)
         scale_tril = self.distribution(params).scale_tril
-        # Of the noise, which spares a triangular solve for each sample.
+        # The density of the noise spares a triangular solve for each sample.
         of_noise = 0.5 * tf.reduce_sum(noise**2 + math.log(2.0 * math.pi), -1)
         log_scale = tf.math.log(tf.linalg.diag_part(scale_tril))
         z = loc + tf.linalg.matvec(scale_tril, noise)

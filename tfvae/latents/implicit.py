@@ -1,14 +1,13 @@
-"""A latent made by a network from the code and noise."""
+"""A latent that a network computes from the code and noise."""
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import samplers
 
-from tfvae.distributions.implicit import ImplicitDistribution
 from tfvae.latents.latent import Latent
-from tfvae.layers.dense import dense
-from tfvae.layers.perceptron import Perceptron
-from tfvae.layers.recurrence import uniform_by_width
+from tfvae.layers.dense import MLP, dense
+from tfvae.layers.rnn import uniform_by_width
 from tfvae.seeds import normal
 
 tfd = tfp.distributions
@@ -18,10 +17,10 @@ tfd = tfp.distributions
 class Implicit(Latent):
     """Codes `z = network([code; noise])` with standard normal noise and no density.
 
-    Costs that need the density are closed to it; `DualKL` and `MMD` are not. Without
-    `hidden_dims` the network is affine, and what is called implicit is a Gaussian
-    whose covariance is the same for every sentence: `gaussian` makes it. With them
-    there are ReLU layers, the last one linear.
+    Costs that need a density cannot be used with it; `DualKL` and `MMD` can. Without
+    `hidden_dims` the network is affine, and the distribution is a Gaussian whose
+    covariance is the same for every sentence: `gaussian` creates it. With them there
+    are ReLU layers before the last, linear one.
 
     Args:
         latent_dim: Positive int `Z`.
@@ -65,19 +64,16 @@ class Implicit(Latent):
         self.hidden_dims = tuple(hidden_dims)
         self.initializer = keras.initializers.get(initializer)
 
-    def build(self, input_shape):
+    def build(self, *, code_dim):
         """Creates the network for codes `[B, C]`.
 
-        Its first layer is one affine map of `[code; noise]`, kept as two, so that the
+        Its first layer is one affine map of `[code; noise]`, held as two, so that the
         code's part is computed once for all samples.
         """
         self._noise_width = self.noise_dim or self.latent_dim
-        code_width = input_shape[-1]
         units = (*self.hidden_dims, self.latent_dim)[0]
-        initializer = self.initializer or uniform_by_width(
-            code_width + self._noise_width
-        )
-        self.of_code = dense(units, code_width, initializer=initializer, name="of_code")
+        initializer = self.initializer or uniform_by_width(code_dim + self._noise_width)
+        self.of_code = dense(units, code_dim, initializer=initializer, name="of_code")
         self.of_noise = dense(
             units,
             self._noise_width,
@@ -87,7 +83,7 @@ class Implicit(Latent):
         )
         self.rest = None
         if self.hidden_dims:
-            self.rest = Perceptron(
+            self.rest = MLP(
                 units,
                 self.hidden_dims[1:],
                 self.latent_dim,
@@ -101,19 +97,23 @@ class Implicit(Latent):
         return {"projected": tf.cast(self.of_code(code), tf.float32)}
 
     def distribution(self, params):
-        """Makes an object that can be sampled and has no density."""
+        """Creates a distribution that can be sampled and has no density."""
         return ImplicitDistribution(
             lambda num_samples, seed: self.sample(params, num_samples, seed)[0],
             tf.shape(params["projected"])[0],
             self.latent_dim,
         )
 
-    def point(self, params):
-        """Gives the code at zero noise, with a linear network the mean."""
+    def mode(self, params):
+        """Returns the code at zero noise.
+
+        With a linear network that is the mean and the mode; otherwise it is the code
+        of the likeliest noise.
+        """
         return self._finish(params["projected"])
 
     def sample(self, params, num_samples, seed):
-        """Draws codes `[S, B, Z]`; the second value is `None`."""
+        """Samples codes `[S, B, Z]`; the second value is `None`."""
         projected = params["projected"]
         shape = [num_samples, tf.shape(projected)[0], self._noise_width]
         noise = normal(shape, seed)
@@ -121,7 +121,7 @@ class Implicit(Latent):
         return self._finish(moved), None
 
     def gaussian(self, params):
-        """Makes the Gaussian that a linear network's codes follow.
+        """Creates the Gaussian of the codes of a linear network.
 
         Its covariance is `W' W` with `W` the noise's part of the network.
 
@@ -149,7 +149,53 @@ class Implicit(Latent):
         return tfd.MultivariateNormalTriL(params["projected"], factor)
 
     def _finish(self, projected):
-        """Applies what follows the first layer's affine map."""
+        """Applies the layers after the first one."""
         if self.rest is None:
             return projected
         return tf.cast(self.rest(tf.nn.relu(projected)), tf.float32)
+
+
+class ImplicitDistribution(tfd.Distribution):
+    """The distribution of a function of the parameters and noise.
+
+    It can be sampled, differentiably where the function is; every request for a
+    density raises `NotImplementedError`.
+
+    Args:
+        sampler: Function of an int `S` and a seed, int `[2]`, to float32 `[S, B, Z]`.
+        batch_size: Int or int scalar tensor `B`.
+        event_dim: Int `Z`.
+    """
+
+    def __init__(self, sampler, batch_size, event_dim, name="ImplicitDistribution"):
+        parameters = dict(locals())
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.event_dim = event_dim
+        super().__init__(
+            dtype=tf.float32,
+            reparameterization_type=tfd.FULLY_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {}
+
+    def _batch_shape(self):
+        return tf.TensorShape([tf.get_static_value(self.batch_size)])
+
+    def _batch_shape_tensor(self):
+        return tf.convert_to_tensor([self.batch_size], tf.int32)
+
+    def _event_shape(self):
+        return tf.TensorShape([self.event_dim])
+
+    def _event_shape_tensor(self):
+        return tf.constant([self.event_dim], tf.int32)
+
+    def _sample_n(self, n, seed=None):
+        return self.sampler(n, samplers.sanitize_seed(seed))

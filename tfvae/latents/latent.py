@@ -1,26 +1,27 @@
-"""What every latent offers, as posterior `q(z|x)` and as prior `p(z|c)`."""
+"""The base class of posteriors `q(z|x)` and priors `p(z|c)`."""
 
 import tensorflow as tf
 
-from tfvae.layers.part import Part
+from tfvae.distributions import sampling
+from tfvae.layers.component import Component
 
 
-class Latent(Part):
+class Latent(Component):
     """Maps a code to the parameters of a distribution over latent codes.
 
     Parameters travel as a dict of plain tensors; the distribution is made from them
     where it is needed and is never stored, so that nothing hides from saving,
     exporting or refinement.
 
-    A subclass implements `call`, `distribution` and `point`, and creates its weights
-    in `build((None, C))`. One without a density (`has_density = False`) also
-    implements `sample`.
+    A subclass implements `call`, `distribution` and `mode`, and creates its weights
+    in `build(code_dim=C)`. `sample` then works, the same with and without XLA for the
+    distributions that `tfvae.distributions.sampling.sample` knows.
 
     Args:
         latent_dim: Positive int `Z`.
 
     Attributes:
-        has_density: Whether `distribution` gives log-densities.
+        has_density: Whether `distribution` has log-densities.
         support: `"real"`, or `"sphere"` for unit vectors.
         latent_dim: Int `Z`.
     """
@@ -41,17 +42,28 @@ class Latent(Part):
         raise NotImplementedError(f"{type(self).__name__} must implement `call`.")
 
     def distribution(self, params):
-        """Makes the TFP distribution, batch `[B]` and event `[Z]`, in float32."""
+        """Creates the TFP distribution, batch `[B]` and event `[Z]`, in float32."""
         raise NotImplementedError(
             f"{type(self).__name__} must implement `distribution`."
         )
 
-    def point(self, params):
-        """Gives one code for each row, float tensor `[B, Z]`, without noise."""
-        raise NotImplementedError(f"{type(self).__name__} must implement `point`.")
+    def mode(self, params):
+        """Returns the one code that stands for each row, without noise.
+
+        Reconstructions, interpolations and nearest neighbours start from it. It is the
+        mode of the distribution where that has a closed form; otherwise see the
+        subclass.
+
+        Args:
+            params: Dict of tensors from `call`.
+
+        Returns:
+            Float32 tensor `[B, Z]`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `mode`.")
 
     def sample(self, params, num_samples, seed):
-        """Draws codes together with their log-density.
+        """Samples codes with their log-density.
 
         Args:
             params: Dict of tensors from `call`.
@@ -63,7 +75,9 @@ class Latent(Part):
             or `None` where the latent has no density.
         """
         distribution = self.distribution(params)
-        return distribution.experimental_sample_and_log_prob(num_samples, seed=seed)
+        if not self.has_density:
+            return sampling.sample(distribution, num_samples, seed), None
+        return sampling.sample_and_log_prob(distribution, num_samples, seed)
 
 
 def float32(params):

@@ -1,4 +1,4 @@
-"""A Gaussian that goes through planar flows."""
+"""A Gaussian transformed by planar flows."""
 
 import keras
 import tensorflow as tf
@@ -11,14 +11,14 @@ from tfvae.layers.dense import dense
 
 @keras.saving.register_keras_serializable("tfvae")
 class PlanarFlow(Latent):
-    """A diagonal Gaussian of the code, pushed through planar flows.
+    """A diagonal Gaussian, affine in the code, transformed by planar flows.
 
-    With `conditional=False` the flows are the same for all sentences. Such a warp
-    could be absorbed by prior and decoder: the posterior gains no freedom that depends
-    on the sentence. With `conditional=True` their parameters are affine in the code.
+    With `conditional=False` the flows are the same for all sentences. Prior and decoder
+    could absorb such a map: the posterior gains no freedom that depends on the
+    sentence. With `conditional=True` their parameters are affine in the code.
 
-    The divergence from a prior has no closed form and is sampled. Densities at codes
-    from elsewhere work, by a root search in each flow.
+    The divergence from a prior has no closed form and is estimated from samples. The
+    density at any other code takes a root search in each flow.
 
     Args:
         latent_dim: Positive int `Z`.
@@ -66,9 +66,9 @@ class PlanarFlow(Latent):
         self.batch_normalization = batch_normalization
         self.initializer = keras.initializers.get(initializer)
 
-    def build(self, input_shape):
+    def build(self, *, code_dim):
         """Creates the heads for codes `[B, C]` and the flows."""
-        self.base.build(input_shape)
+        self.base.build(code_dim=code_dim)
         shapes = {
             "flow_weight": (self.num_flows, self.latent_dim),
             "flow_shift": (self.num_flows, self.latent_dim),
@@ -78,7 +78,7 @@ class PlanarFlow(Latent):
             self.flows = {
                 name: dense(
                     shape[0] * shape[1],
-                    input_shape[-1],
+                    code_dim,
                     initializer=self.initializer,
                     name=name,
                 )
@@ -110,7 +110,7 @@ class PlanarFlow(Latent):
         return float32(params)
 
     def distribution(self, params):
-        """Makes the Gaussian with its flows."""
+        """Creates the distribution of the Gaussian's samples after the flows."""
         flows = params
         if not self.conditional:
             flows = {name: weight.value for name, weight in self.flows.items()}
@@ -125,6 +125,10 @@ class PlanarFlow(Latent):
         scale = tf.exp(0.5 * params["log_variance"])
         return FlowedNormal(params["loc"], scale, bijectors)
 
-    def point(self, params):
-        """Gives the flow of the Gaussian's mean, which is not the mean of the flow."""
+    def mode(self, params):
+        """Returns the flow of the Gaussian's mean.
+
+        That is neither the mean nor the mode of the transformed distribution, which
+        have no closed form.
+        """
         return self.distribution(params).transform(params["loc"])[0]

@@ -1,34 +1,34 @@
-"""Affine maps that start as PyTorch's `Linear` does."""
+"""Dense layers, MLPs and embeddings that are initialised as in PyTorch."""
 
 import keras
 import tensorflow as tf
 
-from tfvae.layers.recurrence import uniform_by_width
+from tfvae.layers.rnn import uniform_by_width
 
 
 def dense(units, input_dim, *, activation=None, use_bias=True, initializer=None, name):
-    """Makes a built `Dense` layer with weights and bias in `+-1/sqrt(input_dim)`.
+    """Creates a built `Dense` layer with weights and bias in `+-1/sqrt(input_dim)`.
 
     Args:
         units: Positive int, width of the output.
-        input_dim: Int, width of the input. At 0, an unconditional prior's code, the
-            layer is its bias alone.
+        input_dim: Int, width of the input. At 0, the code of an unconditional prior,
+            the layer is its bias alone.
         activation: Name of a Keras activation, or `None`.
         use_bias: Whether to add a bias. Defaults to `True`.
         initializer: Keras initializer of kernel and bias, or `None` for the above.
         name: Str, the layer's name.
 
     Returns:
-        A built `keras.layers.Dense`, or a layer with a bias only.
+        A built `keras.layers.Dense`, or a built layer with a bias only.
 
     Raises:
-        ValueError: If `input_dim` is 0 and there is to be no bias.
+        ValueError: If `input_dim` is 0 and `use_bias` is false.
     """
     initializer = keras.initializers.get(initializer) or uniform_by_width(input_dim)
     if input_dim == 0:
         if not use_bias:
             raise ValueError(
-                "A map of nothing without a bias has no weights. Use "
+                "A layer of inputs of width 0 has no weights without a bias. Use "
                 "`use_bias=True`. Received: input_dim=0, use_bias=False"
             )
         layer = _Bias(units, activation, initializer.clone(), name=name)
@@ -47,9 +47,9 @@ def dense(units, input_dim, *, activation=None, use_bias=True, initializer=None,
 
 
 class _Bias(keras.layers.Layer):
-    """What is left of an affine map of inputs `[..., 0]`.
+    """An affine map of inputs `[..., 0]`, which is its bias.
 
-    In a graph, oneDNN ends the whole process on a product over no columns.
+    In a graph, oneDNN aborts the whole process on a matrix product over no columns.
     """
 
     def __init__(self, units, activation, initializer, *, name):
@@ -67,3 +67,77 @@ class _Bias(keras.layers.Layer):
     def call(self, inputs):
         shape = tf.concat([tf.shape(inputs)[:-1], [self.units]], 0)
         return self.activation(tf.broadcast_to(self.bias.value, shape))
+
+
+class MLP(keras.layers.Layer):
+    """A multilayer perceptron: affine layers, an activation after all but the last.
+
+    Built at once; its owner saves its arguments.
+
+    Args:
+        input_dim: Positive int, the width of the input.
+        hidden_dims: Sequence of positive ints, widths of the hidden layers.
+        output_dim: Positive int, the width of the output.
+        activation: Name of a Keras activation.
+        initializer: Keras initializer, or `None` for PyTorch's.
+        name: Str, the layer's name.
+
+    Raises:
+        ValueError: If a width is not positive.
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        hidden_dims,
+        output_dim,
+        *,
+        activation="relu",
+        initializer=None,
+        name,
+    ):
+        super().__init__(name=name)
+        if any(width < 1 for width in hidden_dims):
+            raise ValueError(
+                "`hidden_dims` must hold positive ints. "
+                f"Received: hidden_dims={hidden_dims}"
+            )
+        widths = [input_dim, *hidden_dims, output_dim]
+        self.hidden_layers = [
+            dense(
+                units,
+                width,
+                activation=None if index == len(hidden_dims) else activation,
+                initializer=initializer,
+                name=f"layer_{index}",
+            )
+            for index, (width, units) in enumerate(
+                zip(widths[:-1], widths[1:], strict=True)
+            )
+        ]
+        self.built = True
+
+    def call(self, inputs):
+        """Maps inputs `[..., input_dim]` to outputs `[..., output_dim]`."""
+        for layer in self.hidden_layers:
+            inputs = layer(inputs)
+        return inputs
+
+
+def make_embedding(vocabulary_size, embedding_dim, initializer=None):
+    """Creates the layer that maps word ids to vectors, not built.
+
+    Args:
+        vocabulary_size: Positive int `V`.
+        embedding_dim: Positive int.
+        initializer: Keras initializer, or `None` for a standard normal.
+
+    Returns:
+        `keras.layers.Embedding` named `"embedding"`.
+    """
+    return keras.layers.Embedding(
+        vocabulary_size,
+        embedding_dim,
+        embeddings_initializer=initializer or keras.initializers.RandomNormal(0.0, 1.0),
+        name="embedding",
+    )

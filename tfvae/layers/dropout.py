@@ -1,12 +1,13 @@
-"""Dropout as a pure function of its seed."""
+"""Dropout of activations and of words, as pure functions of a seed."""
 
 import tensorflow as tf
 
-from tfvae.seeds import random_bits
+from tfvae.ops.sequences import BOS_ID, PAD_ID, UNK_ID
+from tfvae.seeds import random_bits, uniform
 
 
 def require_rate(name, rate):
-    """Refuses a share outside `[0, 1)`, for the constructors of parts."""
+    """Raises `ValueError` for a rate outside `[0, 1)`; constructors call it."""
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={rate}")
 
@@ -14,9 +15,9 @@ def require_rate(name, rate):
 def dropout(inputs, rate, seed):
     """Zeroes each element with probability `rate` and scales the rest up.
 
-    Computes `inputs * keep / (1 - rate)` with `keep` drawn afresh for every element,
-    thus for every time step too. The same seed gives the same mask, so that a
-    training run resumed at step `n` sees the masks of the uninterrupted run.
+    Computes `inputs * keep / (1 - rate)` with a new `keep` for every element, thus for
+    every time step too. The same seed means the same mask, so a training run resumed
+    at step `n` sees the masks of the uninterrupted run.
 
     Args:
         inputs: Float tensor of any shape.
@@ -43,3 +44,37 @@ def dropout(inputs, rate, seed):
     threshold = int((rate - 0.5) * 2**32)
     keep = tf.cast(random_bits(tf.shape(inputs), seed) >= threshold, inputs.dtype)
     return inputs * keep * (1.0 / (1.0 - rate))
+
+
+def word_dropout(tokens, rate, seed):
+    """Replaces words by `<unk>`, each independently with probability `rate`.
+
+    On a decoder's inputs this takes the previous word away, so that the latent code is
+    worth reading. Dropout on embeddings zeroes single coordinates of a word's vector,
+    rescales the rest and leaves the word recognisable; here the whole word is gone,
+    nothing is rescaled, and `<unk>` is an ordinary input.
+
+    Args:
+        tokens: Int tensor of any shape. Token ids; padding and `<s>` stay.
+        rate: Float in `[0, 1]`, or a scalar float tensor.
+        seed: Int tensor `[2]`. The same seed drops the same places.
+
+    Returns:
+        Int tensor of the shape and dtype of `tokens`.
+
+    Raises:
+        ValueError: If `rate` is a number outside `[0, 1]`.
+
+    References:
+        Bowman et al. (2016), Generating Sentences from a Continuous Space, section 3.1.
+
+    Example:
+    >>> word_dropout(tf.constant([[1, 7, 8, 0]]), 1.0, seed=[0, 1]).numpy()
+    array([[1, 3, 3, 0]], dtype=int32)
+    """
+    if not tf.is_tensor(rate) and not 0 <= rate <= 1:
+        raise ValueError(f"`rate` must be within [0, 1]. Received: rate={rate}")
+    tokens = tf.convert_to_tensor(tokens)
+    chosen = uniform(tf.shape(tokens), seed) < rate
+    dropped = chosen & (tokens != PAD_ID) & (tokens != BOS_ID)
+    return tf.where(dropped, tf.cast(UNK_ID, tokens.dtype), tokens)

@@ -1,4 +1,4 @@
-"""The record of one pass through a model."""
+"""The records of one pass and of one update."""
 
 import typing
 
@@ -37,7 +37,7 @@ class Forward(typing.NamedTuple):
     training: bool
 
     def detached(self):
-        """Gives the record with gradients stopped and without the posterior.
+        """Returns the record with gradients stopped and without the posterior.
 
         The prior stays, for critics that compare with draws of their own: they stop
         the gradient of what they draw. In any case a critic's update differentiates
@@ -53,3 +53,19 @@ class Forward(typing.NamedTuple):
 
 def _stop(value):
     return tf.stop_gradient(value) if tf.is_tensor(value) else value
+
+
+class Update(typing.NamedTuple):
+    """What one update was computed from, for the logs.
+
+    Attributes:
+        forward: `Forward`.
+        loss: Float32 scalar.
+        costs: Dict of float32 `[B]`.
+        weights: Dict of float32 scalars.
+    """
+
+    forward: typing.Any
+    loss: typing.Any
+    costs: dict
+    weights: dict

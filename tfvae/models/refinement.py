@@ -3,14 +3,14 @@
 import keras
 import tensorflow as tf
 
-from tfvae.layers.part import Part
+from tfvae.layers.component import Component
 from tfvae.seeds import fold_in
 
 _GRADIENTS = ("finite_difference", "first_order")
 
 
 @keras.saving.register_keras_serializable("tfvae")
-class SVIRefiner(Part):
+class SVIRefiner(Component):
     """Improves a posterior's parameters by gradient descent on each sentence's cost.
 
     From `params`, what the encoder gives, and `velocity = 0` it takes `num_steps` of
@@ -96,8 +96,8 @@ class SVIRefiner(Part):
         self.difference = difference
         self.built = True
 
-    def check(self, model):
-        """Refuses a posterior that a bound cannot improve.
+    def bind(self, model):
+        """Refuses a model whose posterior a bound cannot improve.
 
         Raises:
             ValueError: If posterior or prior have no density.
@@ -263,7 +263,7 @@ class SVIRefiner(Part):
         return curved, [tf.convert_to_tensor(each) / (2.0 * size) for each in more]
 
     def _scale(self, slope):
-        """Gives the factor that bounds each row's norm, float32 `[B]`."""
+        """Returns the factor that bounds each row's norm, float32 `[B]`."""
         norm = tf.norm(_rows(slope), axis=1)
         if self.clip_norm is None:
             return tf.ones_like(norm)

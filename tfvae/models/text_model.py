@@ -1,71 +1,59 @@
-"""Training and testing, shared by every model."""
+"""What every model of sentences offers."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfvae.kernels import replicas
-from tfvae.kernels.sequences import lengths
-from tfvae.models.assembled_model import AssembledModel
-from tfvae.models.assembly import build as build
-from tfvae.models.assembly import check_tokenizer as check_tokenizer
-from tfvae.models.patterns import EpochEnd
-from tfvae.models.perplexity import Perplexity
-from tfvae.models.sampling import generate, get_sampler
-from tfvae.models.update import Update
-from tfvae.seeds import as_seed, fold_in
+from tfvae.layers.component import config_of, from_config
+from tfvae.models import writing
+from tfvae.models.trainer import Trainer
+from tfvae.ops.replicas import num_replicas
+from tfvae.samplers import get_sampler
+from tfvae.seeds import Stream, as_seed, fold_in
 
 
-class TextModel(AssembledModel):
-    """A model of sentences trained on a list of terms.
+class TextModel(Trainer):
+    """A model of sentences, assembled from components and trained on terms.
 
-    A subclass implements `forward`, `bounds` and `draw_memory`, calls
-    `_set_objective` at the end of its constructor, and sets `monitor`.
+    Its constructor stores its arguments under their own names, which are its config,
+    and builds everything. A subclass implements `forward`, `likelihood_metrics`,
+    `sample_memory` and `widths`, and sets `monitor`.
 
     Attributes:
-        monitor: Name of the validation figure that early stopping, checkpoints and
+        monitor: Name of the validation metric that early stopping, checkpoints and
             sweeps should watch; lower is better.
-        step: Keras variable, the number of full updates so far; it is saved with
-            the model and drives schedules and seeds.
+        widths: Dict of ints, `code_dim`, `latent_dim`, `memory_dim` and
+            `vocabulary_size`, by which terms build what they own.
     """
 
     monitor = "val_nll"
-    # Parts that a language model does not have; terms look at them.
-    encoder = posterior = prior = None
-    pattern = None
+    # Components that a language model does not have; terms look at them.
+    encoder = posterior = prior = refiner = None
+    tokenizer = None
 
-    def _set_objective(self, objective, shapes, seed, pattern=None):
-        """Checks and builds the terms, the pattern, the step counter and metrics."""
-        if not objective:
-            raise ValueError(
-                "`objective` must hold a term, or be None for the default. Received: []"
-            )
-        names = [term.name for term in objective]
-        if len(set(names)) < len(names):
-            raise ValueError(
-                "`objective` must hold terms of different names; pass `name=...` to "
-                f"one of them. Received: {names}"
-            )
-        self.objective = list(objective)
-        for term in self.objective:
-            term.check(self)
-            build(term, shapes)
-        self.critics = [t for t in self.objective if hasattr(t, "update_critic")]
-        self.seed = seed
-        self.step = self.add_weight(
-            name="step",
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-        )
-        if pattern is not None:
-            self.pattern = pattern
-            pattern.check(self)
-            build(pattern, shapes)
-        self._means = {}
-        self._perplexity = Perplexity()
-        self.built = True
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return config_of(self)
+
+    @classmethod
+    def from_config(cls, config):
+        """Creates the model again from `get_config`."""
+        return from_config(cls, config)
+
+    def get_compile_config(self):
+        """Returns what `compile` received, for saving; `None` before `compile`."""
+        if not self.compiled:
+            return None
+        return {
+            "optimizer": keras.optimizers.serialize(self.optimizer),
+            "jit_compile": self.jit_compile,
+        }
+
+    def compile_from_config(self, config):
+        """Compiles as saved, but without XLA where replicas train together."""
+        optimizer = keras.optimizers.deserialize(config["optimizer"])
+        jit_compile = config["jit_compile"] and num_replicas() == 1
+        self.compile(optimizer, jit_compile=jit_compile)
 
     def forward(self, inputs, *, num_samples=None, seed=None, training=False):
         """Passes a batch through the model.
@@ -78,86 +66,34 @@ class TextModel(AssembledModel):
 
         Returns:
             A `Forward`.
+
+        Raises:
+            ValueError: If `inputs` holds what no component reads.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement `forward`.")
 
-    def bounds(self, forward):
-        """Gives figures that are always logged, a dict of float32 `[B]`.
+    def likelihood_metrics(self, forward):
+        """Computes metrics that are always logged, a dict of float32 `[B]`.
 
         The first of them is the cost of a sentence that perplexity is taken of.
         """
-        raise NotImplementedError(f"{type(self).__name__} must implement `bounds`.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `likelihood_metrics`."
+        )
 
     def call(self, inputs, training=False):
-        """Gives `log p(x|z)`, float32 `[B]` in nats, at one posterior sample."""
+        """Computes `log p(x|z)`, float32 `[B]` in nats, at one posterior sample."""
         forward = self.forward(inputs, num_samples=1, training=training)
         return forward.log_likelihood[0]
 
-    @property
-    def model_variables(self):
-        """The trainable variables that the model's own optimizer updates."""
-        of_critics = {
-            id(variable)
-            for term in self.critics
-            for variable in term.critic.trainable_variables
-        }
-        return [v for v in self.trainable_variables if id(v) not in of_critics]
-
-    def compile(self, optimizer="adam", *, jit_compile="auto", run_eagerly=False):
-        """Readies the model for `fit`; the objective is the constructor's.
-
-        Args:
-            optimizer: Keras optimizer or its name. Clip by `global_clipnorm`, the
-                norm over all gradients together. Defaults to `"adam"`.
-            jit_compile: Whether XLA compiles the steps; `"auto"` where the parts
-                allow it.
-            run_eagerly: Whether to run step by step, for debugging.
-        """
-        if jit_compile == "auto":
-            # Keras's own "auto" leaves XLA off on machines without an accelerator.
-            single = self.distribute_strategy.num_replicas_in_sync == 1
-            jit_compile = single and not run_eagerly and self.supports_jit
-        super().compile(
-            optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly
-        )
-        # Before the first step: an optimizer that is built by it would be restored
-        # into a void and start anew.
-        self.optimizer.build(self.model_variables)
-        if self.pattern is not None:
-            self.pattern.compile(self)
-
-    def fit(self, x=None, *args, callbacks=None, **options):
-        """Trains the model; see `keras.Model.fit`, and the model's pattern if any."""
-        if self.pattern is not None:
-            x, options = self.pattern.stream(x, options)
-            if not isinstance(callbacks, (list, tuple)):
-                callbacks = [] if callbacks is None else [callbacks]
-            # First, so that what others save has its decisions in it.
-            callbacks = [EpochEnd(), *callbacks]
-        return super().fit(x, *args, callbacks=callbacks, **options)
-
-    def make_train_function(self, force=False):
-        """Compiles the training step, or each phase of the pattern."""
-        if self.pattern is None:
-            return super().make_train_function(force)
-        if self.train_function is not None and not force:
-            return None
-        steps = {
-            name: self._make_function(step)
-            for name, step in self.pattern.phases(self).items()
-        }
-        self.train_function = lambda batches: self.pattern.full_update(
-            self, lambda name, batch: steps[name]([batch]), batches
-        )
-
-    def draw_memory(self, num, seed):
-        """Draws what the decoder reads to write `num` sentences, float `[num, U]`."""
+    def sample_memory(self, num, seed):
+        """Samples what the decoder reads to write `num` sentences, `[num, U]`."""
         raise NotImplementedError(
-            f"{type(self).__name__} must implement `draw_memory`."
+            f"{type(self).__name__} must implement `sample_memory`."
         )
 
-    def generate(self, num, *, sampler="ancestral", max_length=60, seed=None):
-        """Writes `num` sentences, from draws of the prior where there is a latent.
+    def generate_ids(self, num, *, sampler="ancestral", max_length=60, seed=None):
+        """Writes `num` sentences as ids, from the prior; works in a graph.
 
         Args:
             num: Positive int.
@@ -169,125 +105,97 @@ class TextModel(AssembledModel):
             Int32 tensor `[num, max_length]`, `</s>` and padding after the last word.
         """
         seed = as_seed(self.seed if seed is None else seed)
-        memory = self.draw_memory(num, fold_in(seed, 0))
+        memory = self.sample_memory(num, fold_in(seed, Stream.PRIOR))
         sampler = get_sampler(sampler)
-        return generate(self.decoder, memory, sampler, max_length, fold_in(seed, 1))
+        return sampler(self.decoder, memory, max_length, fold_in(seed, Stream.WORDS))
 
-    def train_step(self, data):
-        """Takes one full update: the critics first, then the model."""
-        seed = fold_in(as_seed(self.seed), self.step.value)
-        if replicas.num_replicas() > 1:
-            seed = fold_in(seed, replicas.replica_id())
-        variables = self.model_variables
-        update, gradients = self.differentiate(data, seed, variables)
-        replicas.apply_mean(self.optimizer, gradients, variables)
-        self.step.assign_add(1)
-        return self.log(update)
-
-    def differentiate(self, data, seed, variables):
-        """Lets the critics learn and computes the objective's gradients.
+    def generate(
+        self, num, *, sampler="ancestral", max_length=60, seed=0, return_ids=False
+    ):
+        """Writes sentences, from samples of the prior where there is a latent.
 
         Args:
-            data: A batch as `fit` gives it.
-            seed: Int tensor `[2]`.
-            variables: List of Keras variables.
+            num: Positive int. It does not change the sentences that come first.
+            sampler: `Sampler` or its name. Defaults to `"ancestral"`.
+            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
+            seed: Int. Defaults to `0`.
+            return_ids: Whether ids are returned, for which no tokenizer is needed.
+                Defaults to `False`.
 
         Returns:
-            Tuple of an `Update` and a list of gradients, `None` for a variable that
-            the objective does not depend on.
+            List of `num` str; with `return_ids` an int32 array `[num, max_length]`.
+
+        Raises:
+            ValueError: If `num` is not positive, or the model has no tokenizer.
         """
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
-        with tf.GradientTape() as tape:
-            forward = self.forward(inputs, seed=seed, training=True)
-            with tape.stop_recording():
-                for term in self.critics:
-                    term.update_critic(forward.detached())
-            update = self.updated(forward)
-        return update, self.gradients(tape, update.loss, variables)
+        options = {"sampler": sampler, "max_length": max_length, "seed": seed}
+        if return_ids:
+            return np.concatenate(list(writing.generate_ids(self, num, **options)))
+        return list(writing.generate(self, num, **options))
 
-    def updated(self, forward):
-        """Gives the `Update` of a record at the present step."""
-        return Update(forward, *self.loss_and_costs(forward, self.step.value))
-
-    @staticmethod
-    def gradients(tape, loss, variables):
-        """Gives a loss's gradients as dense tensors, `None` where there is none."""
-        found = tape.gradient(loss, [variable.value for variable in variables])
-        return [None if g is None else tf.convert_to_tensor(g) for g in found]
-
-    def test_step(self, data):
-        """Measures one batch, each weight at the end of its schedule."""
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
-        forward = self.forward(inputs, seed=self.batch_seed(inputs))
-        loss, costs, _ = self.loss_and_costs(forward, None)
-        return self.log(Update(forward, loss, costs, {}))
-
-    def batch_seed(self, inputs):
-        """Derives a seed from a batch's content, for tests in any order."""
-        tokens = inputs["tokens"]
-        place = tf.range(1, tf.size(tokens) + 1)
-        content = tf.reduce_sum(tf.reshape(tokens, [-1]) * place)
-        return fold_in(as_seed(self.seed), content)
-
-    def loss_and_costs(self, forward, step):
-        """Adds up the objective.
+    def compiled_function(self, key, function, *specs):
+        """Returns a function as a graph that is made once a model, not once a call.
 
         Args:
-            forward: A `Forward`.
-            step: Int scalar tensor, or `None` for the final weights.
+            key: Hashable, tells functions apart.
+            function: Function of tensors.
+            *specs: `tf.TensorSpec` of each argument.
 
         Returns:
-            Tuple of the scalar loss, a dict of costs `[B]` and a dict of weights.
+            A `tf.function`.
         """
-        total, costs, weights = tf.constant(0.0), {}, {}
-        for term in self.objective:
-            of_term = term.costs(forward)
-            weighted, by_name = term.weighted(of_term, step)
-            total += weighted
-            costs.update(of_term)
-            weights.update(by_name)
-        return total, costs, weights
+        kept = self.__dict__.setdefault("_functions", {})
+        if key not in kept:
+            kept[key] = tf.function(function, input_signature=specs)
+        return kept[key]
 
-    @property
-    def metrics(self):
-        """The running means behind the logs."""
-        return [*self._means.values(), self._perplexity]
+    def export(self, filepath, format="tf_saved_model", *, verbose=False):
+        """Writes a SavedModel of what `predict` gives for token ids.
 
-    def log(self, update, *, bounded=True):
-        """Updates the running means and gives the logs.
+        Its endpoint `serve` takes `tokens`, int32 `[B, T]`. For signatures on text,
+        which encode, decode and generate, use `tfvae.serving.export`.
 
         Args:
-            update: `Update`.
-            bounded: Whether the record's likelihoods are of samples of the posterior,
-                without which there are no bounds: those are NaN then.
+            filepath: Path of the folder to write.
+            format: `"tf_saved_model"`.
+            verbose: Whether Keras prints the endpoints. Defaults to `False`.
 
-        Returns:
-            Dict of float32 scalars.
+        Raises:
+            ValueError: If another format is asked for.
         """
-        forward, loss, costs, weights = update
-        bounds = self.bounds(forward)
-        if not bounded:
-            bounds = {name: cost * float("nan") for name, cost in bounds.items()}
-        num_sentences = tf.shape(forward.inputs["tokens"])[0]
-        for name, cost in {**costs, **bounds}.items():
-            self._mean(name).update_state(cost)
-        # A replica's last batch may be empty, and a mean over it is no number.
-        loss = tf.where(num_sentences > 0, loss, 0.0)
-        self._mean("loss").update_state(loss, sample_weight=num_sentences)
-        if bounds:
-            num_tokens = lengths(forward.inputs["tokens"]) + 1
-            self._perplexity.update_state(next(iter(bounds.values())), num_tokens)
-        means = list(self._means.values())
-        return replicas.logs(self.metrics if bounds else means, weights)
+        if format != "tf_saved_model":
+            raise ValueError(
+                "`format` must be 'tf_saved_model', the one that has all operations "
+                f"of a text model. Received: format={format!r}"
+            )
+        archive = keras.export.ExportArchive()
+        archive.track(self)
+        archive.add_endpoint(
+            "serve",
+            lambda tokens: self.predict_step({"tokens": tokens}),
+            [tf.TensorSpec([None, None], tf.int32, name="tokens")],
+        )
+        archive.write_out(filepath, verbose=verbose)
 
-    def ready_logs(self, inputs):
-        """Creates the running means; replicas cannot in the midst of a step."""
-        forward = self.forward(inputs)
-        costs = self.loss_and_costs(forward, None)[1]
-        for name in ("loss", *costs, *self.bounds(forward)):
-            self._mean(name)
 
-    def _mean(self, name):
-        if name not in self._means:
-            self._means[name] = keras.metrics.Mean(name=name)
-        return self._means[name]
+def build(component, **widths):
+    """Builds a component unless it is: one that models share keeps its weights."""
+    if not component.built:
+        component.build(**widths)
+
+
+def check_tokenizer(tokenizer, decoder):
+    """Refuses a tokenizer of another vocabulary size than the decoder's.
+
+    A tokenizer that is being loaded gets its vocabulary after the constructor.
+
+    Raises:
+        ValueError: If the sizes differ.
+    """
+    if tokenizer is None or not tokenizer.has_vocabulary:
+        return
+    if tokenizer.vocabulary_size != decoder.vocabulary_size:
+        raise ValueError(
+            "`tokenizer` and `decoder` need one `vocabulary_size`. Received: "
+            f"{tokenizer.vocabulary_size} and {decoder.vocabulary_size}"
+        )

@@ -1,16 +1,16 @@
-"""The variational autoencoder, assembled from parts."""
+"""The variational autoencoder, assembled from components."""
 
 import keras
 import tensorflow as tf
 
 from tfvae.decoders import Bridge
 from tfvae.latents import StandardNormal
-from tfvae.models.forward import Forward
-from tfvae.models.sampling import generate, get_sampler
+from tfvae.models import inference, writing
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
 from tfvae.objectives.kl import kl_divergence
-from tfvae.seeds import as_seed, fold_in
+from tfvae.samplers import get_sampler
+from tfvae.seeds import as_seed
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -29,11 +29,10 @@ class VAE(TextModel):
         prior: `Latent`, or `None` for `StandardNormal`.
         bridge: `Bridge` from latent to memory, or `None` for the latent itself.
         objective: List of `Term`s, or `None` for `Reconstruction` and `KL`.
-        pattern: `TrainingPattern` such as `Lagging`, or `None` for one joint update a
-            batch.
+        loop: `TrainingLoop` such as `Lagging`, or `None` for one joint update a batch.
         refiner: `SVIRefiner` that improves the posterior's parameters sentence by
             sentence, or `None`.
-        share_embedding: Whether the decoder uses the encoder's word vectors.
+        share_embedding: Whether the decoder uses the encoder's embeddings.
         tokenizer: Tokenizer that made the ids, or `None`; saved with the model.
         num_samples: Positive int `S`, samples of the latent in training. Defaults
             to `1`.
@@ -41,7 +40,11 @@ class VAE(TextModel):
             `0`. Initial weights follow `keras.utils.set_random_seed`.
 
     Raises:
-        ValueError: If parts do not fit together; the message names them.
+        ValueError: If components do not fit together; the message names them.
+
+    References:
+        Kingma and Welling 2014, Auto-Encoding Variational Bayes; Bowman et al. 2016,
+        Generating Sentences from a Continuous Space.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class VAE(TextModel):
         prior=None,
         bridge=None,
         objective=None,
-        pattern=None,
+        loop=None,
         refiner=None,
         share_embedding=False,
         tokenizer=None,
@@ -71,21 +74,15 @@ class VAE(TextModel):
         self.share_embedding = share_embedding
         self.tokenizer = tokenizer
         self.num_samples = num_samples
-        self._check_parts()
-        self._build_parts()
-        shapes = {
-            "code": encoder.code_dim,
-            "z": posterior.latent_dim,
-            "memory": self.bridge.memory_dim,
-            "vocabulary": decoder.vocabulary_size,
-        }
+        self._check_components()
+        self._build_components()
         if objective is None:
             objective = [Reconstruction(), KL()]
-        self._set_objective(objective, shapes, seed, pattern)
+        self._set_objective(objective, seed, loop)
         if refiner is not None:
-            refiner.check(self)
+            refiner.bind(self)
 
-    def _check_parts(self):
+    def _check_components(self):
         if self.num_samples < 1:
             raise ValueError(
                 "`num_samples` must be positive. "
@@ -111,19 +108,29 @@ class VAE(TextModel):
             if sizes[name][0] != sizes[name][1]:
                 raise ValueError(
                     f"`encoder` and `decoder` need one `{name}`"
-                    + (" to share word vectors" if self.share_embedding else "")
+                    + (" to share embeddings" if self.share_embedding else "")
                     + f". Received: {sizes[name][0]} and {sizes[name][1]}"
                 )
         check_tokenizer(self.tokenizer, self.decoder)
 
-    def _build_parts(self):
-        build(self.encoder, None)
-        build(self.posterior, (None, self.encoder.code_dim))
-        build(self.prior, (None, 0))
-        build(self.bridge, self.posterior.latent_dim)
+    def _build_components(self):
+        build(self.encoder)
+        build(self.posterior, code_dim=self.encoder.code_dim)
+        build(self.prior, code_dim=0)
+        build(self.bridge, latent_dim=self.posterior.latent_dim)
         if self.share_embedding:
             self.decoder.embedding = self.encoder.embedding
-        build(self.decoder, self.bridge.memory_dim)
+        build(self.decoder, memory_dim=self.bridge.memory_dim)
+
+    @property
+    def widths(self):
+        """The widths of what components hand on, a dict of ints."""
+        return {
+            "code_dim": self.encoder.code_dim,
+            "latent_dim": self.posterior.latent_dim,
+            "memory_dim": self.bridge.memory_dim,
+            "vocabulary_size": self.decoder.vocabulary_size,
+        }
 
     @property
     def has_density(self):
@@ -132,16 +139,20 @@ class VAE(TextModel):
 
     @property
     def encoder_variables(self):
-        """The trainable variables of encoder and posterior, shared word vectors too."""
+        """The trainable variables of encoder and posterior, shared embeddings too."""
         return [*self.encoder.trainable_variables, *self.posterior.trainable_variables]
 
     @property
     def monitor(self):
-        """The validation figure to watch."""
+        """The validation metric to watch."""
         return "val_nelbo" if self.has_density else "val_reconstruction"
 
-    def encode(self, inputs, training=False, seed=None):
-        """Gives the posterior's parameters, refined ones where they are.
+    def prior_params(self, batch_size):
+        """Returns the prior's parameters for `batch_size` rows."""
+        return self.prior(tf.zeros([batch_size, 0]))
+
+    def posterior_params(self, inputs, training=False, seed=None):
+        """Computes the posterior's parameters, refined where there is a refiner.
 
         Args:
             inputs: Dict of tensors, `"tokens"` int `[B, T]` among them.
@@ -152,93 +163,52 @@ class VAE(TextModel):
             Dict of float32 tensors `[B, ...]`.
         """
         seed = as_seed(self.seed if seed is None else seed)
-        code = self.encoder(inputs["tokens"], seed=fold_in(seed, 0), training=training)
-        return self._params(inputs, code, seed, training)
-
-    def prior_params(self, batch_size):
-        """Gives the prior's parameters for `batch_size` rows."""
-        return self.prior(tf.zeros([batch_size, 0]))
+        return inference.encode(self, inputs, seed, training).params
 
     def forward(
-        self, inputs, *, num_samples=None, seed=None, training=False, at_point=False
+        self, inputs, *, num_samples=None, seed=None, training=False, at_mode=False
     ):
         """Passes a batch through the model; see `TextModel.forward`.
 
-        With `at_point` the decoder reads the posterior's point, not the samples, and
+        With `at_mode` the decoder reads the posterior's mode, not the samples, and
         nothing is refined: the model is an autoencoder.
         """
         seed = as_seed(self.seed if seed is None else seed)
-        tokens = inputs["tokens"]
-        code = self.encoder(tokens, seed=fold_in(seed, 0), training=training)
-        num_samples = num_samples or self.num_samples
-        if not at_point:
-            params = self._params(inputs, code, seed, training)
-            return self._decoded(inputs, code, params, num_samples, seed, training)
-        params = self.posterior(code, training=training)
-        read = self.posterior.point(params)[None]
-        return self._decoded(inputs, code, params, num_samples, seed, training, read)
-
-    def _params(self, inputs, code, seed, training):
-        """Gives the posterior's parameters, refined where there is a refiner."""
-        params = self.posterior(code, training=training)
-        if self.refiner is None:
-            return params
-        code = tf.stop_gradient(code)
-        step = self.step.value if training else None
-
-        def cost(params, seed):
-            record = self._decoded(inputs, code, params, 1, seed, training)
-            return self.loss_and_costs(record, step)[0]
-
-        return self.refiner.refine(cost, params, fold_in(seed, 5))
-
-    def _decoded(self, inputs, code, params, num_samples, seed, training, read=None):
-        """Samples the posterior and decodes the samples, or `read` `[S, B, Z]`."""
-        tokens = inputs["tokens"]
-        prior_params = self.prior_params(tf.shape(tokens)[0])
-        z, log_q = self.posterior.sample(params, num_samples, fold_in(seed, 1))
-        memory = self.bridge(z if read is None else read)
-        log_likelihood = self.decoder.log_prob(
-            tokens, memory, seed=fold_in(seed, 2), training=training
+        encoded = inference.encode(self, inputs, seed, training, refine=not at_mode)
+        z, log_q = inference.sample_posterior(
+            self, encoded.params, num_samples or self.num_samples, seed
         )
-        return Forward(
-            inputs=inputs,
-            code=code,
-            context=None,
-            posterior=self.posterior.distribution(params),
-            prior=self.prior.distribution(prior_params),
-            params=params,
-            z=z,
-            log_q=log_q,
-            memory=memory,
-            log_likelihood=log_likelihood,
-            seed=fold_in(seed, 3),
-            training=training,
+        read = self.posterior.mode(encoded.params)[None] if at_mode else z
+        decoded = inference.decode(
+            self, inputs["tokens"], read, encoded.context, seed, training
         )
+        return inference.record(self, encoded, z, log_q, *decoded, seed, training)
 
-    def bounds(self, forward):
-        """Gives `nelbo` and `kl`, float32 `[B]`, where there are densities."""
+    def likelihood_metrics(self, forward):
+        """Computes `nelbo` and `kl`, float32 `[B]`, where there are densities."""
         if not self.has_density:
             return {}
         kl = kl_divergence(forward)
-        return {"nelbo": kl - tf.reduce_mean(forward.log_likelihood, 0), "kl": kl}
+        reconstruction = -tf.reduce_mean(forward.log_likelihood, 0)
+        return {"nelbo": kl + reconstruction, "kl": kl}
 
     def predict_step(self, data):
-        """Gives, for `predict`, `z` (the posterior's point), `nelbo` and `kl`."""
+        """Returns, for `predict`, `z` (the posterior's mode), `nelbo` and `kl`."""
         inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
         forward = self.forward(inputs, seed=self.batch_seed(inputs))
-        return {"z": self.posterior.point(forward.params), **self.bounds(forward)}
+        z = self.posterior.mode(forward.params)
+        return {"z": z, **self.likelihood_metrics(forward)}
 
     def sample_prior(self, num, seed):
-        """Draws `num` latent codes from the prior, float32 `[num, Z]`."""
-        return self.prior.sample(self.prior_params(num), 1, as_seed(seed))[0][0]
+        """Samples `num` latent codes from the prior, float32 `[num, Z]`."""
+        return inference.sample_prior(self, num, as_seed(seed))
 
-    def draw_memory(self, num, seed):
-        """Draws from the prior what the decoder reads, float `[num, U]`."""
+    def sample_memory(self, num, seed):
+        """Samples from the prior what the decoder reads, float `[num, U]`."""
         return self.bridge(self.sample_prior(num, seed)[None])[0]
 
-    def decode(self, z, *, sampler="greedy", max_length=60, seed=None):
-        """Writes a sentence for each latent code.
+    def decode_ids(self, z, *, sampler="greedy", max_length=60, seed=None):
+        """Writes a sentence for each latent code, as ids; works in a graph.
 
         Args:
             z: Float tensor `[N, Z]`.
@@ -251,5 +221,129 @@ class VAE(TextModel):
         """
         memory = self.bridge(z[None])[0]
         seed = as_seed(self.seed if seed is None else seed)
-        sampler = get_sampler(sampler)
-        return generate(self.decoder, memory, sampler, max_length, seed)
+        return get_sampler(sampler)(self.decoder, memory, max_length, seed)
+
+    def encode(self, texts, *, num_samples=None, max_length=None, seed=0):
+        """Encodes sentences into latent codes.
+
+        Args:
+            texts: List of str; a single str counts as a list of one.
+            num_samples: Positive int `S`, codes sampled from each posterior, or `None`
+                for the posterior's mode. Defaults to `None`.
+            max_length: Int, words after which a sentence is cut, or `None`.
+            seed: Int, of the samples. Defaults to `0`.
+
+        Returns:
+            Float32 array `[N, Z]`, or `[S, N, Z]` with `num_samples`.
+
+        Raises:
+            ValueError: If the model has no tokenizer, or a sentence has no words.
+        """
+        return writing.encode_all(
+            self, texts, num_samples=num_samples, max_length=max_length, seed=seed
+        )
+
+    def decode(
+        self, codes, *, sampler="greedy", max_length=60, seed=0, return_ids=False
+    ):
+        """Writes a sentence for each latent code.
+
+        Args:
+            codes: Float array `[N, Z]`; a single code `[Z]` counts as one of one.
+            sampler: `Sampler` or its name. Defaults to `"greedy"`.
+            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
+            seed: Int, of a sampler that draws. Defaults to `0`.
+            return_ids: Whether ids are returned. Defaults to `False`.
+
+        Returns:
+            List of `N` str; with `return_ids` an int32 array `[N, max_length]`.
+
+        Raises:
+            ValueError: If the codes have another width, or the model has no tokenizer.
+        """
+        return writing.decode(self, codes, sampler, max_length, seed, return_ids)
+
+    def reconstruct(
+        self,
+        texts,
+        *,
+        num_samples=None,
+        sampler="greedy",
+        max_length=60,
+        seed=0,
+        batch_size=100,
+    ):
+        """Encodes sentences and writes them back.
+
+        Args:
+            texts: List of str; a single str counts as a list of one.
+            num_samples: Positive int, codes sampled from each posterior, or `None` for
+                the posterior's mode. Defaults to `None`.
+            sampler: `Sampler` or its name. Defaults to `"greedy"`.
+            max_length: Positive int, the most words read, and the most ids written.
+                Defaults to `60`.
+            seed: Int. Defaults to `0`.
+            batch_size: Positive int, sentences at once. Defaults to `100`.
+
+        Returns:
+            List of str, one for each sentence; with `num_samples` as many for each,
+            one after the other.
+
+        Raises:
+            ValueError: If the model has no tokenizer, or a sentence has no words.
+        """
+        pairs = writing.reconstruct(
+            self,
+            writing.as_texts(texts),
+            num_samples=num_samples,
+            sampler=sampler,
+            max_length=max_length,
+            seed=seed,
+            batch_size=batch_size,
+        )
+        return [reconstruction for _, reconstruction in pairs]
+
+    def interpolate(
+        self,
+        text_a,
+        text_b,
+        *,
+        num_steps=7,
+        path="auto",
+        sampler="greedy",
+        max_length=60,
+        seed=0,
+    ):
+        """Writes the sentences on the way between two.
+
+        The codes lie between the two posteriors' modes, both ends included.
+
+        Args:
+            text_a: Str.
+            text_b: Str.
+            num_steps: Int of at least 2, sentences written. Defaults to `7`.
+            path: `"line"`, `"sphere"` for the great circle, or `"auto"` for the one
+                that stays in the posterior's support. Defaults to `"auto"`.
+            sampler: `Sampler` or its name. Defaults to `"greedy"`.
+            max_length: Positive int, the most words read, and the most ids written.
+                Defaults to `60`.
+            seed: Int, of a sampler that draws. Defaults to `0`.
+
+        Returns:
+            List of `num_steps` str.
+
+        Raises:
+            ValueError: If `num_steps` is below 2, `path` is unknown, a sentence has no
+                words, or the model has no tokenizer.
+        """
+        steps = writing.interpolate(
+            self,
+            text_a,
+            text_b,
+            num_steps=num_steps,
+            path=path,
+            sampler=sampler,
+            max_length=max_length,
+            seed=seed,
+        )
+        return [text for _, text in steps]

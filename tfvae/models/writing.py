@@ -1,85 +1,164 @@
-"""Sentences in, sentences out: what people do with a trained model."""
+"""Text in, text out: encoding, generating, reconstructing, interpolating.
+
+These are streams for texts of any length; the methods of a model of the same names
+return lists.
+"""
 
 import itertools
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae.models.encoding import encode, tokenizer_of
-from tfvae.models.encoding import tokenize as tokenize
-from tfvae.models.interpolation import interpolate as interpolate
-from tfvae.models.sampling import get_sampler
-from tfvae.seeds import as_seed, fold_in
+from tfvae.models.interpolation import interpolation_path
+from tfvae.ops.sequences import PAD_ID
+from tfvae.samplers import get_sampler
+from tfvae.seeds import Stream, as_seed, fold_in
 
 # Measured best for 10,000 words: more rows do not fit the processor's caches.
 BATCH_SIZE = 500
 
 
-def write(
-    model,
-    num,
-    *,
-    sampler="ancestral",
-    codes=None,
-    max_length=60,
-    seed=0,
-    batch_size=BATCH_SIZE,
-):
-    """Writes sentences, from draws of the prior where there is a latent.
-
-    Args:
-        model: `VAE` or `LanguageModel` with a tokenizer.
-        num: Positive int. It does not change the sentences that come first.
-        sampler: `Sampler` or its name. Defaults to `"ancestral"`.
-        codes: Iterable of at least `num` latent codes, float arrays `[Z]`, to write
-            from, as `posterior_codes` gives them; `None` for the prior.
-        max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
-        seed: Int. The same seed and `batch_size` write the same sentences.
-        batch_size: Positive int, sentences written at once.
-
-    Yields:
-        Str, one sentence at a time.
+def require_tokenizer(model):
+    """Returns a model's tokenizer.
 
     Raises:
-        ValueError: If `num` or `batch_size` is not positive, or the model has no
-            tokenizer.
+        ValueError: If it has none.
     """
-    if num < 1 or batch_size < 1:
+    if model.tokenizer is None:
         raise ValueError(
-            "`num` and `batch_size` must be positive. Received: "
-            f"num={num}, batch_size={batch_size}"
+            "Reading and writing text needs a tokenizer. Build the model with "
+            "`tokenizer=...`. Received: tokenizer=None"
         )
-    tokenizer = tokenizer_of(model)
-    sampler = get_sampler(sampler)
-    options = {"sampler": sampler, "max_length": max_length}
+    return model.tokenizer
 
-    @tf.function(reduce_retracing=True)
-    def from_codes(z, seed):
-        return tokenizer.detokenize(model.decode(z, seed=seed, **options))
 
-    @tf.function(reduce_retracing=True)
-    def from_nothing(size, seed):
-        if model.posterior is None:
-            return tokenizer.detokenize(model.generate(size, seed=seed, **options))
-        # All are drawn, so that a smaller batch has the same.
-        z = model.sample_prior(batch_size, fold_in(seed, 0))[:size]
-        return from_codes(z, fold_in(seed, 1))
+def require_latent(model):
+    """Refuses a model without a latent.
 
-    codes = None if codes is None else iter(codes)
-    for start in range(0, num, batch_size):
-        size = min(batch_size, num - start)
-        batch_seed = fold_in(as_seed(seed), start)
-        if codes is None:
-            texts = from_nothing(tf.constant(size), batch_seed)
-        else:
-            z = np.stack(list(itertools.islice(codes, size))).astype("float32")
-            texts = from_codes(tf.constant(z), batch_seed)
-        for text in texts.numpy():
-            yield text.decode("utf-8")
+    Raises:
+        ValueError: If there is no posterior.
+    """
+    if model.posterior is None:
+        raise ValueError(
+            f"A {type(model).__name__} has no latent to encode a sentence into; use "
+            "a VAE. It can only generate."
+        )
+
+
+def as_texts(texts):
+    """Returns one text or several as a list of str.
+
+    Args:
+        texts: Str, or iterable of str.
+
+    Raises:
+        ValueError: If an item is no str.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"`texts` must hold str. Received: {text!r}")
+    return texts
+
+
+def tokenize(model, texts, max_length=None):
+    """Turns sentences into a batch.
+
+    Args:
+        model: A model with a tokenizer.
+        texts: List of str.
+        max_length: Int, words after which a sentence is cut, or `None`.
+
+    Returns:
+        Dict with `"tokens"`, int32 `[B, T]`, at least one column wide.
+
+    Raises:
+        ValueError: If the model has no tokenizer or a sentence has no words.
+    """
+    words = require_tokenizer(model).tokenize(tf.constant(texts))
+    if max_length is not None:
+        words = words[:, :max_length]
+    tokens = words.to_tensor(PAD_ID)
+    lengths = words.row_lengths().numpy()
+    for text, length in zip(texts, lengths, strict=True):
+        if length == 0:
+            raise ValueError(f"A sentence needs words. Received: {text!r}")
+    return {"tokens": tokens}
+
+
+def encode(model, texts, *, num_samples=None, max_length=None, seed=0, batch_size=100):
+    """Encodes sentences in batches, in their order.
+
+    Args:
+        model: `VAE` with a tokenizer.
+        texts: Iterable of str; it may have no end.
+        num_samples: Positive int `S`, codes sampled from each posterior, or `None` for
+            the posterior's mode.
+        max_length: Int, words after which a sentence is cut, or `None`.
+        seed: Int, of the samples. The same seed and `batch_size` give the same codes.
+        batch_size: Positive int, sentences at once.
+
+    Yields:
+        Tuples of a list of `B` sentences and their codes, float32 array `[B, Z]`, or
+        `[S, B, Z]` with `num_samples`.
+
+    Raises:
+        ValueError: If the model has no latent or no tokenizer, a sentence has no
+            words, or `num_samples` is not positive.
+    """
+    require_tokenizer(model)
+    require_latent(model)
+    if num_samples is not None and num_samples < 1:
+        raise ValueError(
+            "`num_samples` must be positive, or None for the posterior's mode. "
+            f"Received: num_samples={num_samples}"
+        )
+
+    def compute_codes(tokens, seed):
+        params = model.posterior_params({"tokens": tokens})
+        if num_samples is None:
+            return model.posterior.mode(params)
+        return model.posterior.sample(params, num_samples, seed)[0]
+
+    tokens_spec = tf.TensorSpec([None, None], tf.int32)
+    run = model.compiled_function(
+        ("encode", num_samples), compute_codes, tokens_spec, _SEED
+    )
+    texts, seed = iter(texts), as_seed(seed)
+    for number in itertools.count():
+        batch = list(itertools.islice(texts, batch_size))
+        if not batch:
+            return
+        tokens = tokenize(model, batch, max_length)["tokens"]
+        yield batch, run(tokens, fold_in(seed, number)).numpy()
+
+
+def encode_all(model, texts, **options):
+    """Encodes sentences into one array; see `encode`.
+
+    Args:
+        model: `VAE` with a tokenizer.
+        texts: Str, or iterable of str.
+        **options: Of `encode`.
+
+    Returns:
+        Float32 array `[N, Z]`, or `[S, N, Z]` with `num_samples`.
+    """
+    num_samples = options.get("num_samples")
+    batches = [codes for _, codes in encode(model, as_texts(texts), **options)]
+    if not batches:
+        shape = [0, model.posterior.latent_dim]
+        return np.zeros(shape if num_samples is None else [num_samples, *shape], "f")
+    return np.concatenate(batches, axis=0 if num_samples is None else 1)
+
+
+def encode_means(model, texts, max_length=None):
+    """Returns the posterior's mode of each sentence, float32 `[N, Z]`."""
+    return encode_all(model, texts, max_length=max_length)
 
 
 def posterior_codes(model, texts, *, max_length=None, seed=0):
-    """Draws a code from each sentence's posterior, over and over in their order.
+    """Samples a code from each sentence's posterior, over and over in their order.
 
     Args:
         model: `VAE` with a tokenizer.
@@ -96,11 +175,11 @@ def posterior_codes(model, texts, *, max_length=None, seed=0):
     """
     read = texts if callable(texts) else lambda: texts
     endless = itertools.chain.from_iterable(read() for _ in itertools.count())
-    yield from _drawn(model, endless, max_length, seed)
+    yield from _sampled(model, endless, max_length, seed)
 
 
 def aggregate_codes(model, texts, *, max_length=None, seed=0):
-    """Draws codes from the aggregated posterior, the mean of all posteriors.
+    """Samples codes from the aggregated posterior, the mean of all posteriors.
 
     Each comes from the posterior of a sentence drawn at random, with replacement.
 
@@ -122,13 +201,112 @@ def aggregate_codes(model, texts, *, max_length=None, seed=0):
         raise ValueError("`texts` must hold a sentence. Received: none")
     random = np.random.default_rng(seed)
     endless = (texts[random.integers(len(texts))] for _ in itertools.count())
-    yield from _drawn(model, endless, max_length, seed)
+    yield from _sampled(model, endless, max_length, seed)
 
 
-def _drawn(model, texts, max_length, seed):
+def _sampled(model, texts, max_length, seed):
     batches = encode(model, texts, num_samples=1, max_length=max_length, seed=seed)
     for _, codes in batches:
         yield from codes[0]
+
+
+def generate(model, num, **options):
+    """Writes sentences, from samples of the prior where there is a latent.
+
+    Args:
+        model: `VAE` or `LanguageModel` with a tokenizer.
+        num: Positive int. It does not change the sentences that come first.
+        **options: Of `generate_ids`.
+
+    Yields:
+        Str, one sentence at a time.
+
+    Raises:
+        ValueError: As `generate_ids`, or if the model has no tokenizer.
+    """
+    tokenizer = require_tokenizer(model)
+    for ids in generate_ids(model, num, **options):
+        yield from _texts(tokenizer, ids)
+
+
+def generate_ids(
+    model,
+    num,
+    *,
+    sampler="ancestral",
+    codes=None,
+    max_length=60,
+    seed=0,
+    batch_size=BATCH_SIZE,
+):
+    """Writes sentences as ids, from samples of the prior where there is a latent.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        num: Positive int. It does not change the sentences that come first.
+        sampler: `Sampler` or its name. Defaults to `"ancestral"`.
+        codes: Iterable of at least `num` latent codes, float arrays `[Z]`, to write
+            from, as `posterior_codes` gives them; `None` for the prior.
+        max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
+        seed: Int. The same seed and `batch_size` write the same sentences.
+        batch_size: Positive int, sentences written at once.
+
+    Yields:
+        Int32 arrays `[B, max_length]`.
+
+    Raises:
+        ValueError: If `num` or `batch_size` is not positive.
+    """
+    if num < 1 or batch_size < 1:
+        raise ValueError(
+            "`num` and `batch_size` must be positive. Received: "
+            f"num={num}, batch_size={batch_size}"
+        )
+    sampler = get_sampler(sampler)
+    options = {"sampler": sampler, "max_length": max_length}
+    key = (sampler.key, max_length)
+
+    def from_prior(size, seed):
+        # All are sampled, so that a smaller batch has the same.
+        z = model.sample_prior(batch_size, fold_in(seed, Stream.PRIOR))[:size]
+        return model.decode_ids(z, seed=fold_in(seed, Stream.WORDS), **options)
+
+    def from_nothing(size, seed):
+        return model.generate_ids(size, seed=seed, **options)
+
+    if codes is not None:
+        run, codes = _decoder(model, sampler, max_length), iter(codes)
+    elif model.posterior is not None:
+        run = model.compiled_function(
+            ("prior", batch_size, *key), from_prior, _SIZE, _SEED
+        )
+    else:
+        run = model.compiled_function(("generate", *key), from_nothing, _SIZE, _SEED)
+    for start in range(0, num, batch_size):
+        size = min(batch_size, num - start)
+        read = tf.constant(size)
+        if codes is not None:
+            read = np.stack(list(itertools.islice(codes, size))).astype("float32")
+        yield run(read, fold_in(as_seed(seed), start)).numpy()
+
+
+def decode(model, codes, sampler, max_length, seed, return_ids):
+    """Writes a sentence for each latent code; see `VAE.decode`."""
+    codes = np.atleast_2d(np.asarray(codes, np.float32))
+    latent_dim = model.posterior.latent_dim
+    if codes.size == 0:
+        codes = codes.reshape([0, latent_dim])
+    if codes.ndim != 2 or codes.shape[1] != latent_dim:
+        raise ValueError(
+            f"`codes` must have {latent_dim} columns, the model's latent dimensions. "
+            f"Received: shape={codes.shape}"
+        )
+    tokenizer = None if return_ids else require_tokenizer(model)
+    if not len(codes):
+        return np.zeros([0, max_length], np.int32) if return_ids else []
+    run = _decoder(model, get_sampler(sampler), max_length)
+    ids = run(codes, as_seed(seed)).numpy()
+    return ids if return_ids else list(_texts(tokenizer, ids))
 
 
 def reconstruct(
@@ -141,13 +319,13 @@ def reconstruct(
     seed=0,
     batch_size=100,
 ):
-    """Encodes sentences and writes them again.
+    """Encodes sentences and writes them back.
 
     Args:
         model: `VAE` with a tokenizer.
         texts: Iterable of str.
-        num_samples: Positive int, codes drawn from each posterior, or `None` for the
-            posterior's point.
+        num_samples: Positive int, codes sampled from each posterior, or `None` for the
+            posterior's mode.
         sampler: `Sampler` or its name. Defaults to `"greedy"`.
         max_length: Positive int, the most words read, and the most ids written.
             Defaults to `60`.
@@ -162,14 +340,9 @@ def reconstruct(
         ValueError: If the model has no latent or no tokenizer, or a sentence has no
             words.
     """
-    tokenizer = tokenizer_of(model)
-    sampler = get_sampler(sampler)
-
-    @tf.function(reduce_retracing=True)
-    def write_batch(z, seed):
-        ids = model.decode(z, sampler=sampler, max_length=max_length, seed=seed)
-        return tokenizer.detokenize(ids)
-
+    tokenizer = require_tokenizer(model)
+    require_latent(model)
+    run = _decoder(model, get_sampler(sampler), max_length)
     batches = encode(
         model,
         texts,
@@ -183,6 +356,106 @@ def reconstruct(
         # A sentence's samples one after the other.
         z = codes.swapaxes(0, 1).reshape([-1, codes.shape[-1]])
         sources = [text for text in held for _ in range(len(codes))]
-        written = write_batch(tf.constant(z), fold_in(as_seed(seed), number + 1))
-        for text, again in zip(sources, written.numpy(), strict=True):
-            yield text, again.decode("utf-8")
+        ids = run(z, fold_in(as_seed(seed), number + 1)).numpy()
+        yield from zip(sources, _texts(tokenizer, ids), strict=True)
+
+
+def interpolate_codes(
+    model,
+    first,
+    last,
+    *,
+    num_steps=7,
+    path="auto",
+    sampler="greedy",
+    max_length=60,
+    seed=0,
+):
+    """Writes the sentences at equal steps between two codes, both ends included.
+
+    Args:
+        model: `VAE` with a tokenizer.
+        first: Float array `[Z]`.
+        last: Float array `[Z]`.
+        num_steps: Int of at least 2, sentences written. Defaults to `7`.
+        path: `"line"`, `"sphere"` for the great circle, or `"auto"` for the one that
+            stays in the posterior's support. Defaults to `"auto"`.
+        sampler: `Sampler` or its name. Defaults to `"greedy"`.
+        max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
+        seed: Int, of a sampler that draws.
+
+    Returns:
+        List of tuples of the fraction of the way and the sentence there.
+
+    Raises:
+        ValueError: If `num_steps` is below 2, `path` is unknown, or the model has no
+            latent or no tokenizer.
+    """
+    require_tokenizer(model)
+    require_latent(model)
+    if path == "auto":
+        path = "sphere" if model.posterior.support == "sphere" else "line"
+    fractions, codes = interpolation_path(first, last, num_steps, path)
+    texts = decode(model, codes, sampler, max_length, seed, return_ids=False)
+    return list(zip(map(float, fractions), texts, strict=True))
+
+
+def interpolate(model, text_a, text_b, *, max_length=60, **options):
+    """Writes the sentences on the way between two.
+
+    The codes lie between the two posteriors' modes, both ends included.
+
+    Args:
+        model: `VAE` with a tokenizer.
+        text_a: Str.
+        text_b: Str.
+        max_length: Positive int, the most words read, and the most ids written.
+            Defaults to `60`.
+        **options: Of `interpolate_codes`.
+
+    Returns:
+        List of tuples of the fraction of the way and the sentence there.
+
+    Raises:
+        ValueError: If a sentence has no words, or as `interpolate_codes`.
+    """
+    first, last = encode_means(model, [text_a, text_b], max_length)
+    return interpolate_codes(model, first, last, max_length=max_length, **options)
+
+
+def sample_endpoints(model, seed=0):
+    """Samples two codes from the prior, for `interpolate_codes`.
+
+    Args:
+        model: `VAE`.
+        seed: Int. Defaults to `0`.
+
+    Returns:
+        Float32 array `[2, Z]`.
+
+    Raises:
+        ValueError: If the model has no latent.
+    """
+    require_latent(model)
+    return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR)).numpy()
+
+
+_SEED = tf.TensorSpec([2], tf.int32)
+_SIZE = tf.TensorSpec([], tf.int32)
+
+
+def _decoder(model, sampler, max_length):
+    """Returns the compiled function of codes `[N, Z]` and a seed that writes ids."""
+
+    def write(z, seed):
+        return model.decode_ids(z, sampler=sampler, max_length=max_length, seed=seed)
+
+    z_spec = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
+    key = ("decode", sampler.key, max_length)
+    return model.compiled_function(key, write, z_spec, _SEED)
+
+
+def _texts(tokenizer, ids):
+    """Turns ids `[N, L]` into str, one at a time."""
+    for text in tokenizer.detokenize(ids).numpy():
+        yield text.decode("utf-8")

@@ -1,21 +1,22 @@
 """Cost terms and the schedules of their weights."""
 
-from tfvae.objectives.bag_of_words import BagOfWords as BagOfWords
 from tfvae.objectives.copula import CopulaLikelihood as CopulaLikelihood
 from tfvae.objectives.coupling import Coupling as Coupling
-from tfvae.objectives.critics import CriticTerm as CriticTerm
 from tfvae.objectives.dual_kl import DualKL as DualKL
 from tfvae.objectives.kl import KL as KL
+from tfvae.objectives.kl import UnitVarianceKL as UnitVarianceKL
 from tfvae.objectives.mmd import MMD as MMD
 from tfvae.objectives.mutual_information import (
     MutualInformation as MutualInformation,
 )
+from tfvae.objectives.reconstruction import BagOfWords as BagOfWords
 from tfvae.objectives.reconstruction import Reconstruction as Reconstruction
-from tfvae.objectives.schedule import Constant as Constant
-from tfvae.objectives.schedule import Schedule as Schedule
+from tfvae.objectives.schedules import Constant as Constant
 from tfvae.objectives.schedules import Cyclical as Cyclical
 from tfvae.objectives.schedules import Linear as Linear
 from tfvae.objectives.schedules import Peaking as Peaking
 from tfvae.objectives.schedules import Piecewise as Piecewise
+from tfvae.objectives.schedules import Schedule as Schedule
 from tfvae.objectives.schedules import Sigmoid as Sigmoid
+from tfvae.objectives.term import CriticTerm as CriticTerm
 from tfvae.objectives.term import Term as Term

@@ -10,8 +10,9 @@ from tfvae.distributions.gaussian_copula import (
 )
 from tfvae.latents.gaussian import Gaussian
 from tfvae.latents.gaussian_copula import CopulaHead
+from tfvae.objectives.kl import kl_divergence
 from tfvae.objectives.term import Term
-from tfvae.seeds import fold_in, normal
+from tfvae.seeds import Stream, fold_in, normal
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -92,11 +93,11 @@ class CopulaLikelihood(Term):
                 f"Received: posterior={received}"
             )
 
-    def build(self, shapes):
-        """Creates the head on codes of width `shapes["code"]`."""
-        self.head = self._make_head(shapes["z"])
-        self.head.build((None, shapes["code"]))
-        super().build(shapes)
+    def build(self, *, code_dim, latent_dim, **widths):
+        """Creates the head on the encoder's codes."""
+        self.head = self._make_head(latent_dim)
+        self.head.build(code_dim=code_dim)
+        super().build()
 
     def cost(self, forward):
         """Computes the sum of both parts, `[B]` in nats."""
@@ -129,9 +130,18 @@ class CopulaLikelihood(Term):
         diagonal, factor = self.head.covariance(params)
         if not self.sampled:
             return rank_one_expected_log_copula(diagonal, factor)
-        noise = normal(tf.shape(forward.z), fold_in(forward.seed, 0x636F7075))
+        noise = normal(tf.shape(forward.z), fold_in(forward.seed, Stream.COPULA))
         scores = tf.linalg.matvec(rank_one_scale_tril(diagonal, factor), noise)
         return tf.reduce_mean(rank_one_log_copula(diagonal, factor, scores), axis=0)
+
+    def reported(self, forward):
+        """Computes `nll_minus_log_copula`, `[B]` in nats: the paper's, no bound.
+
+        It is `reconstruction + kl - log c`.
+        """
+        reconstruction = -tf.reduce_mean(forward.log_likelihood, axis=0)
+        value = reconstruction + kl_divergence(forward) - self.log_copula(forward)
+        return {"nll_minus_log_copula": value}
 
     def _make_head(self, latent_dim):
         return CopulaHead(

@@ -3,15 +3,13 @@
 import keras
 import tensorflow as tf
 
-from tfvae.objectives.schedule import as_schedule
+from tfvae.objectives.schedules import as_schedule
 from tfvae.objectives.term import Term
-from tfvae.seeds import fold_in
+from tfvae.seeds import Stream, fold_in
 
 _DISTANCES = ("rational_quadratic", "squared_euclidean")
 _SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _ROLES = ("posterior", "bridge", "decoder")
-# Tells these masks from the draws of other terms on the same record.
-_STREAM = 103
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -19,7 +17,7 @@ class Coupling(Term):
     """Couples a model with a deterministic path that shares its encoder.
 
     The path has a posterior head, a bridge and a decoder of its own, and no noise: the
-    head's `point` is its latent code. It adds two costs:
+    head's `mode` is its latent code. It adds two costs:
 
     - `coupled_reconstruction`, `-log p(x|z)` on that path in nats, whose gradient
       reaches the shared encoder;
@@ -40,10 +38,10 @@ class Coupling(Term):
         matching_weight: Float or `Schedule`, the paper's lambda_m. Defaults to `0.1`.
         distance: `"rational_quadratic"` or `"squared_euclidean"`. Defaults to the
             former.
-        share_embedding: Whether the path's decoder uses the word vectors of the
+        share_embedding: Whether the path's decoder uses the embeddings of the
             model's. Defaults to `True`.
         posterior: `Latent` of the path, or `None` for one like the model's. Weights
-            that its `point` does not read, such as a head for the variance, are not
+            that its `mode` does not read, such as a head for the variance, are not
             trained.
         bridge: `Bridge` of the path, or `None` for one like the model's.
         decoder: `Decoder` of the path, or `None` for one like the model's.
@@ -57,6 +55,8 @@ class Coupling(Term):
         distance, its released code squares it, as here. The kernel's constant
         has the width of the latent, although memories have another, as there.
     """
+
+    requires_latent = True
 
     def __init__(
         self,
@@ -85,71 +85,68 @@ class Coupling(Term):
         self.bridge = bridge
         self.decoder = decoder
 
-    def check(self, model):
-        """Refuses a model without a latent, and makes parts like the model's."""
-        super().check(model)
-        if model.posterior is None:
-            raise ValueError(
-                "`Coupling` adds a path to one through a latent. Use it in a `VAE`. "
-                "Received: a model without a posterior"
-            )
+    def bind(self, model):
+        """Creates the path, of components like the model's; see `Term.bind`."""
+        self.check(model)
         for role in _ROLES:
-            setattr(self, f"coupled_{role}", self._own_part(role, getattr(model, role)))
+            own = self._own_component(role, getattr(model, role))
+            setattr(self, f"coupled_{role}", own)
         if self.share_embedding:
             self._share_embedding(model.decoder)
+        super().bind(model)
 
-    def _own_part(self, role, of_model):
-        """Gives the part of a role that the path uses, not built."""
+    def _own_component(self, role, of_model):
+        """Returns the component of a role that the path uses, not built."""
         given = getattr(self, role)
         if given is None:
             return type(of_model).from_config(of_model.get_config())
         if given is of_model:
             raise ValueError(
-                f"`{role}` must be a part of its own, since the paths share the "
+                f"`{role}` must be a component of its own, since the paths share the "
                 "encoder alone. Leave it out for one like the model's. "
                 f"Received: {role}, the model's own"
             )
         return given
 
     def _share_embedding(self, decoder):
-        """Puts the model's word vectors into the path's decoder."""
+        """Puts the model's embeddings into the path's decoder."""
         for name in ("vocabulary_size", "embedding_dim"):
             sizes = getattr(self.coupled_decoder, name), getattr(decoder, name)
             if sizes[0] != sizes[1]:
                 raise ValueError(
                     f"`decoder` needs the `{name}` of the model's decoder to share "
-                    f"word vectors. Received: {sizes[0]} and {sizes[1]}"
+                    f"embeddings. Received: {sizes[0]} and {sizes[1]}"
                 )
         self.coupled_decoder.embedding = decoder.embedding
 
-    def build(self, shapes):
+    def build(self, *, code_dim, latent_dim, memory_dim, context_dim=None, **widths):
         """Creates the path's weights, after those of the model.
 
         Raises:
             ValueError: If the path's memory is of another width than the model's.
         """
         posterior, bridge = self.coupled_posterior, self.coupled_bridge
-        posterior.build((None, shapes["code"]))
-        _freeze_unread(posterior, shapes["code"])
-        bridge.build(posterior.latent_dim, shapes.get("context"))
-        if bridge.memory_dim != shapes["memory"]:
+        posterior.build(code_dim=code_dim)
+        _freeze_unread(posterior, code_dim)
+        bridge.build(latent_dim=posterior.latent_dim, context_dim=context_dim)
+        if bridge.memory_dim != memory_dim:
             raise ValueError(
                 "`bridge` must give a memory as wide as the model's. Received: "
-                f"{bridge.memory_dim} and {shapes['memory']}"
+                f"{bridge.memory_dim} and {memory_dim}"
             )
-        self.coupled_decoder.build(bridge.memory_dim)
-        self._latent_dim = shapes["z"]
-        super().build(shapes)
+        self.coupled_decoder.build(memory_dim=bridge.memory_dim)
+        self._latent_dim = latent_dim
+        super().build()
 
     def costs(self, forward):
-        """Gives `coupled_reconstruction` and `matching`, float32 `[B]`."""
+        """Returns `coupled_reconstruction` and `matching`, float32 `[B]`."""
         params = self.coupled_posterior(forward.code, training=forward.training)
-        z = self.coupled_posterior.point(params)
+        z = self.coupled_posterior.mode(params)
         memory = self.coupled_bridge(z[None], forward.context)
         log_likelihood = self.coupled_decoder.log_prob(
             forward.inputs["tokens"],
             memory,
-            seed=fold_in(forward.seed, _STREAM),
+            seed=fold_in(forward.seed, Stream.COUPLING),
             training=forward.training,
         )
         return {
@@ -182,7 +179,7 @@ class Coupling(Term):
 
 
 def _freeze_unread(posterior, code_dim):
-    """Takes weights out of training that a posterior's point does not depend on.
+    """Takes weights out of training that a posterior's mode does not depend on.
 
     An optimizer would warn of them in every step, as weights without gradients.
     """
@@ -191,7 +188,7 @@ def _freeze_unread(posterior, code_dim):
 
     def find():
         with tf.GradientTape() as tape:
-            point = posterior.point(posterior(tf.zeros([1, code_dim])))
+            point = posterior.mode(posterior(tf.zeros([1, code_dim])))
         gradients = tape.gradient(point, [weight.value for weight in weights])
         unread.update(i for i, gradient in enumerate(gradients) if gradient is None)
 

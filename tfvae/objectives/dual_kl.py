@@ -3,14 +3,11 @@
 import keras
 import tensorflow as tf
 
-from tfvae.distributions.draws import draw
 from tfvae.distributions.mutual_information import bounded_exp, tangent_bound
-from tfvae.layers.perceptron import Perceptron
-from tfvae.objectives.critics import CriticTerm
-from tfvae.seeds import fold_in
-
-# Tells these draws from those of other terms on the same record.
-_STREAM = 102
+from tfvae.distributions.sampling import sample
+from tfvae.layers.dense import MLP
+from tfvae.objectives.term import CriticTerm
+from tfvae.seeds import Stream, fold_in
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -72,22 +69,13 @@ class DualKL(CriticTerm):
         self.joint = joint
         self.hidden_dims = tuple(hidden_dims)
 
-    def check(self, model):
-        """Refuses a model without a latent."""
-        super().check(model)
-        if model.posterior is None:
-            raise ValueError(
-                "`DualKL` compares a posterior with a prior. Use it in a `VAE`. "
-                "Received: a model without a posterior"
-            )
-
-    def build(self, shapes):
+    def build(self, *, code_dim, latent_dim, **widths):
         """Creates the critic."""
-        width = shapes["z"] + (shapes["code"] if self.joint else 0)
-        self.critic = Perceptron(
+        width = latent_dim + (code_dim if self.joint else 0)
+        self.critic = MLP(
             width, self.hidden_dims, 1, activation="leaky_relu", name="critic"
         )
-        super().build(shapes)
+        super().build()
 
     def critic_cost(self, forward, index):
         """Computes minus the dual value, on fresh draws of the prior at each step."""
@@ -101,10 +89,22 @@ class DualKL(CriticTerm):
         log_means = tf.reduce_logsumexp(fresh, 0) - tf.math.log(size)
         return tf.reduce_mean(own, 0) - bounded_exp(log_means) + 1.0
 
+    def reported(self, forward):
+        """Computes what Fang et al. report, `[B]` in nats; none of it is a bound.
+
+        `critic_kl`, the value of the joint critic, and `critic_elbo`, the
+        reconstruction plus that; or `critic_marginal_kl`, the marginal critic's value.
+        """
+        value = self.cost(forward)
+        if not self.joint:
+            return {"critic_marginal_kl": value}
+        reconstruction = -tf.reduce_mean(forward.log_likelihood, axis=0)
+        return {"critic_kl": value, "critic_elbo": reconstruction + value}
+
     def _scores(self, forward, index, passes_gradient=True):
         """Scores the record's codes and draws of the prior, both float32 `[S, B]`."""
-        seed = fold_in(fold_in(forward.seed, _STREAM), index)
-        fresh = draw(forward.prior, tf.shape(forward.z)[0], seed)
+        seed = fold_in(fold_in(forward.seed, Stream.DUAL_KL), index)
+        fresh = sample(forward.prior, tf.shape(forward.z)[0], seed)
         if not passes_gradient:
             fresh = tf.stop_gradient(fresh)
         return self._score(forward, forward.z), self._score(forward, fresh)

@@ -9,13 +9,12 @@ from tfvae.objectives.term import Term
 
 tfd = tfp.distributions
 
-_AGAINST = ("prior", "unit_variance")
 _LEVELS = ("dimension", "total")
 _SCOPES = ("sentence", "batch")
 
 
 def kl_method(posterior, prior):
-    """Says how `kl_divergence` treats two distributions.
+    """Returns how `kl_divergence` treats two distributions.
 
     Args:
         posterior: A TFP distribution.
@@ -83,7 +82,7 @@ def kl_to_unit_variance(posterior):
 class KL(Term):
     """The divergence of the posterior from the prior, with free bits.
 
-    `method(model)` says whether it is exact (`"closed_form"`) or sampled
+    `method(model)` tells whether it is exact (`"closed_form"`) or sampled
     (`"monte_carlo"`).
 
     Args:
@@ -94,22 +93,17 @@ class KL(Term):
         free_bits_by: `"dimension"` or `"total"`. Defaults to `"dimension"`.
         free_bits_over: `"sentence"`, the maximum is taken for each sentence, or
             `"batch"`, of the batch's mean. Defaults to `"sentence"`.
-        against: `"prior"`, or `"unit_variance"` for the divergence from
-            `N(loc, I)`, which keeps a stochastic encoder from becoming a point and
-            leaves the mean alone (WAE-S).
-        name: Str. Defaults to `"kl"`; a cost that is not the divergence from the prior
-            is `"kl_to_unit_variance"` or `"kl_above_free_bits"`, since models log the
-            divergence itself as `kl`.
+        name: Str. Defaults to `"kl"`; with free bits `"kl_above_free_bits"`, since
+            models log the divergence itself as `kl`.
 
     Raises:
         ValueError: If an option is unknown, `free_bits` is negative, or, in a model,
-            free bits by dimension or `"unit_variance"` meet a posterior for which
-            they are not defined.
+            free bits by dimension meet a pair of distributions whose divergence has no
+            closed form by dimension.
 
     References:
         Kingma et al. 2016, free bits (by dimension, over the batch); Wu et al. 2020
-        use `max(kl_d, 6/32)` by dimension and sentence; Bahuleyan et al. 2019,
-        equation 8, for `"unit_variance"`.
+        use `max(kl_d, 6/32)` by dimension and sentence.
     """
 
     requires_density = True
@@ -120,20 +114,16 @@ class KL(Term):
         free_bits=0.0,
         free_bits_by="dimension",
         free_bits_over="sentence",
-        against="prior",
         *,
         name=None,
         dtype=None,
     ):
-        if name is None and against != "prior":
-            name = "kl_to_unit_variance"
-        elif name is None:
+        if name is None:
             name = "kl_above_free_bits" if free_bits else "kl"
         super().__init__(weight, name=name, dtype=dtype)
         for argument, value, allowed in (
             ("free_bits_by", free_bits_by, _LEVELS),
             ("free_bits_over", free_bits_over, _SCOPES),
-            ("against", against, _AGAINST),
         ):
             if value not in allowed:
                 raise ValueError(
@@ -147,53 +137,79 @@ class KL(Term):
         self.free_bits = free_bits
         self.free_bits_by = free_bits_by
         self.free_bits_over = free_bits_over
-        self.against = against
 
     def check(self, model):
-        """Refuses posteriors for which the options are not defined."""
+        """Refuses latents for which the options are not defined."""
         super().check(model)
-        posterior, prior = _examples(model)
-        if self.against == "unit_variance":
-            gaussian = tfd.MultivariateNormalLinearOperator
-            if not isinstance(_as_multivariate(posterior), gaussian):
-                raise ValueError(
-                    "`KL(against='unit_variance')` needs a Gaussian posterior. Use "
-                    "`Gaussian`, or `against='prior'`. Received: posterior="
-                    f"{type(model.posterior).__name__}"
-                )
-        elif self.free_bits and self.free_bits_by == "dimension":
-            both = (posterior, prior)
-            if not all(isinstance(each, tfd.Independent) for each in both):
-                raise ValueError(
-                    "`KL(free_bits_by='dimension')` needs a posterior and a prior "
-                    "with independent dimensions. Use `free_bits_by='total'`. "
-                    f"Received: posterior={type(model.posterior).__name__}, "
-                    f"prior={type(model.prior).__name__}"
-                )
+        if not self.free_bits or self.free_bits_by == "total":
+            return
+        pair = _examples(model)
+        independent = all(isinstance(each, tfd.Independent) for each in pair)
+        if not independent or kl_method(*pair) != "closed_form":
+            raise ValueError(
+                "`KL(free_bits_by='dimension')` needs a posterior and a prior with "
+                "independent dimensions and a divergence in closed form. Use "
+                "`free_bits_by='total'`. Received: "
+                f"posterior={type(model.posterior).__name__}, "
+                f"prior={type(model.prior).__name__}"
+            )
 
     def method(self, model):
-        """Says `"closed_form"` or `"monte_carlo"` for the latents of a model."""
-        if self.against == "unit_variance":
-            return "closed_form"
+        """Returns `"closed_form"` or `"monte_carlo"` for the latents of a model."""
         return kl_method(*_examples(model))
 
     def cost(self, forward):
-        """Computes the cost `[B]` in nats a sentence."""
-        if self.against == "unit_variance":
-            return self._above(kl_to_unit_variance(forward.posterior))
-        if self.free_bits and self.free_bits_by == "dimension":
-            by_dimension = kl_by_dimension(forward.posterior, forward.prior)
-            return tf.reduce_sum(self._above(by_dimension), -1)
-        return self._above(kl_divergence(forward))
+        """Computes the cost `[B]` in nats per sentence."""
+        if not self.free_bits:
+            return kl_divergence(forward)
+        if self.free_bits_by == "total":
+            return self._above(kl_divergence(forward))
+        by_dimension = kl_by_dimension(forward.posterior, forward.prior)
+        return tf.reduce_sum(self._above(by_dimension), -1)
 
     def _above(self, kl):
         """Applies the floor to `[B, ...]`."""
-        if not self.free_bits:
-            return kl
         if self.free_bits_over == "batch":
             mean = tf.reduce_mean(kl, axis=0, keepdims=True)
             kl = tf.broadcast_to(mean, tf.shape(kl))
         return tf.maximum(kl, self.free_bits)
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class UnitVarianceKL(Term):
+    """The divergence of a Gaussian posterior from `N(loc, I)`, whatever its mean.
+
+    It keeps a stochastic encoder from becoming a point and leaves the mean alone, as
+    WAE-S needs beside its discrepancy of the aggregated posterior.
+
+    Args:
+        weight: Float or `Schedule`. Defaults to `1.0`.
+
+    Raises:
+        ValueError: If, in a model, the posterior is no Gaussian.
+
+    References:
+        Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder, equation 8.
+    """
+
+    requires_density = True
+
+    def __init__(self, weight=1.0, *, name="kl_to_unit_variance", dtype=None):
+        super().__init__(weight, name=name, dtype=dtype)
+
+    def check(self, model):
+        """Refuses a posterior that is no Gaussian."""
+        super().check(model)
+        posterior = _as_multivariate(_examples(model)[0])
+        if not isinstance(posterior, tfd.MultivariateNormalLinearOperator):
+            raise ValueError(
+                "`UnitVarianceKL` needs a Gaussian posterior. Use `Gaussian`, or `KL`. "
+                f"Received: posterior={type(model.posterior).__name__}"
+            )
+
+    def cost(self, forward):
+        """Computes the cost `[B]` in nats per sentence."""
+        return kl_to_unit_variance(forward.posterior)
 
 
 def _of_one_family(posterior, prior):
@@ -220,7 +236,7 @@ def _as_multivariate(distribution):
 
 
 def _examples(model):
-    """Makes a posterior and a prior of one row, to look at their types."""
+    """Creates a posterior and a prior of one row, to look at their types."""
     code = tf.zeros([1, model.encoder.code_dim])
     posterior = model.posterior.distribution(model.posterior(code))
     prior = model.prior.distribution(model.prior_params(1))

@@ -5,17 +5,15 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from tfvae.distributions import kernels
-from tfvae.distributions.draws import draw
+from tfvae.distributions.mmd import inverse_multiquadratic, mmd, rbf
+from tfvae.distributions.sampling import sample
 from tfvae.objectives.term import Term
-from tfvae.seeds import fold_in
+from tfvae.seeds import Stream, fold_in
 
 _KERNELS = {
-    "inverse_multiquadratic": kernels.inverse_multiquadratic,
-    "rbf": kernels.rbf,
+    "inverse_multiquadratic": inverse_multiquadratic,
+    "rbf": rbf,
 }
-# Tells these draws from those of other terms on the same record.
-_STREAM = 101
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -49,6 +47,8 @@ class MMD(Term):
         of the cross term.
     """
 
+    requires_latent = True
+
     def __init__(
         self,
         weight=1.0,
@@ -74,20 +74,11 @@ class MMD(Term):
         self.base = base
         self.scales = tuple(scales)
 
-    def check(self, model):
-        """Refuses a model without a latent."""
-        super().check(model)
-        if model.posterior is None:
-            raise ValueError(
-                "`MMD` compares latent codes with the prior. Use it in a `VAE`. "
-                "Received: a model without a posterior"
-            )
-
     def cost(self, forward):
         """Computes the estimate, `[B]` of one value; it may be negative."""
         z = tf.cast(forward.z, tf.float32)
-        seed = fold_in(forward.seed, _STREAM)
-        fresh = draw(forward.prior, tf.shape(z)[0], seed)
+        seed = fold_in(forward.seed, Stream.MMD)
+        fresh = sample(forward.prior, tf.shape(z)[0], seed)
         kernel = partial(_KERNELS[self.kernel], base=self.base, scales=self.scales)
-        estimate = tf.reduce_mean(kernels.mmd(z, fresh, kernel))
+        estimate = tf.reduce_mean(mmd(z, fresh, kernel))
         return tf.fill([tf.shape(z)[1]], estimate)

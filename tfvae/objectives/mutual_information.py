@@ -11,8 +11,8 @@ from tfvae.distributions.mutual_information import (
     roll_batch,
     tangent_bound,
 )
-from tfvae.layers.perceptron import Perceptron
-from tfvae.objectives.critics import CriticTerm
+from tfvae.layers.dense import MLP
+from tfvae.objectives.term import CriticTerm
 
 _FORMS = ("donsker_varadhan", "nwj", "paper")
 
@@ -94,26 +94,17 @@ class MutualInformation(CriticTerm):
         self.momentum = momentum
         self.cap = cap
 
-    def check(self, model):
-        """Refuses a model without a latent."""
-        super().check(model)
-        if model.posterior is None:
-            raise ValueError(
-                "`MutualInformation` compares codes with sentences. Use it in a `VAE`. "
-                "Received: a model without a posterior"
-            )
-
-    def build(self, shapes):
+    def build(self, *, code_dim, latent_dim, **widths):
         """Creates the critic and the moving average."""
-        width = shapes["code"] + shapes["z"]
-        self.critic = Perceptron(width, self.hidden_dims, 1, name="critic")
+        width = code_dim + latent_dim
+        self.critic = MLP(width, self.hidden_dims, 1, name="critic")
         # In the log domain, as everything here.
         self.log_average = None
         if self.momentum is not None:
             self.log_average = self.add_weight(
                 name="log_average", shape=(), initializer="zeros", trainable=False
             )
-        super().build(shapes)
+        super().build()
 
     def critic_cost(self, forward, index):
         """Computes minus the estimate, other pairs at each step."""

@@ -1,11 +1,100 @@
-"""Weights that change with the training step."""
+"""Weights as functions of the training step."""
 
 import math
 
 import keras
 import tensorflow as tf
 
-from tfvae.objectives.schedule import Schedule, require_positive
+
+class Schedule:
+    """A weight as a function of the model's step counter.
+
+    A subclass stores its arguments under their own names, implements `__call__` and
+    `final`, and names in `times` the arguments that are numbers of steps. Steps are
+    full updates of the model, counted from 0.
+    """
+
+    times = ()
+
+    def __call__(self, step):
+        """Returns the weight at a step, float32 scalar from an int scalar."""
+        raise NotImplementedError(f"{type(self).__name__} must implement `__call__`.")
+
+    @property
+    def final(self):
+        """The weight after the last change, a float; validation uses it."""
+        raise NotImplementedError(f"{type(self).__name__} must implement `final`.")
+
+    def rescaled(self, factor):
+        """Returns the same course over `factor` times as many steps.
+
+        Args:
+            factor: Positive float, e.g. steps an epoch for a schedule in epochs.
+
+        Returns:
+            A `Schedule` of the same class.
+
+        Raises:
+            ValueError: If `factor` is not positive.
+        """
+        require_positive("factor", factor)
+        config = self.get_config()
+        for name in self.times:
+            config[name] = _times(config[name], factor)
+        return type(self)(**config)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_config(cls, config):
+        """Creates the schedule again from `get_config`."""
+        return cls(**config)
+
+
+def as_schedule(weight):
+    """Turns a number into a `Constant`; leaves a `Schedule` as it is.
+
+    Raises:
+        ValueError: If `weight` is neither.
+    """
+    if isinstance(weight, Schedule):
+        return weight
+    if isinstance(weight, (int, float)):
+        return Constant(weight)
+    raise ValueError(f"`weight` must be a number or a `Schedule`. Received: {weight!r}")
+
+
+def _times(value, factor):
+    return [v * factor for v in value] if isinstance(value, list) else value * factor
+
+
+def require_positive(name, value):
+    """Refuses a number that is not positive."""
+    if value <= 0:
+        raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class Constant(Schedule):
+    """The same weight at every step.
+
+    Args:
+        value: Float.
+    """
+
+    def __init__(self, value):
+        self.value = float(value)
+
+    def __call__(self, step):
+        """Returns `value`."""
+        return tf.constant(self.value)
+
+    @property
+    def final(self):
+        """`value`."""
+        return self.value
 
 
 def _fraction(step, start, length):
@@ -43,7 +132,7 @@ class Linear(Schedule):
         self.start = start
 
     def __call__(self, step):
-        """Gives the weight at `step`."""
+        """Returns the weight at `step`."""
         done = _fraction(step, self.start, self.length)
         return self.first + (self.last - self.first) * done
 
@@ -66,7 +155,7 @@ class Sigmoid(Schedule):
         ValueError: If `width` is not positive.
 
     References:
-        Bowman et al. 2016, Generating Sentences from a Continuous Space, Figure 2;
+        Bowman et al. 2016, Generating Sentences from a Continuous Space, Metric 2;
         the defaults are those of the widespread PyTorch reimplementation.
     """
 
@@ -79,7 +168,7 @@ class Sigmoid(Schedule):
         self.last = last
 
     def __call__(self, step):
-        """Gives the weight at `step`."""
+        """Returns the weight at `step`."""
         step = tf.cast(step, tf.float32)
         return self.last * tf.sigmoid((step - self.middle) / self.width)
 
@@ -130,7 +219,7 @@ class Cyclical(Schedule):
         self.start = start
 
     def __call__(self, step):
-        """Gives the weight at `step`."""
+        """Returns the weight at `step`."""
         elapsed = tf.maximum(tf.cast(step, tf.float32) - self.start, 0.0)
         cycle = self.length / self.num_cycles
         place = tf.math.floormod(elapsed, cycle) / cycle
@@ -181,7 +270,7 @@ class Peaking(Schedule):
         self.scale = scale
 
     def __call__(self, step):
-        """Gives the weight at `step`."""
+        """Returns the weight at `step`."""
         step = tf.minimum(tf.cast(step, tf.float32), float(self.stop))
         return self.scale * 0.5 * (tf.tanh((step - self.middle) / self.width) + 1.0)
 
@@ -225,7 +314,7 @@ class Piecewise(Schedule):
         self.values = values
 
     def __call__(self, step):
-        """Gives the weight at `step`."""
+        """Returns the weight at `step`."""
         step = tf.cast(step, tf.float32)
         weight = tf.constant(float(self.values[0]))
         for index in range(len(self.steps) - 1):

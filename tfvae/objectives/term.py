@@ -1,69 +1,86 @@
-"""What every part of an objective offers."""
+"""What every term of an objective offers, and terms with a critic."""
 
+import keras
 import tensorflow as tf
 
-from tfvae.layers.part import Part
-from tfvae.objectives.schedule import as_schedule
+from tfvae.layers.component import Component
+from tfvae.objectives.schedules import as_schedule
+from tfvae.ops.replicas import apply_mean
 
 
-class Term(Part):
+class Term(Component):
     """One cost of an objective: reads a `Forward`, returns a cost for each sentence.
 
     The model adds up `weight(step) * mean(cost)` over its terms and logs each mean
     cost under the term's name. A subclass implements `cost`; one with several parts
-    overrides `costs`; one with weights creates them in `build`.
+    overrides `costs`; one with weights creates them in `build`, which takes the widths
+    that it needs; one with more to check overrides `check`.
 
     Args:
         weight: Float or `Schedule`. Defaults to `1.0`.
 
     Attributes:
+        requires_latent: Whether the model needs a latent.
         requires_density: Whether the posterior and the prior need densities.
+        has_critic: Whether the term learns a critic before the objective is taken.
     """
 
+    requires_latent = False
     requires_density = False
+    has_critic = False
 
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
         # A Schedule is no Keras object that a layer would track.
         self.weight = as_schedule(weight)
 
-    def check(self, model):
-        """Refuses a model that this term cannot serve.
+    def bind(self, model):
+        """Checks that the term fits a model and creates what the term owns.
 
         Args:
-            model: The `VAE` under construction, its parts set.
+            model: The model under construction, its components built.
 
         Raises:
-            ValueError: If a density is required and the posterior or prior has none.
+            ValueError: If the term does not fit; see `check`.
         """
-        if not self.requires_density:
-            return
-        for role in ("posterior", "prior"):
-            latent = getattr(model, role)
-            if latent is None or not latent.has_density:
-                received = "no latent" if latent is None else type(latent).__name__
-                raise ValueError(
-                    f"`{type(self).__name__}` needs a {role} with a density. Use a "
-                    f"latent such as `Gaussian`, or drop the term. Received: "
-                    f"{role}={received}"
-                )
+        self.check(model)
+        if not self.built:
+            self.build(**model.widths)
 
-    def build(self, shapes):
-        """Creates the term's own weights.
+    def check(self, model):
+        """Refuses a model that this term cannot serve; creates nothing.
 
-        Args:
-            shapes: Dict of the widths `"code"`, `"z"`, `"memory"` and
-                `"vocabulary"`.
+        Raises:
+            ValueError: If the term needs a latent or a density that the model lacks.
         """
-        self.built = True
+        if self.requires_latent and model.posterior is None:
+            raise ValueError(
+                f"`{type(self).__name__}` reads latent codes. Use it in a `VAE`, or "
+                "drop the term. Received: a model without a posterior"
+            )
+        if self.requires_density:
+            for role in ("posterior", "prior"):
+                _require_density(self, role, getattr(model, role))
 
     def cost(self, forward):
         """Computes the cost, float32 `[B]`, unweighted, lower is better."""
         raise NotImplementedError(f"{type(self).__name__} must implement `cost`.")
 
     def costs(self, forward):
-        """Gives the cost under the term's name; several names where it has parts."""
+        """Computes the cost under the term's name; several where it has parts."""
         return {self.name: self.cost(forward)}
+
+    def reported(self, forward):
+        """Computes metrics that a paper defines by this term, for evaluation.
+
+        Args:
+            forward: A `Forward` without dropout whose `z`, `log_q` and
+                `log_likelihood` are of samples of the posterior.
+
+        Returns:
+            Dict of float32 `[B]`; empty for most terms. None of them is a bound.
+        """
+        return {}
 
     def weighted(self, costs, step):
         """Adds up the mean costs times their weight.
@@ -79,3 +96,83 @@ class Term(Part):
         weight = tf.convert_to_tensor(weight, tf.float32)
         total = tf.add_n([tf.reduce_mean(cost) for cost in costs.values()])
         return weight * total, {f"{self.name}_weight": weight}
+
+
+class CriticTerm(Term):
+    """A term with a critic that is updated before the objective is taken.
+
+    Each training step first takes `num_critic_steps` steps of `critic_optimizer` on
+    `critic_cost`, with gradients into the model stopped, and then the model's step
+    on `cost` against the updated critic. A subclass assigns `critic`, a built layer,
+    in `build` and calls `super().build()` last.
+
+    Args:
+        weight: Float or `Schedule`. Defaults to `1.0`.
+        critic_optimizer: Keras optimizer or its name. Defaults to `"adam"`.
+        num_critic_steps: Positive int, critic steps for one of the model. Defaults
+            to `1`.
+
+    Raises:
+        ValueError: If `num_critic_steps` is not positive.
+    """
+
+    requires_latent = True
+    has_critic = True
+    critic = None
+
+    def __init__(
+        self,
+        weight=1.0,
+        critic_optimizer="adam",
+        num_critic_steps=1,
+        *,
+        name=None,
+        dtype=None,
+    ):
+        super().__init__(weight, name=name, dtype=dtype)
+        if num_critic_steps < 1:
+            raise ValueError(
+                "`num_critic_steps` must be positive. "
+                f"Received: num_critic_steps={num_critic_steps}"
+            )
+        self.critic_optimizer = keras.optimizers.get(critic_optimizer)
+        self.num_critic_steps = num_critic_steps
+
+    def build(self, **widths):
+        """Builds the optimizer on the critic's weights, so that both are saved."""
+        self.critic_optimizer.build(self.critic.trainable_variables)
+        super().build(**widths)
+
+    def critic_cost(self, forward, index):
+        """Computes what the critic minimises.
+
+        Args:
+            forward: A `Forward` whose tensors pass no gradient to the model.
+            index: Int, the number of the critic step within this model step, for
+                fresh samples.
+
+        Returns:
+            Float32 scalar.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `critic_cost`."
+        )
+
+    def update_critic(self, forward):
+        """Takes the critic's steps on a record with gradients stopped."""
+        variables = self.critic.trainable_variables
+        for index in range(self.num_critic_steps):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([variable.value for variable in variables])
+                cost = self.critic_cost(forward, index)
+            gradients = tape.gradient(cost, [v.value for v in variables])
+            apply_mean(self.critic_optimizer, gradients, variables)
+
+
+def _require_density(term, role, latent):
+    if latent is None or not latent.has_density:
+        received = "no latent" if latent is None else type(latent).__name__
+        raise ValueError(
+            f"`{type(term).__name__}` needs a {role} with a density. Use a latent such "
+            f"as `Gaussian`, or drop the term. Received: {role}={received}"
+        )

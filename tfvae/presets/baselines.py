@@ -1,166 +1,252 @@
 """Systems that the papers compare with."""
 
 from tfvae.latents import Deterministic
+from tfvae.loops import Lagging, Pretraining
+from tfvae.models.refinement import SVIRefiner
 from tfvae.objectives import KL, BagOfWords, Cyclical, Reconstruction
-from tfvae.presets.registry import preset
+from tfvae.presets.builder import as_builder
 
 
-@preset(
-    "Bengio et al. 2003; as in Wu et al. 2020, Table 1, and Qian and Cheung 2019",
-    {"ptb": "GRU-LM nll 105.8, perplexity 125.3 (coupled); LSTM-LM 102.85 (mine)"},
-)
-def language_model(blueprint):
+def language_model(setting, data=None):
     """A recurrent language model without a latent, exact likelihood.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
 
     Returns:
-        A `LanguageModel`.
+        A compiled `LanguageModel`.
+
+    References:
+        Bengio et al. 2003, A Neural Probabilistic Language Model; recurrent as in Wu
+        et al. 2020 and Qian and Cheung 2019.
     """
-    return blueprint.language_model()
+    return as_builder(setting, data).language_model()
 
 
-@preset("Wu et al. 2020 (DAE, deterministic autoencoder)")
-def dae(blueprint):
+def dae(setting, data=None):
     """A deterministic autoencoder: reconstruction alone, no likelihood.
 
     The D stands for deterministic, as in Coupled-VAE: no noise is put on the words.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
 
     Returns:
-        A `VAE` with a `Deterministic` posterior.
+        A compiled `VAE` with a `Deterministic` posterior.
+
+    References:
+        Wu et al. 2020, DAE.
     """
-    latent = Deterministic(blueprint.setting.latent_dim)
-    return blueprint.vae([Reconstruction()], posterior=latent)
+    builder = as_builder(setting, data)
+    latent = Deterministic(builder.setting.latent_dim)
+    return builder.vae([Reconstruction()], posterior=latent)
 
 
-@preset(
-    "Kingma and Welling 2014; Bowman et al. 2016",
-    {
-        "ptb": "nll 103.6, kl 8.6 (coupled); nelbo 102.6, kl 1.08 (ivae); "
-        "nelbo 105.2, kl 1.74 (copula)"
-    },
-    coupled={
-        "ptb": "nll 103.1, kl 9.5 (coupled)",
-        "yelp13": "nll 191.2, kl 8.0 (coupled)",
-        "yahoo": "nll 342.4, kl 12.8 (coupled)",
-    },
-)
-def vae(blueprint):
+def vae(setting, data=None):
     """A Gaussian VAE with the setting's annealing of the KL weight.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Kingma and Welling 2014, Auto-Encoding Variational Bayes; Bowman et al. 2016,
+        Generating Sentences from a Continuous Space.
     """
-    return blueprint.vae([Reconstruction(), KL(blueprint.annealing())])
+    builder = as_builder(setting, data)
+    return builder.vae([Reconstruction(), KL(builder.annealing())])
 
 
-@preset(
-    "Higgins et al. 2017; as in Wu et al. 2020 and Fang et al. 2019",
-    {"ptb": "beta 0.8: nll 103.8, kl 11.0 (coupled); beta 0.5: nelbo 104.5 (ivae)"},
-    coupled={
-        "ptb": "beta 0.8: nll 103.3, kl 12.1; beta 1.2: nll 102.9, kl 8.6 (coupled)",
-        "yelp13": "beta 0.8: nll 191.5, kl 12.2; beta 1.2: nll 191.2, kl 6.9 (coupled)",
-        "yahoo": "beta 0.8: nll 342.8, kl 17.0; beta 1.2: nll 342.3, kl 11.3 (coupled)",
-    },
-)
-def beta_vae(blueprint, *, beta=0.8):
+def beta_vae(setting, data=None, *, beta=0.8):
     """A VAE whose KL weight ends at beta.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
         beta: Positive float. Defaults to `0.8`.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Higgins et al. 2017, beta-VAE; annealed as in Wu et al. 2020.
     """
-    return blueprint.vae([Reconstruction(), KL(blueprint.annealing(beta))])
+    builder = as_builder(setting, data)
+    return builder.vae([Reconstruction(), KL(builder.annealing(beta))])
 
 
-@preset(
-    "Fu et al. 2019; as in Wu et al. 2020 and Fang et al. 2019",
-    {"ptb": "nll 104.2, kl 1.6 (coupled); nelbo 103.1, kl 3.48 (ivae)"},
-    coupled={
-        "ptb": "nll 103.7, kl 2.4 (coupled)",
-        "yelp13": "nll 190.8, kl 2.0 (coupled)",
-        "yahoo": "nll 342.4, kl 4.4 (coupled)",
-    },
-)
-def cyclical_vae(blueprint, *, num_cycles=4, ratio=0.5):
+def cyclical_vae(setting, data=None, *, num_cycles=4, ratio=0.5):
     """A VAE whose KL weight rises anew in each of several cycles.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
         num_cycles: Positive int. Defaults to `4`.
         ratio: Float in `(0, 1]`, share of a cycle on the ramp. Defaults to `0.5`.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Fu et al. 2019, Cyclical Annealing Schedule.
     """
-    setting = blueprint.setting
-    start = setting.annealing.get_config().get("start", 0)
-    schedule = Cyclical(setting.cycles, num_cycles, ratio, start=start)
-    weight = schedule.stretched(blueprint.steps_per_unit)
-    return blueprint.vae([Reconstruction(), KL(weight)])
+    builder = as_builder(setting, data)
+    start = builder.setting.annealing.get_config().get("start", 0)
+    schedule = Cyclical(builder.setting.cycles, num_cycles, ratio, start=start)
+    weight = schedule.rescaled(builder.steps_per_unit)
+    return builder.vae([Reconstruction(), KL(weight)])
 
 
-@preset(
-    "Bowman et al. 2016; VAE-.5 in Qian and Cheung 2019",
-    {"ptb": "nelbo 104.06, kl 0.03 (mine)"},
-)
-def word_dropout_vae(blueprint, *, word_dropout=0.5):
+def word_dropout_vae(setting, data=None, *, word_dropout=0.5):
     """A VAE whose decoder reads `<unk>` in place of a share of the words.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
         word_dropout: Float in `[0, 1)`. Defaults to `0.5`.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Bowman et al. 2016, section 3.1; VAE-.5 in Qian and Cheung 2019.
     """
-    objective = [Reconstruction(), KL(blueprint.annealing())]
-    return blueprint.vae(objective, word_dropout=word_dropout)
+    builder = as_builder(setting, data)
+    return builder.vae(
+        [Reconstruction(), KL(builder.annealing())],
+        # In the order of `vae`, so that only the dropout differs for a seed.
+        encoder=builder.encoder(),
+        posterior=builder.gaussian(),
+        decoder=builder.decoder(word_dropout=word_dropout),
+    )
 
 
-@preset(
-    "Zhao et al. 2017; VAE-BOW in Qian and Cheung 2019",
-    {"ptb": "nelbo 105.58, kl 4.35 (mine)"},
-)
-def bow_vae(blueprint, *, bow_weight=1.0):
+def bow_vae(setting, data=None, *, bow_weight=1.0):
     """A VAE whose latent must also predict the words in any order.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
         bow_weight: Non-negative float. Defaults to `1.0`.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Zhao et al. 2017, the bag-of-words loss; VAE-BOW in Qian and Cheung 2019.
     """
-    terms = [Reconstruction(), KL(blueprint.annealing()), BagOfWords(bow_weight)]
-    return blueprint.vae(terms)
+    builder = as_builder(setting, data)
+    terms = [Reconstruction(), KL(builder.annealing()), BagOfWords(bow_weight)]
+    return builder.vae(terms)
 
 
-@preset("Kingma et al. 2016; threshold of Wu et al. 2020")
 def free_bits_vae(
-    blueprint, *, free_bits=6 / 32, free_bits_by="dimension", free_bits_over="sentence"
+    setting,
+    data=None,
+    *,
+    free_bits=6 / 32,
+    free_bits_by="dimension",
+    free_bits_over="sentence",
 ):
     """A VAE whose KL costs nothing below a floor.
 
     Args:
-        blueprint: `Blueprint`.
-        free_bits: Non-negative float, nats. Defaults to `6 / 32`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        free_bits: Non-negative float, in nats. Defaults to `6 / 32`, the threshold of
+            Wu et al. 2020.
         free_bits_by: `"dimension"` or `"total"`. Defaults to `"dimension"`.
         free_bits_over: `"sentence"` or `"batch"`. Defaults to `"sentence"`.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Kingma et al. 2016, Improved Variational Inference with Inverse Autoregressive
+        Flow (free bits).
     """
-    weight = blueprint.annealing()
-    kl = KL(weight, free_bits, free_bits_by, free_bits_over)
-    return blueprint.vae([Reconstruction(), kl])
+    builder = as_builder(setting, data)
+    kl = KL(builder.annealing(), free_bits, free_bits_by, free_bits_over)
+    return builder.vae([Reconstruction(), kl])
+
+
+def lagging_vae(setting, data=None, *, check_every=15, max_sub_steps=100):
+    """A VAE whose encoder first learns in loops of its own.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        check_every: Positive int, encoder updates between looks at the loss. Defaults
+            to `15`.
+        max_sub_steps: Positive int, the most encoder updates for one of the decoder.
+            Defaults to `100`.
+
+    Returns:
+        A compiled `VAE` with the loop `Lagging`.
+
+    References:
+        He et al. 2019, Lagging Inference Networks and Posterior Collapse in
+        Variational Autoencoders.
+    """
+    builder = as_builder(setting, data)
+    return builder.vae(
+        [Reconstruction(), KL(builder.annealing())],
+        loop=Lagging(check_every, max_sub_steps),
+    )
+
+
+def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0.5):
+    """A VAE whose posterior is improved sentence by sentence.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        num_steps: Positive int, refinement steps. Defaults to `20`; Fang et al. take
+            10.
+        learning_rate: Positive float, of the refinement. Defaults to `1 / 32`, the
+            released rate of 1 on the mean over 32 sentences.
+        momentum: Float in `[0, 1)`, of the refinement. Defaults to `0.5`.
+
+    Returns:
+        A compiled `VAE` with an `SVIRefiner`.
+
+    References:
+        Kim et al. 2018, Semi-Amortized Variational Autoencoders.
+    """
+    builder = as_builder(setting, data)
+    return builder.vae(
+        [Reconstruction(), KL(builder.annealing())],
+        refiner=SVIRefiner(num_steps, learning_rate, momentum),
+    )
+
+
+def prefb_vae(setting, data=None, *, pretraining=1.0, code="mode", free_bits=6 / 32):
+    """A VAE with free bits whose encoder is first that of an autoencoder.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        pretraining: Non-negative float, steps of the autoencoder as a multiple of
+            the run's steps, which come after them. Defaults to `1.0`, as Wu et al.
+            start from a trained autoencoder.
+        code: `"mode"` or `"sample"`, what the autoencoder's decoder reads. Defaults
+            to `"mode"`.
+        free_bits: Non-negative float, in nats per dimension. Defaults to `6 / 32`.
+
+    Returns:
+        A compiled `VAE` with the loop `Pretraining`.
+
+    References:
+        Li et al. 2019, A Surprisingly Effective Fix for Deep Latent Variable Modeling
+        of Text (PreFB); see `Pretraining` for the deviations.
+    """
+    builder = as_builder(setting, data)
+    return builder.vae(
+        [Reconstruction(), KL(builder.annealing(), free_bits)],
+        loop=Pretraining(round(pretraining * builder.num_steps), code),
+    )

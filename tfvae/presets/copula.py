@@ -2,18 +2,15 @@
 
 from tfvae.latents import Gaussian
 from tfvae.objectives import KL, CopulaLikelihood, Reconstruction
-from tfvae.presets.registry import preset
+from tfvae.presets.builder import as_builder
 
 
-@preset(
-    "Wang and Wang 2019",
-    {"ptb": "nelbo - log c 92.2, kl 7.3 (copula); no bound, see CopulaLikelihood"},
-)
-def copula_vae(blueprint, *, copula_weight=0.4, copula_floor=0.5):
+def copula_vae(setting, data=None, *, copula_weight=0.4, copula_floor=0.5):
     """A Gaussian VAE with the Gaussian copula's likelihood as a reward.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
         copula_weight: Non-negative float below 1, the paper's lambda, as a share of
             the KL's weight, with which it is annealed: where it is above the KL's,
             the reward of a small variance has no bound. Defaults to `0.4`, the
@@ -22,28 +19,35 @@ def copula_vae(blueprint, *, copula_weight=0.4, copula_floor=0.5):
             to `0.5`, the released code's; the paper has none and may be singular.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Wang and Wang 2019; see `CopulaLikelihood`.
     """
-    weight = blueprint.annealing(share=copula_weight)
+    builder = as_builder(setting, data)
+    weight = builder.annealing(scale=copula_weight)
     copula = CopulaLikelihood(weight, floor=copula_floor)
-    return blueprint.vae([Reconstruction(), KL(blueprint.annealing()), copula])
+    return builder.vae([Reconstruction(), KL(builder.annealing()), copula])
 
 
-@preset("Wang and Wang 2019 (non-diag-VAE)", {"ptb": "nelbo 105.1, kl 4.9 (copula)"})
-def full_covariance_vae(blueprint):
+def full_covariance_vae(setting, data=None):
     """A VAE whose Gaussian posterior has a full covariance.
 
     Args:
-        blueprint: `Blueprint`.
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
 
     Returns:
-        A `VAE`.
+        A compiled `VAE`.
+
+    References:
+        Wang and Wang 2019, the non-diag-VAE.
     """
-    setting = blueprint.setting
+    builder = as_builder(setting, data)
     posterior = Gaussian(
-        setting.latent_dim,
+        builder.setting.latent_dim,
         covariance="full",
-        batch_normalization=setting.batch_normalization,
+        batch_normalization=builder.setting.batch_normalization,
     )
-    objective = [Reconstruction(), KL(blueprint.annealing())]
-    return blueprint.vae(objective, posterior=posterior)
+    objective = [Reconstruction(), KL(builder.annealing())]
+    return builder.vae(objective, posterior=posterior)

@@ -6,39 +6,40 @@ from tfvae.objectives import Linear, Peaking, Schedule
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class PaperSetting:
     """Everything about a paper's base system that is not its method.
 
     Attributes:
         name: Str.
         source: Str, the paper, with what its code does otherwise and what is assumed.
         cell: `"lstm"` or `"gru"`.
-        embedding_dim: Int, width of word vectors.
+        embedding_dim: Int, width of embeddings.
         encoder_dim: Int, width of the encoder's state in each direction.
         decoder_dim: Int, width of the decoder's state.
         latent_dim: Int `Z`.
         bidirectional: Whether the encoder reads both ways.
         use_cell: Whether the code includes the LSTM's memory cell.
-        marks: Which marks the encoder reads, see `RecurrentEncoder`.
-        share_embedding: Whether encoder and decoder share word vectors.
+        add_bos: Whether the encoder reads `<s>` before the words.
+        add_eos: Whether it reads `</s>` after them.
+        share_embedding: Whether encoder and decoder share embeddings.
         batch_normalization: Whether the posterior's heads are batch normalised.
         bridge_dims: Tuple of ints, see `Bridge`.
-        inject: Tuple of str, see `RecurrentDecoder`.
+        conditioning: Tuple of str, see `RecurrentDecoder`.
         state_activation: Activation of the decoder's initial state, or `None`.
         projection_dim: Width between decoder state and vocabulary, or `None`.
-        encoder_dropout: Rate on the encoder's word vectors.
-        input_dropout: Rate on the decoder's word vectors.
+        encoder_dropout: Rate on the encoder's embeddings.
+        input_dropout: Rate on the decoder's embeddings.
         memory_dropout: Rate on the memory at each step.
         output_dropout: Rate on the decoder's states.
         weight_range: Half-width of uniform initial weights, or `None` for PyTorch's.
-        embedding_range: The same for word vectors, or `None` for a standard normal.
+        embedding_range: The same for embeddings, or `None` for a standard normal.
         optimizer: `"adam"` or `"sgd"`.
         learning_rate: Float.
-        decay: `"none"`; `"halving"`, by half each `decay_every` after `decay_start`;
+        decay: `"none"`; `"step"`, by half each `decay_every` after `decay_start`;
             `"cosine"`, to zero at the end of training; or `"plateau"`, by half after
-            `patience` epochs without a better validation figure.
-        decay_start: Number of units.
-        decay_every: Number of units.
+            `decay_patience` epochs without a better validation metric.
+        decay_start: Number of units, for `"step"`.
+        decay_every: Number of units, for `"step"`.
         decay_patience: Int, epochs, for `"plateau"`.
         clip_norm: Bound on the global norm of the gradient, or `None`.
         clip_value: Bound on each component of the gradient, or `None`.
@@ -60,13 +61,14 @@ class Setting:
     encoder_dim: int
     decoder_dim: int
     latent_dim: int
-    inject: tuple
+    conditioning: tuple
     annealing: Schedule
     budget: float
     cycles: float
     bidirectional: bool = False
     use_cell: bool = False
-    marks: str = "both"
+    add_bos: bool = True
+    add_eos: bool = True
     share_embedding: bool = False
     batch_normalization: bool = False
     bridge_dims: tuple = ()
@@ -95,7 +97,7 @@ class Setting:
 
 
 _ALL = [
-    Setting(
+    PaperSetting(
         name="copula",
         source="Wang and Wang 2019, sizes and dropout of the paper (the released code: "
         "200, 200 and 0.2), vocabulary, heads and annealing of the code, whose step "
@@ -106,10 +108,10 @@ _ALL = [
         decoder_dim=512,
         latent_dim=32,
         use_cell=True,
-        marks="begin",
+        add_eos=False,
         share_embedding=True,
         batch_normalization=True,
-        inject=("state", "cell"),
+        conditioning=("state", "cell"),
         state_activation="tanh",
         input_dropout=0.5,
         encoder_dropout=0.5,
@@ -121,7 +123,7 @@ _ALL = [
         min_count=2,
         lowercase=True,
     ),
-    Setting(
+    PaperSetting(
         name="coupled",
         source="Wu et al. 2020 and its released code: a bidirectional encoder, a "
         "decoder twice as wide.",
@@ -131,16 +133,17 @@ _ALL = [
         decoder_dim=256,
         latent_dim=32,
         bidirectional=True,
-        marks="none",
+        add_bos=False,
+        add_eos=False,
         share_embedding=True,
         bridge_dims=(200, 200),
-        inject=("first", "steps"),
+        conditioning=("bos", "inputs"),
         projection_dim=200,
         encoder_dropout=0.2,
         input_dropout=0.2,
         memory_dropout=0.2,
         output_dropout=0.2,
-        decay="halving",
+        decay="step",
         decay_start=30000,
         decay_every=2000,
         clip_norm=30.0,
@@ -149,7 +152,7 @@ _ALL = [
         annealing=Linear(40000, start=2000),
         cycles=40000,
     ),
-    Setting(
+    PaperSetting(
         name="mine",
         source="Qian and Cheung 2019; the paper gives no learning rate, clip, batch "
         "size or number of epochs: those are of the lagging encoder's code.",
@@ -158,7 +161,7 @@ _ALL = [
         encoder_dim=512,
         decoder_dim=512,
         latent_dim=64,
-        inject=("state", "steps"),
+        conditioning=("state", "inputs"),
         state_activation="tanh",
         encoder_dropout=0.5,
         input_dropout=0.5,
@@ -174,11 +177,11 @@ _ALL = [
         cycles=40,
         max_tokens=20000,
     ),
-    Setting(
+    PaperSetting(
         name="wae",
         source="Bahuleyan et al. 2019 and its released code, whose cost is a mean over "
         "tokens: the weight is multiplied by 11, the tokens of a sentence there, and "
-        "its clip of 5 on a batch's sum is 0.43 here. Word vectors are trained (there: "
+        "its clip of 5 on a batch's sum is 0.43 here. Embeddings are trained (there: "
         "word2vec, frozen) and the LSTM has no layer normalisation.",
         cell="lstm",
         embedding_dim=300,
@@ -186,7 +189,7 @@ _ALL = [
         decoder_dim=200,
         latent_dim=100,
         bidirectional=True,
-        inject=("steps",),
+        conditioning=("inputs",),
         encoder_dropout=0.2,
         input_dropout=0.2,
         memory_dropout=0.2,
@@ -199,7 +202,7 @@ _ALL = [
         cycles=80000,
         max_tokens=30000,
     ),
-    Setting(
+    PaperSetting(
         name="ivae",
         source="Fang et al. 2019 and its released code on PTB; gradients are clipped "
         "together (there: encoder and decoder apart).",
@@ -208,7 +211,7 @@ _ALL = [
         encoder_dim=256,
         decoder_dim=256,
         latent_dim=32,
-        inject=("state", "steps"),
+        conditioning=("state", "inputs"),
         input_dropout=0.5,
         output_dropout=0.5,
         weight_range=0.1,

@@ -1,4 +1,4 @@
-"""What a run folder tells of its run."""
+"""A run, read from its folder."""
 
 import csv
 import dataclasses
@@ -9,50 +9,51 @@ import os
 import shlex
 import typing
 
-from tfvae.evaluation.measures import MEASURE_FIGURES
-from tfvae.training import Recipe, RunFolder
+from tfvae.evaluation.metrics import METRICS
+from tfvae.training import RunConfiguration, RunFolder
 
-_NO_MEASURES = ("recipe.json", "state.json")
+_NO_METRICS = ("recipe.json", "state.json")
 
 
 class Result(typing.NamedTuple):
-    """Figures of one evaluation.
+    """Metrics of one evaluation.
 
     Attributes:
         source: Str, where they are from.
-        figures: Dict as of `tfvae.evaluation.measures.measure`.
+        metrics: Dict as of `tfvae.evaluation.evaluate`.
     """
 
     source: str
-    figures: dict
+    metrics: dict
 
 
 @dataclasses.dataclass
 class RunRecord:
-    """All that a report says of one run.
+    """All that a report shows of one run.
 
     Attributes:
         name: Str, by which the page calls the run.
         folder: `RunFolder`.
-        recipe: `Recipe`.
+        configuration: `RunConfiguration`.
         state: Dict of `RunFolder.load_state`, or `None`.
         history: Dict from a column of `history.csv` to its floats, NaN where empty.
         results: List of `Result`.
-        parts: Dict from a part of the model to its class's name, empty without model.
-        observation: `Observation` of the latent space, or `None`.
-        reading: `Reading`, sentences that the model wrote, or `None`.
+        components: Dict from a component of the model to its class's name, empty
+            without a model.
+        latent_summary: `LatentSummary`, or `None`.
+        samples: `Samples`, sentences that the model wrote, or `None`.
         notes: List of sentences on what is missing and why.
     """
 
     name: str
     folder: RunFolder
-    recipe: Recipe
+    configuration: RunConfiguration
     state: dict | None
     history: dict
     results: list
-    parts: dict = dataclasses.field(default_factory=dict)
-    observation: typing.Any = None
-    reading: typing.Any = None
+    components: dict = dataclasses.field(default_factory=dict)
+    latent_summary: typing.Any = None
+    samples: typing.Any = None
     notes: list = dataclasses.field(default_factory=list)
 
     @property
@@ -69,7 +70,7 @@ class RunRecord:
 
 
 def read_run(path, name=None):
-    """Reads a run folder, all but its model.
+    """Reads a run folder except for its model.
 
     Args:
         path: Path of the folder.
@@ -83,11 +84,11 @@ def read_run(path, name=None):
         ValueError: If one of its files is damaged.
     """
     folder = RunFolder(path)
-    recipe = folder.load_recipe()
+    configuration = folder.load_configuration()
     record = RunRecord(
         name=name or os.path.basename(os.path.abspath(path)),
         folder=folder,
-        recipe=recipe,
+        configuration=configuration,
         state=folder.load_state(),
         history=read_history(folder.history),
         results=list(_kept_results(folder.path)),
@@ -97,7 +98,7 @@ def read_run(path, name=None):
         record.notes.append("The run has not finished an epoch: there is no model yet.")
     elif not (state["finished"] or state["stopped"]):
         record.notes.append(
-            f"The run is unfinished: {state['epoch']} epochs are done, and all figures "
+            f"The run is unfinished: {state['epoch']} epochs are done, and all metrics "
             "are of what there is so far."
         )
     return record
@@ -133,19 +134,19 @@ def read_history(path):
     return found
 
 
-def command_of(recipe, out):
-    """Words the command that trains by a recipe.
+def command_of(configuration, out):
+    """Formats the command that trains by a configuration.
 
     Args:
-        recipe: `Recipe`.
+        configuration: `RunConfiguration`.
         out: Path of the run folder.
 
     Returns:
         Str, for a shell, an option a line.
     """
-    options = [["--train", recipe.train]]
-    for field in dataclasses.fields(recipe):
-        value = getattr(recipe, field.name)
+    options = [["--train", configuration.train]]
+    for field in dataclasses.fields(configuration):
+        value = getattr(configuration, field.name)
         flag = "--" + field.name.replace("_", "-")
         if field.name in ("preset", "train", "overrides") or value == field.default:
             continue
@@ -153,11 +154,11 @@ def command_of(recipe, out):
             options.append(["--no-xla" if field.name == "xla" else flag])
         else:
             options.append([flag, str(value)])
-    if recipe.overrides:
-        pairs = recipe.overrides.items()
+    if configuration.overrides:
+        pairs = configuration.overrides.items()
         options.append(["--set", *(f"{key}={value}" for key, value in pairs)])
     options.append(["--out", out])
-    lines = [["tfvae", "train", recipe.preset], *options]
+    lines = [["tfvae", "train", configuration.preset], *options]
     return " \\\n  ".join(map(shlex.join, lines))
 
 
@@ -165,7 +166,7 @@ def _kept_results(path):
     """Yields the evaluations that lie in a run folder."""
     for file in sorted(glob.glob(os.path.join(glob.escape(path), "*.json"))):
         name = os.path.basename(file)
-        if name in _NO_MEASURES:
+        if name in _NO_METRICS:
             continue
         with open(file, encoding="utf-8") as stream:
             try:
@@ -176,10 +177,10 @@ def _kept_results(path):
                     "file, or write it again by `tfvae evaluate --json`."
                 ) from error
         if isinstance(content, dict):
-            # A trial of `tfvae tune` keeps its figures one level below.
-            figures = content.get("figures", content)
-            if isinstance(figures, dict) and set(figures) & set(MEASURE_FIGURES):
-                yield Result(name, figures)
+            # A trial of `tfvae tune` keeps its metrics one level below.
+            metrics = content.get("metrics", content)
+            if isinstance(metrics, dict) and set(metrics) & set(METRICS):
+                yield Result(name, metrics)
 
 
 def _number(cell, path):

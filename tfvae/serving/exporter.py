@@ -7,11 +7,11 @@ import shutil
 
 import tensorflow as tf
 
-from tfvae.serving.card import make_card, write_card
-from tfvae.serving.engine import Engine
-from tfvae.serving.reading import as_utf8, padded
+from tfvae.ops.sequences import lengths
+from tfvae.serving.client import import_protos
+from tfvae.serving.model_card import make_model_card, write_model_card
+from tfvae.serving.per_example import InferenceEngine, read_texts
 from tfvae.serving.signatures import TEXT, Signature, signatures_of
-from tfvae.serving.warmup import write_warmup
 from tfvae.text import WordpieceTokenizer
 
 _MAX_LENGTH = 60
@@ -25,7 +25,7 @@ def export(
     num_samples=10,
     max_length=None,
     signatures=(),
-    measures=None,
+    metrics=None,
     unfinished=False,
     warmup=True,
 ):
@@ -45,7 +45,7 @@ def export(
         max_length: Positive int, the most words read or written, or `None` for the
             run's, else 60.
         signatures: More `Signature`s; one with the name of another replaces it.
-        measures: Dict that `evaluate` gave, for the card, or `None`.
+        metrics: Dict that `evaluate` returned, for the card, or `None`.
         unfinished: Whether a run that is still training, or was broken off, may be
             exported.
         warmup: Whether to write warm-up requests, which needs the extra `serving`.
@@ -59,36 +59,28 @@ def export(
         FileNotFoundError: If the run has no model yet.
     """
     version = free_version(path, version)
-    run = None
-    if hasattr(model, "load_recipe"):
-        model, run, run_length = _best_of(model, unfinished)
-        max_length = max_length or run_length
-    if max_length is None:
-        max_length = _MAX_LENGTH
-    _check(model, num_samples, max_length)
-    engine = Engine(model, max_length, num_samples)
+    model, run, max_length = _resolve(model, max_length, unfinished)
+    engine = InferenceEngine(model, max_length, num_samples)
     table = {each.name: each for each in (*signatures_of(model), *signatures)}
     functions = {name: each.trace(engine) for name, each in table.items()}
-    tables = [*vars(model.tokenizer).values(), *vars(engine.reader).values()]
-    tables += [getattr(each, "table", None) for each in tables]
-    card = make_card(engine, table, functions, run=run, measures=measures)
+    card = make_model_card(engine, table, functions, run=run, metrics=metrics)
     default = next(iter(table))
     functions["serving_default"] = functions[default]
 
     def write(folder):
-        _save(folder, functions, tables)
-        write_card(folder, card, _name_of(path))
+        _save(folder, functions, engine.tables)
+        write_model_card(folder, card, _name_of(path))
         if warmup:
-            examples = _examples(model.tokenizer)
-            write_warmup(folder, _name_of(path), table, default, examples)
+            requests = {**table, "serving_default": table[default]}
+            write_warmup(folder, _name_of(path), requests, model.tokenizer)
 
     return into_place(path, version, write)
 
 
 def export_wordpiece(model, path, *, version=None, max_length=None):
-    """Writes an export that only tokenizes, by the operations of tensorflow-text.
+    """Writes an export that only tokenizes, by tensorflow-text's own operations.
 
-    Its one signature `encode_wordpiece` gives `token_ids`, int32
+    Its one signature `encode_wordpiece` returns `token_ids`, int32
     `[B, max_length]`, `lengths` and `truncated`. A server needs those operations built
     in; the export that `export` writes reads texts without them, to the same ids.
 
@@ -105,11 +97,8 @@ def export_wordpiece(model, path, *, version=None, max_length=None):
         ValueError: If the tokenizer is of another kind, or as in `export`.
     """
     version = free_version(path, version)
-    if hasattr(model, "load_recipe"):
-        model, _, run_length = _best_of(model, True)
-        max_length = max_length or run_length
-    max_length = max_length or _MAX_LENGTH
-    _check(model, 1, max_length)
+    model, _, max_length = _resolve(model, max_length, unfinished=True)
+    engine = InferenceEngine(model, max_length, num_samples=1)
     tokenizer = model.tokenizer
     if not isinstance(tokenizer, WordpieceTokenizer):
         raise ValueError(
@@ -118,26 +107,27 @@ def export_wordpiece(model, path, *, version=None, max_length=None):
         )
 
     def encode(engine, text):
-        ids = tokenizer.tokenize(as_utf8(text))
-        cut = padded(ids, max_length)
-        missing = max_length - tf.shape(cut)[1]
-        tokens = tf.pad(cut, [[0, 0], [0, missing]])
-        lengths = tf.cast(ids.row_lengths(), tf.int32)
+        tokens, truncated = read_texts(text, tokenizer.tokenize, max_length)
+        tokens = tf.pad(tokens, [[0, 0], [0, max_length - tf.shape(tokens)[1]]])
         return {
             "token_ids": tf.ensure_shape(tokens, [None, max_length]),
-            "lengths": tf.minimum(lengths, max_length),
-            "truncated": lengths > max_length,
+            "lengths": lengths(tokens),
+            "truncated": truncated,
         }
 
     signature = Signature("encode_wordpiece", encode, {"text": TEXT}, "ids of a text")
-    functions = {signature.name: signature.trace(None)}
-    tables = list(vars(tokenizer).values())
-    return into_place(path, version, lambda folder: _save(folder, functions, tables))
+    functions = {signature.name: signature.trace(engine)}
+    return into_place(
+        path, version, lambda folder: _save(folder, functions, engine.tables)
+    )
 
 
-def _best_of(folder, unfinished):
-    """Gives a run's best model, what the card says of the run, its max_length."""
-    recipe = folder.load_recipe()
+def _resolve(model, max_length, unfinished):
+    """Returns a model, what the card says of its run, and the most words."""
+    if not hasattr(model, "load_configuration"):
+        return model, None, _MAX_LENGTH if max_length is None else max_length
+    folder = model
+    configuration = folder.load_configuration()
     model = folder.load_model()
     state = folder.load_state() or {}
     if not (unfinished or state.get("finished") or state.get("stopped")):
@@ -146,36 +136,19 @@ def _best_of(folder, unfinished):
             f"{state.get('epoch', 0)}). Continue it with `tfvae train --resume`, or "
             "export its best model so far by --unfinished."
         )
-    run = {"recipe": dataclasses.asdict(recipe), "state": state}
-    return model, run, recipe.resolved_setting().max_length
-
-
-def _check(model, num_samples, max_length):
-    for name, value in (("num_samples", num_samples), ("max_length", max_length)):
-        if value < 1:
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-    if model.tokenizer is None or not model.tokenizer.has_vocabulary:
-        raise ValueError(
-            "An export reads and writes text and needs a tokenizer with a vocabulary. "
-            "Build the model with `tokenizer=...`. Received: "
-            f"tokenizer={model.tokenizer}"
-        )
-    if getattr(model, "refiner", None) is not None:
-        raise ValueError(
-            "A refined posterior draws noise for a batch as a whole, so a row's answer "
-            "would depend on what a server batches it with. Export a model with "
-            f"`refiner=None`. Received: refiner={type(model.refiner).__name__}"
-        )
+    if max_length is None:
+        max_length = configuration.resolved_setting().max_length
+    run = {"configuration": dataclasses.asdict(configuration), "state": state}
+    return model, run, max_length
 
 
 def _save(folder, functions, tables):
     """Saves functions with just the variables and tables that they use."""
     module = tf.Module()
     used = {id(v): v for each in functions.values() for v in each.variables}
+    captured = {id(t) for each in functions.values() for t in each.captured_inputs}
     module.saved_variables = list(used.values())
-    module.tables = [
-        each for each in tables if isinstance(each, tf.lookup.StaticHashTable)
-    ]
+    module.tables = [each for each in tables if id(each.resource_handle) in captured]
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, folder, signatures=functions, options=options)
 
@@ -250,15 +223,46 @@ def _name_of(path):
     return os.path.basename(os.path.normpath(os.fspath(path)))
 
 
-def _examples(tokenizer):
-    """Gives a value for each input that a warm-up request fills."""
+_WARMUP = os.path.join("assets.extra", "tf_serving_warmup_requests")
+
+
+def write_warmup(folder, name, signatures, tokenizer):
+    """Writes one request of one row for each signature.
+
+    The first request of a signature initializes what TensorFlow leaves until then;
+    with these it is not a client's.
+
+    Args:
+        folder: Path of the version's folder.
+        name: Str, the model's name.
+        signatures: Dict of `Signature`s.
+        tokenizer: `Tokenizer` from whose words texts are made.
+
+    Raises:
+        ValueError: If the protos are not installed.
+    """
+    protos = import_protos("warm-up requests (or do without: --no-warmup)")
     words = tokenizer.vocabulary[4:]
-    texts = [" ".join(words[:8])]
-    return {
-        "text": texts,
-        "text_a": texts,
+    values = {
+        "text": [" ".join(words[:8])],
+        "text_a": [" ".join(words[:8])],
         "text_b": [" ".join(words[8:16])],
         "seed": [[0, 1]],
         "temperature": [1.0],
         "fraction": [0.5],
     }
+    path = os.path.join(folder, _WARMUP)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with tf.io.TFRecordWriter(path) as writer:
+        for key, signature in signatures.items():
+            log = protos.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = name
+            request.model_spec.signature_name = key
+            for input_name, spec in signature.inputs.items():
+                # An input of one's own gets zeros or empty texts.
+                shape = [1 if size is None else size for size in spec.shape]
+                value = values.get(input_name, tf.zeros(shape, spec.dtype).numpy())
+                proto = tf.make_tensor_proto(value, spec.dtype)
+                request.inputs[input_name].CopyFrom(proto)
+            writer.write(log.SerializeToString())

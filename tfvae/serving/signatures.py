@@ -5,6 +5,8 @@ import typing
 
 import tensorflow as tf
 
+from tfvae.ops.sequences import lengths
+
 TEXT = tf.TensorSpec([None], tf.string)
 SEED = tf.TensorSpec([None, 2], tf.int32)
 TEMPERATURE = tf.TensorSpec([None], tf.float32)
@@ -19,9 +21,9 @@ class Signature:
 
     Attributes:
         name: Str.
-        compute: Function of an `Engine` and a tensor for each input, by name, to a
-            dict of tensors `[B, ...]`. A row of the outputs must depend on the same
-            row of the inputs alone.
+        compute: Function of an `InferenceEngine` and a tensor for each input, by name,
+            to a dict of tensors `[B, ...]`. A row of the outputs must depend on the
+            same row of the inputs alone.
         inputs: Dict of `tf.TensorSpec`s; the first dimension is the batch.
         description: Str, one line for the model card.
     """
@@ -35,7 +37,7 @@ class Signature:
         """Traces the function for batches of any size.
 
         Args:
-            engine: `Engine`.
+            engine: `InferenceEngine`.
 
         Returns:
             A concrete function; its floating outputs are float32.
@@ -67,31 +69,30 @@ def signatures_of(model):
     )
     writing = {"seed": SEED, "temperature": TEMPERATURE}
     if model.posterior is None:
-        generate = "a sentence"
-        return [score, Signature("generate", _generate, writing, generate)]
+        return [score, Signature("generate", _generate, writing, "a sentence")]
     z = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
     return [
         Signature(
             "reconstruct",
             _reconstruct,
             {"text": TEXT, **writing},
-            "the text written again from the posterior's point",
+            "the text reconstructed from the posterior's mode",
         ),
         Signature(
             "encode",
             _encode,
             {"text": TEXT, "seed": SEED},
-            "the posterior's point, a sample of it and its parameters",
+            "the posterior's mode, a sample of it and its parameters",
         ),
         Signature("decode", _decode, {"z": z, **writing}, "a sentence from a code"),
         Signature(
-            "generate", _generate, writing, "a sentence from a draw of the prior"
+            "generate", _generate, writing, "a sentence from a sample of the prior"
         ),
         Signature(
             "interpolate",
             _interpolate,
             {"text_a": TEXT, "text_b": TEXT, "fraction": FRACTION},
-            "the most probable sentence on the line between two posteriors' points; "
+            "the most probable sentence on the line between two posteriors' modes; "
             "fraction 0 is text_a, 1 is text_b",
         ),
         score,
@@ -99,42 +100,41 @@ def signatures_of(model):
 
 
 def _reconstruct(engine, text, seed, temperature):
-    z, truncated = engine.point(text)
-    written = engine.write(z, seed, temperature)
-    return {**written, "z": z, "truncated": truncated}
+    z, truncated = engine.mode(text)
+    return {**engine.generate(z, seed, temperature), "z": z, "truncated": truncated}
 
 
 def _encode(engine, text, seed):
     tokens, truncated = engine.read(text)
-    params = engine.encode(tokens)
+    params = engine.encode(tokens).params
     sample = engine.sample_posterior(params, seed, 1)[0][0]
-    point = engine.model.posterior.point(params)
-    return {**params, "point": point, "sample": sample, "truncated": truncated}
+    mode = engine.model.posterior.mode(params)
+    return {**params, "mode": mode, "sample": sample, "truncated": truncated}
 
 
 def _decode(engine, z, seed, temperature):
-    return engine.write(z, seed, temperature)
+    return engine.generate(z, seed, temperature)
 
 
 def _generate(engine, seed, temperature):
     if not engine.has_latent:
-        return engine.write(None, seed, temperature)
+        return engine.generate(None, seed, temperature)
     z = engine.sample_prior(seed)
-    return {**engine.write(z, seed, temperature), "z": z}
+    return {**engine.generate(z, seed, temperature), "z": z}
 
 
 def _interpolate(engine, text_a, text_b, fraction):
-    first, first_truncated = engine.point(text_a)
-    last, last_truncated = engine.point(text_b)
+    first, first_truncated = engine.mode(text_a)
+    last, last_truncated = engine.mode(text_b)
     z = first + fraction[:, None] * (last - first)
-    greedy = tf.zeros_like(fraction)
-    written = engine.write(z, tf.zeros([tf.shape(z)[0], 2], tf.int32), greedy)
+    no_seed = tf.zeros([tf.shape(z)[0], 2], tf.int32)
+    written = engine.generate(z, no_seed, tf.zeros_like(fraction))
     return {**written, "z": z, "truncated": first_truncated | last_truncated}
 
 
 def _score(engine, text, seed):
     tokens, truncated = engine.read(text)
-    num_tokens = tf.math.count_nonzero(tokens, axis=1, dtype=tf.int32) + 1
+    num_tokens = lengths(tokens) + 1
     return {
         **engine.score(tokens, seed),
         "num_tokens": num_tokens,

@@ -1,46 +1,23 @@
 """Tokenizers, readers, batches and the corpus of known entropy."""
 
-from tfvae.text.base_tokenizer import Tokenizer
-from tfvae.text.batching import Batches
-from tfvae.text.buckets import bucket_boundaries
-from tfvae.text.corpus import write_corpus
-from tfvae.text.datasets import read_columns, read_lines, read_texts
-from tfvae.text.grammar import ATTRIBUTES, Grammar, Sentence, default_grammar
-from tfvae.text.noise import word_dropout
-from tfvae.text.pcfg import PCFG
-from tfvae.text.records import TextCounts
-from tfvae.text.tokenizer import WordTokenizer
-from tfvae.text.vocabulary import (
-    BOS_ID,
-    EOS_ID,
-    PAD_ID,
-    SPECIAL_TOKENS,
-    UNK_ID,
-    Vocabulary,
-)
-from tfvae.text.wordpiece import WordpieceTokenizer
-
-__all__ = [
-    "ATTRIBUTES",
-    "BOS_ID",
-    "EOS_ID",
-    "PAD_ID",
-    "PCFG",
-    "SPECIAL_TOKENS",
-    "UNK_ID",
-    "Batches",
-    "Grammar",
-    "Sentence",
-    "TextCounts",
-    "Tokenizer",
-    "Vocabulary",
-    "WordTokenizer",
-    "WordpieceTokenizer",
-    "bucket_boundaries",
-    "default_grammar",
-    "read_columns",
-    "read_lines",
-    "read_texts",
-    "word_dropout",
-    "write_corpus",
-]
+from tfvae.text.batches import Batches as Batches
+from tfvae.text.batches import bucket_boundaries as bucket_boundaries
+from tfvae.text.grammar import ATTRIBUTES as ATTRIBUTES
+from tfvae.text.grammar import PCFG as PCFG
+from tfvae.text.grammar import Grammar as Grammar
+from tfvae.text.grammar import Sentence as Sentence
+from tfvae.text.grammar import default_grammar as default_grammar
+from tfvae.text.grammar import write_corpus as write_corpus
+from tfvae.text.readers import read_columns as read_columns
+from tfvae.text.readers import read_lines as read_lines
+from tfvae.text.readers import read_texts as read_texts
+from tfvae.text.records import TextCounts as TextCounts
+from tfvae.text.tokenizer import Tokenizer as Tokenizer
+from tfvae.text.tokenizer import WordTokenizer as WordTokenizer
+from tfvae.text.vocabulary import BOS_ID as BOS_ID
+from tfvae.text.vocabulary import EOS_ID as EOS_ID
+from tfvae.text.vocabulary import PAD_ID as PAD_ID
+from tfvae.text.vocabulary import SPECIAL_TOKENS as SPECIAL_TOKENS
+from tfvae.text.vocabulary import UNK_ID as UNK_ID
+from tfvae.text.vocabulary import Vocabulary as Vocabulary
+from tfvae.text.wordpiece import WordpieceTokenizer as WordpieceTokenizer

@@ -1,11 +1,10 @@
-"""From texts, with or without a label and a context, to checked blocks of ids."""
+"""Turns texts, with or without a label and a context, into blocks of token ids."""
 
 import typing
 
 import numpy as np
 
-from tfvae.text.token_rows import TokenRows
-from tfvae.text.vocabulary import chunks
+from tfvae.text.vocabulary import PAD_ID, chunks
 
 TOO_LONG = ("error", "truncate", "drop")
 _CHUNK = 4096
@@ -13,7 +12,7 @@ _NAMES = {"text": "tokens", "context": "context", "label": "label"}
 
 
 class TextCounts(typing.NamedTuple):
-    """What one pass over the texts counts.
+    """Holds what one pass over the texts counts.
 
     Attributes:
         num_sentences: Int. Sentences, the dropped ones not included.
@@ -28,8 +27,79 @@ class TextCounts(typing.NamedTuple):
     keys: tuple
 
 
+class TokenRows:
+    """Holds token ids of varying length compactly: one flat array and the row ends.
+
+    Args:
+        flat: Int32 array `[sum of lengths]`. The ids, one row after the other.
+        lengths: Int64 array `[N]`. The number of ids of each row.
+
+    Example:
+    >>> rows = TokenRows(np.array([5, 6, 7, 8], np.int32), np.array([1, 3]))
+    >>> rows[[1, 0]].padded(4)
+    array([[6, 7, 8, 0],
+           [5, 0, 0, 0]], dtype=int32)
+    """
+
+    def __init__(self, flat, lengths):
+        self.flat = flat
+        self.lengths = lengths
+        self._starts = np.cumsum(lengths) - lengths
+
+    @classmethod
+    def concatenate(cls, parts):
+        """Joins several `TokenRows` in their order.
+
+        Args:
+            parts: List of `TokenRows`.
+
+        Returns:
+            A `TokenRows`.
+        """
+        return cls(
+            np.concatenate([part.flat for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+        )
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def __getitem__(self, indices):
+        lengths = self.lengths[indices]
+        ends = np.cumsum(lengths)
+        within = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+        places = np.repeat(self._starts[indices], lengths) + within
+        return TokenRows(self.flat[places], lengths)
+
+    def truncated(self, max_length):
+        """Cuts every row after its first `max_length` ids.
+
+        Args:
+            max_length: Positive int.
+
+        Returns:
+            A `TokenRows`.
+        """
+        position = np.arange(len(self.flat)) - np.repeat(self._starts, self.lengths)
+        kept = self.flat[position < max_length]
+        return TokenRows(kept, np.minimum(self.lengths, max_length))
+
+    def padded(self, width):
+        """Creates a rectangle of the rows, padded on the right.
+
+        Args:
+            width: Int, at least the longest row's length.
+
+        Returns:
+            Int32 array `[N, width]`.
+        """
+        rectangle = np.full((len(self), width), PAD_ID, np.int32)
+        rectangle[np.arange(width) < self.lengths[:, None]] = self.flat
+        return rectangle
+
+
 def read_blocks(texts, tokenizer, max_length, too_long):
-    """Tokenizes records in blocks, checking each sentence.
+    """Tokenizes texts in blocks, checking each of them.
 
     Args:
         texts: Iterable of str, or of dicts with `"text"` and, in all of them or none,
@@ -47,13 +117,26 @@ def read_blocks(texts, tokenizer, max_length, too_long):
             another one, a text or context has no token or too many, or a label is no
             int.
     """
-    keys = None
-    first = 1
-    for records in chunks(texts, _CHUNK):
-        if keys is None:
-            keys = _record_keys(records[0])
-        yield _block(records, keys, first, tokenizer, max_length, too_long)
-        first += len(records)
+    for first, columns in _column_chunks(texts):
+        yield _block(columns, first, tokenizer, max_length, too_long)
+
+
+def sentences_of(texts):
+    """Reads what a vocabulary is learned from: the texts and their contexts.
+
+    Args:
+        texts: Iterable of str or of dicts, as for `read_blocks`.
+
+    Yields:
+        Str.
+
+    Raises:
+        ValueError: If a record lacks a key, has another one, or holds no str.
+    """
+    for _, columns in _column_chunks(texts):
+        for key, column in columns.items():
+            if key != "label":
+                yield from column
 
 
 def count_records(blocks):
@@ -107,27 +190,57 @@ def select(block, indices):
     return {key: part[indices] for key, part in block.items()}
 
 
+def _column_chunks(texts):
+    """Yields a chunk's first record number, counted from 1, and its columns by key."""
+    keys = None
+    first = 1
+    for records in chunks(texts, _CHUNK):
+        if keys is None:
+            keys = _record_keys(records[0])
+        yield first, _columns(records, keys, first)
+        first += len(records)
+
+
 def _record_keys(record):
     if isinstance(record, str):
         return ("text",)
     if not isinstance(record, dict) or "text" not in record:
         raise ValueError(
-            "`texts` must give str, or dicts with the key 'text'. "
+            "`texts` must hold str, or dicts with the key 'text'. "
             f"Received as the first: {record!r}"
         )
     for key in record:
         if key not in _NAMES:
             raise ValueError(
-                f"`texts` may give dicts with the keys {', '.join(_NAMES)} only. "
+                f"`texts` may hold dicts with the keys {', '.join(_NAMES)} only. "
                 f"Received: {key!r}"
             )
     return tuple(record)
 
 
-def _block(records, keys, first, tokenizer, max_length, too_long):
-    columns = _columns(records, keys, first)
+def _columns(records, keys, first):
+    if keys == ("text",) and all(isinstance(record, str) for record in records):
+        return {"text": records}
+    records = [{"text": item} if isinstance(item, str) else item for item in records]
+    for number, record in enumerate(records, first):
+        if not isinstance(record, dict) or record.keys() != set(keys):
+            raise ValueError(
+                "`texts` must hold records of one kind, with the keys of the first: "
+                f"{', '.join(keys)}. Received as sentence {number}: {record!r}"
+            )
+    columns = {key: [record[key] for record in records] for key in keys}
+    for key in set(keys) - {"label"}:
+        for number, value in enumerate(columns[key], first):
+            if not isinstance(value, str):
+                raise ValueError(
+                    f"Sentence {number}: {key!r} must be a str. Received: {value!r}"
+                )
+    return columns
+
+
+def _block(columns, first, tokenizer, max_length, too_long):
     block = {}
-    kept = np.ones(len(records), bool)
+    kept = np.ones(len(columns["text"]), bool)
     for key, column in columns.items():
         if key == "label":
             block[key] = _labels(column, first)
@@ -143,26 +256,6 @@ def _block(records, keys, first, tokenizer, max_length, too_long):
             kept &= fits
         block[_NAMES[key]] = rows
     return block if kept.all() else select(block, np.flatnonzero(kept))
-
-
-def _columns(records, keys, first):
-    if keys == ("text",) and all(isinstance(record, str) for record in records):
-        return {"text": records}
-    records = [{"text": item} if isinstance(item, str) else item for item in records]
-    for number, record in enumerate(records, first):
-        if not isinstance(record, dict) or record.keys() != set(keys):
-            raise ValueError(
-                "`texts` must give records of one kind, with the keys of the first: "
-                f"{', '.join(keys)}. Received as sentence {number}: {record!r}"
-            )
-    columns = {key: [record[key] for record in records] for key in keys}
-    for key in set(keys) - {"label"}:
-        for number, value in enumerate(columns[key], first):
-            if not isinstance(value, str):
-                raise ValueError(
-                    f"Sentence {number}: {key!r} must be a str. Received: {value!r}"
-                )
-    return columns
 
 
 def _labels(column, first):

@@ -1,13 +1,282 @@
-"""Words separated by whitespace as tokens."""
+"""The base class of the tokenizers, and the tokenizer of whole words."""
 
+import collections
 import itertools
+import os
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.text.base_tokenizer import Tokenizer
-from tfvae.text.vocabulary import UNK_ID, Vocabulary
+from tfvae.text.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    SPECIAL_TOKENS,
+    UNK_ID,
+    Vocabulary,
+    chunks,
+)
+
+# The characters of `str.isspace`, which `str.split` splits on. `tf.strings.split` knows
+# the ASCII ones only, so all of them are first replaced by a space.
+_WHITESPACE = (
+    r"[\t-\r\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}"
+    r"\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
+)
+_CHUNK = 4096
+_FILE_NAME = "vocabulary.txt"
+
+
+class Tokenizer(keras.layers.Layer):
+    """Turns text into token ids and back; base class of the tokenizers.
+
+    A subclass implements `tokenize`, and `_learn` (from word counts to a `Vocabulary`).
+    The vocabulary is saved as an asset of the `.keras` file, not in the config.
+
+    Args:
+        max_tokens: Int above 4, or `None`. Largest vocabulary size, the four special
+            tokens included. Defaults to `None`, no limit.
+        min_count: Positive int. `adapt` leaves out words counted less often. Defaults
+            to `1`.
+        lowercase: Bool. Whether text is lowercased first. Defaults to `False`.
+        vocabulary: List of str, or `None`: the words, in place of `adapt`. Defaults to
+            `None`.
+        name: Name of the layer. Defaults to `None`.
+        dtype: Dtype policy of the layer; ids are int32 whatever it is. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: If an argument is outside the values named above.
+    """
+
+    pad_id = PAD_ID
+    bos_id = BOS_ID
+    eos_id = EOS_ID
+    unk_id = UNK_ID
+
+    def __init__(
+        self,
+        max_tokens=None,
+        min_count=1,
+        lowercase=False,
+        vocabulary=None,
+        name=None,
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype, trainable=False)
+        if max_tokens is not None and max_tokens <= len(SPECIAL_TOKENS):
+            raise ValueError(
+                f"`max_tokens` counts the {len(SPECIAL_TOKENS)} special tokens too and "
+                f"must be above {len(SPECIAL_TOKENS)}, or None for no limit. "
+                f"Received: max_tokens={max_tokens}"
+            )
+        if min_count < 1:
+            raise ValueError(
+                f"`min_count` must be at least 1. Received: min_count={min_count}"
+            )
+        self.max_tokens = max_tokens
+        self.min_count = min_count
+        self.lowercase = lowercase
+        self._vocabulary = None
+        self.built = True
+        if vocabulary is not None:
+            self._set_vocabulary(Vocabulary(vocabulary))
+
+    @property
+    def has_vocabulary(self):
+        """Whether the vocabulary is known: adapted, given, or loaded from a file."""
+        return self._vocabulary is not None
+
+    @property
+    def vocabulary(self):
+        """The words in the order of their ids, a list of str."""
+        return list(self._known_vocabulary().words)
+
+    @property
+    def vocabulary_size(self):
+        """The number of words, the four special tokens included."""
+        return len(self._known_vocabulary())
+
+    def adapt(self, texts):
+        """Learns the vocabulary, reading the texts once and keeping only their counts.
+
+        Args:
+            texts: Iterable of str, or a `tf.data.Dataset` of string tensors of any
+                shape.
+
+        Raises:
+            ValueError: If `texts` is a single str, or holds no word to learn.
+        """
+        if isinstance(texts, str):
+            raise ValueError(
+                "`texts` must be an iterable of sentences, not one str. Put it into a "
+                f"list. Received: {texts[:40]!r}"
+            )
+        if isinstance(texts, tf.data.Dataset):
+            texts = _dataset_texts(texts)
+        counts = collections.Counter()
+        for chunk in chunks(texts, _CHUNK):
+            for text in self._lowercased(chunk):
+                counts.update(text.split())
+        for token in SPECIAL_TOKENS:
+            counts.pop(token, None)
+        self._set_vocabulary(self._learn(counts))
+
+    def split(self, text):
+        """Splits text into words at whitespace, after lowercasing where that is set.
+
+        Whitespace is what Python's `str.split` splits at: ASCII whitespace and the
+        Unicode spaces, such as the no-break and the ideographic space.
+
+        Args:
+            text: String tensor `[B]`, UTF-8.
+
+        Returns:
+            String `RaggedTensor` `[B, None]`.
+
+        Raises:
+            ValueError: If `text` is not of rank 1.
+        """
+        text = tf.convert_to_tensor(text, tf.string)
+        if text.shape.rank != 1:
+            raise ValueError(
+                "`text` must be a string tensor of shape [B]; put a single text into a "
+                f"list. Received: shape={text.shape}"
+            )
+        if self.lowercase:
+            text = tf.strings.lower(text, encoding="utf-8")
+        return tf.strings.split(tf.strings.regex_replace(text, _WHITESPACE, " "))
+
+    def tokenize(self, text):
+        """Computes the token ids of each text, without `<s>` and `</s>`.
+
+        Args:
+            text: String tensor `[B]`, UTF-8.
+
+        Returns:
+            Int32 `RaggedTensor` `[B, None]`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `tokenize`.")
+
+    def detokenize(self, token_ids):
+        """Computes the text of token ids, up to the first `</s>`.
+
+        `<pad>` and `<s>` are skipped; ids outside the vocabulary become `<unk>`.
+
+        Args:
+            token_ids: Int tensor or `RaggedTensor` `[..., L]`.
+
+        Returns:
+            String tensor `[...]`, the words joined by single spaces.
+        """
+        self._known_vocabulary()
+        if isinstance(token_ids, tf.RaggedTensor):
+            if token_ids.ragged_rank > 1:
+                return token_ids.with_values(self.detokenize(token_ids.values))
+            token_ids = token_ids.to_tensor(PAD_ID)
+        token_ids = tf.cast(token_ids, tf.int64)
+        shape = tf.shape(token_ids)
+        rows = tf.reshape(token_ids, [tf.reduce_prod(shape[:-1]), shape[-1]])
+        ends = tf.cast(tf.equal(rows, EOS_ID), tf.int32)
+        shown = (
+            tf.equal(tf.cumsum(ends, axis=1), 0)
+            & tf.not_equal(rows, PAD_ID)
+            & tf.not_equal(rows, BOS_ID)
+        )
+        words = tf.ragged.boolean_mask(self._word_table.lookup(rows), shown)
+        text = tf.strings.reduce_join(words, axis=-1, separator=" ")
+        return tf.reshape(text, shape[:-1])
+
+    def encode(self, text):
+        """Computes the ids of one text, as `tokenize` does.
+
+        Args:
+            text: Str.
+
+        Returns:
+            List of int.
+        """
+        return self.encode_batch([text])[0].tolist()
+
+    def encode_batch(self, texts):
+        """Computes the ids of many texts, as `tokenize` does, but as NumPy arrays.
+
+        Args:
+            texts: List of `B` str.
+
+        Returns:
+            A pair: int32 array of all ids, one text after the other, and int64 array
+            `[B]` of the number of ids of each text.
+        """
+        ids = self.tokenize(tf.constant(texts, tf.string, shape=[len(texts)]))
+        return ids.flat_values.numpy(), ids.row_lengths().numpy()
+
+    def save_assets(self, dir_path):
+        """Writes the vocabulary into a folder of the `.keras` file.
+
+        Args:
+            dir_path: Path of an existing folder.
+        """
+        if self._vocabulary is not None:
+            self._vocabulary.write(os.path.join(dir_path, _FILE_NAME))
+
+    def load_assets(self, dir_path):
+        """Reads the vocabulary that `save_assets` wrote, if it wrote one.
+
+        Args:
+            dir_path: Path of the folder.
+        """
+        path = os.path.join(dir_path, _FILE_NAME)
+        if os.path.exists(path):
+            self._set_vocabulary(Vocabulary.read(path))
+
+    def get_config(self):
+        """Returns the constructor's arguments except the vocabulary, which is an asset.
+
+        Returns:
+            Dict.
+        """
+        config = super().get_config()
+        del config["trainable"]
+        return config | {
+            "max_tokens": self.max_tokens,
+            "min_count": self.min_count,
+            "lowercase": self.lowercase,
+        }
+
+    def _learn(self, counts):
+        raise NotImplementedError(f"{type(self).__name__} must implement `_learn`.")
+
+    def _known_vocabulary(self):
+        if self._vocabulary is None:
+            raise ValueError(
+                f"`{type(self).__name__}` has no vocabulary yet. Call `adapt(texts)` "
+                "first, or pass `vocabulary=[...]` to the constructor."
+            )
+        return self._vocabulary
+
+    def _set_vocabulary(self, vocabulary):
+        if self.max_tokens is not None and len(vocabulary) > self.max_tokens:
+            raise ValueError(
+                "`vocabulary` is larger than `max_tokens`, the special tokens included."
+                f" Received: {len(vocabulary)} words, max_tokens={self.max_tokens}"
+            )
+        self._vocabulary = vocabulary
+        with tf.init_scope():
+            self._word_table = tf.lookup.StaticHashTable(
+                tf.lookup.KeyValueTensorInitializer(
+                    np.arange(len(vocabulary)), list(vocabulary.words), tf.int64
+                ),
+                default_value=SPECIAL_TOKENS[UNK_ID],
+            )
+
+    def _lowercased(self, texts):
+        # The op and `str.lower` know different versions of Unicode.
+        if not self.lowercase:
+            return texts
+        lowered = tf.strings.lower(tf.constant(texts, tf.string), encoding="utf-8")
+        return [text.decode("utf-8") for text in lowered.numpy()]
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -16,12 +285,12 @@ class WordTokenizer(Tokenizer):
 
     Ids 0 to 3 are `<pad>`, `<s>`, `</s>` and `<unk>`; the words follow by their count,
     descending, those of equal count alphabetically. Words that are not in the
-    vocabulary give `<unk>`. So do the four special tokens where they are written out in
-    a text: data that marks its rare words by `<unk>` keeps one id for them, and no text
-    can put an end of sentence or padding into its own ids.
+    vocabulary become `<unk>`. So do the four special tokens where they are written out
+    in a text: data that marks its rare words by `<unk>` keeps one id for them, and no
+    text can put an end of sentence or padding into its own ids.
 
-    `tokenize` and `detokenize` use core TensorFlow ops only. A word is what Python's
-    `str.split` takes for one.
+    `tokenize` and `detokenize` use core TensorFlow ops only. Words are split as by
+    Python's `str.split`.
 
     Args:
         max_tokens: Int above 4, or `None`. Largest vocabulary size, the four special
@@ -67,13 +336,13 @@ class WordTokenizer(Tokenizer):
         return words.with_flat_values(ids)
 
     def encode_batch(self, texts):
-        """Computes the ids of many texts, the same as `tokenize` gives, as arrays.
+        """Computes the ids of many texts, as `tokenize` does, but as NumPy arrays.
 
         Args:
             texts: List of `B` str.
 
         Returns:
-            A pair: int32 array of all ids one text after the other, and int64 array
+            A pair: int32 array of all ids, one text after the other, and int64 array
             `[B]` of the number of ids of each text.
         """
         ids = self._known_vocabulary().ids
@@ -99,3 +368,9 @@ class WordTokenizer(Tokenizer):
                 ),
                 default_value=UNK_ID,
             )
+
+
+def _dataset_texts(dataset):
+    for element in dataset.as_numpy_iterator():
+        for text in np.ravel(element):
+            yield text.decode("utf-8")

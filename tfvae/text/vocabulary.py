@@ -1,13 +1,13 @@
-"""The word list behind a tokenizer: counting, ordering, writing and reading it."""
+"""The word list of a tokenizer, and its file."""
 
 import collections
 import itertools
 import os
 
-from tfvae.kernels.sequences import BOS_ID as BOS_ID
-from tfvae.kernels.sequences import EOS_ID as EOS_ID
-from tfvae.kernels.sequences import PAD_ID as PAD_ID
-from tfvae.kernels.sequences import UNK_ID as UNK_ID
+from tfvae.ops.sequences import BOS_ID as BOS_ID
+from tfvae.ops.sequences import EOS_ID as EOS_ID
+from tfvae.ops.sequences import PAD_ID as PAD_ID
+from tfvae.ops.sequences import UNK_ID as UNK_ID
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 
@@ -58,7 +58,7 @@ class Vocabulary:
 
     @classmethod
     def from_counts(cls, counts, max_tokens=None, min_count=1):
-        """Makes the vocabulary of the most frequent words.
+        """Creates the vocabulary of the most frequent words.
 
         Words are ordered by count, descending; words of equal count alphabetically (by
         code point), so that the order does not depend on the order of the texts.
@@ -78,8 +78,8 @@ class Vocabulary:
         kept = [word for word, count in counts.items() if count >= min_count]
         if not kept:
             raise ValueError(
-                "A vocabulary of nothing: `texts` holds no word that occurs at least "
-                f"`min_count` times. Received: min_count={min_count}, "
+                "The vocabulary would be empty: `texts` holds no word that occurs at "
+                f"least `min_count` times. Received: min_count={min_count}, "
                 f"{len(counts)} different words."
             )
         kept.sort(key=lambda word: (-counts[word], word))
@@ -89,7 +89,7 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path):
-        """Reads a vocabulary file: UTF-8, one word a line, the line's number is its id.
+        """Reads a vocabulary file: UTF-8, one word per line, in the order of the ids.
 
         Args:
             path: Path of the file.

@@ -1,9 +1,9 @@
-"""Pieces of words as tokens, so that a new word is seldom unknown."""
+"""Wordpieces as tokens, so that a new word is seldom unknown."""
 
 import keras
 import tensorflow as tf
 
-from tfvae.text.base_tokenizer import Tokenizer
+from tfvae.text.tokenizer import Tokenizer
 from tfvae.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 _SUFFIX = "##"
@@ -11,11 +11,11 @@ _SUFFIX = "##"
 
 @keras.saving.register_keras_serializable("tfvae")
 class WordpieceTokenizer(Tokenizer):
-    """Turns text into ids of word pieces, and back.
+    """Turns text into ids of wordpieces, and back.
 
     Each word between whitespace is cut from the left into the longest pieces that the
     vocabulary holds; a piece inside a word is marked by `##` in front. A word with a
-    character that no piece holds gives one `<unk>`, and so do the four special tokens
+    character that no piece holds becomes one `<unk>`, and so do the four special tokens
     where they are written out in a text. `detokenize` may join a word that itself
     starts with `##` to the word before it.
 
@@ -28,8 +28,8 @@ class WordpieceTokenizer(Tokenizer):
         min_count: Positive int. `adapt` leaves out words, and pieces of more than one
             character, counted less often. Defaults to `1`.
         lowercase: Bool. Whether text is lowercased first. Defaults to `False`.
-        vocabulary: List of str, or `None`: the pieces, in place of `adapt`. Defaults to
-            `None`.
+        vocabulary: List of str, or `None`: the wordpieces, in place of `adapt`.
+            Defaults to `None`.
         name: Name of the layer. Defaults to `None`.
         dtype: Dtype policy of the layer; ids are int32 whatever it is. Defaults to
             `None`.
@@ -57,7 +57,7 @@ class WordpieceTokenizer(Tokenizer):
         super().__init__(max_tokens, min_count, lowercase, vocabulary, name, dtype)
 
     def tokenize(self, text):
-        """Computes the ids of the pieces of each text, without `<s>` and `</s>`.
+        """Computes the wordpiece ids of each text, without `<s>` and `</s>`.
 
         Args:
             text: String tensor `[B]`, UTF-8.
@@ -80,7 +80,7 @@ class WordpieceTokenizer(Tokenizer):
     def detokenize(self, token_ids):
         """Computes the text of token ids, up to the first `</s>`.
 
-        `<pad>` and `<s>` are skipped; ids outside the vocabulary give `<unk>`.
+        `<pad>` and `<s>` are skipped; ids outside the vocabulary become `<unk>`.
 
         Args:
             token_ids: Int tensor or `RaggedTensor` `[..., L]`.

@@ -1,6 +1,6 @@
 """Training runs that can be repeated and resumed."""
 
-from tfvae.training.recipe import Recipe as Recipe
+from tfvae.training.run_configuration import RunConfiguration as RunConfiguration
 from tfvae.training.run_folder import RunFolder as RunFolder
 from tfvae.training.run_folder import load_model as load_model
 from tfvae.training.train import train as train

@@ -6,7 +6,7 @@ import zipfile
 
 import keras
 
-from tfvae.training.recipe import Recipe
+from tfvae.training.run_configuration import RunConfiguration
 
 
 class RunFolder:
@@ -14,17 +14,17 @@ class RunFolder:
 
     Attributes:
         path: Str, the folder.
-        recipe: Path of the `Recipe`, everything needed to repeat the run.
-        model: Path of the best model by the validation figure.
+        configuration: Path of the `RunConfiguration`, all that repeating the run needs.
+        model: Path of the best model by the validation metric.
         last: Path of the model and optimizer after the last whole epoch.
         state: Path of the counters that resuming needs.
-        history: Path of the CSV with one row an epoch.
+        history: Path of the CSV with one row per epoch.
         logs: Path of the TensorBoard logs.
     """
 
     def __init__(self, path):
         self.path = os.fspath(path)
-        self.recipe = self._file("recipe.json")
+        self.configuration = self._file("recipe.json")
         self.model = self._file("model.keras")
         self.last = self._file("last.keras")
         self.state = self._file("state.json")
@@ -34,8 +34,8 @@ class RunFolder:
     def _file(self, name):
         return os.path.join(self.path, name)
 
-    def create(self, recipe):
-        """Makes the folder and writes the recipe.
+    def create(self, configuration):
+        """Creates the folder and writes the configuration.
 
         Raises:
             ValueError: If the folder exists and is not empty; nothing is written.
@@ -46,25 +46,25 @@ class RunFolder:
             what = (
                 "holds a run already. Choose another folder, or pass --resume to "
                 "continue that run."
-                if os.path.exists(self.recipe)
+                if os.path.exists(self.configuration)
                 else "is not empty. Choose another folder."
             )
             raise ValueError(f"{self.path}: the output folder {what}")
         os.makedirs(self.path, exist_ok=True)
-        recipe.save(self.recipe)
+        configuration.save(self.configuration)
 
-    def load_recipe(self):
-        """Reads the recipe.
+    def load_configuration(self):
+        """Reads the configuration.
 
         Raises:
             FileNotFoundError: If the folder holds no run.
         """
-        if not os.path.exists(self.recipe):
+        if not os.path.exists(self.configuration):
             raise FileNotFoundError(
                 f"{self.path}: no run here (there is no recipe.json). Give the --out "
                 "folder of a `tfvae train`."
             )
-        return Recipe.load(self.recipe)
+        return RunConfiguration.load(self.configuration)
 
     def load_model(self):
         """Loads the best model.
@@ -73,7 +73,7 @@ class RunFolder:
             FileNotFoundError: If the run has not finished an epoch.
             ValueError: If the file is damaged.
         """
-        self.load_recipe()
+        self.load_configuration()
         return load_model(self.model)
 
     def load_state(self):
@@ -85,12 +85,20 @@ class RunFolder:
 
 
 def load_model(path):
-    """Loads a `.keras` file, with errors of one line.
+    """Loads a trained model, with errors of one line.
+
+    Args:
+        path: Path of a run folder, whose best model is loaded, or of a `.keras` file.
+
+    Returns:
+        A compiled `VAE` or `LanguageModel`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If there is no such file, or no run in the folder.
         ValueError: If the file is truncated or no Keras model.
     """
+    if os.path.isdir(path):
+        return RunFolder(path).load_model()
     if not os.path.exists(path):
         raise FileNotFoundError(
             f"{path}: no model yet. A run has one after its first whole epoch; "
@@ -112,7 +120,7 @@ def load_model(path):
 
 
 def save_model(model, path):
-    """Saves a model beside its path and moves it there, so that no half file stays."""
+    """Writes a model beside its path and moves it there, so that no half file stays."""
     stem, suffix = os.path.splitext(path)
     beside = f"{stem}.partial{suffix}"
     model.save(beside)

@@ -1,32 +1,33 @@
-"""Training from a recipe into a run folder."""
+"""Training from a configuration into a run folder."""
 
 import csv
 import os
 
 import keras
 
-from tfvae.text import Batches, read_texts
 from tfvae.training.callbacks import Checkpoint, StopAtStep
+from tfvae.training.distribute import Workers, shard_training, shard_validation
 from tfvae.training.run_folder import load_model
-from tfvae.training.shares import training_shares, validation_shares
-from tfvae.training.workers import Workers
 
 
-def train(recipe, out, *, resume=False, strategy="none", verbose="auto", callbacks=()):
-    """Trains the model of a recipe.
+def train(
+    configuration, out, *, resume=False, strategy="none", verbose="auto", callbacks=()
+):
+    """Trains the model of a configuration.
 
     Reads and checks both texts before anything is written. The run folder then holds
-    the best model by validation, the last state, the recipe, a CSV history and
+    the best model by validation, the last state, the configuration, a CSV history and
     TensorBoard logs.
 
     Args:
-        recipe: `Recipe`; `None` with `resume` for the folder's own.
+        configuration: `RunConfiguration`; `None` with `resume` for the folder's own.
         out: Path of the run folder.
         resume: Whether to continue the run in `out` after its last whole epoch. The
             result is that of an uninterrupted run.
         strategy: `"none"`, `"mirrored"` or `"multi_worker"`, see `Workers`. No part of
-            the recipe: it says where a run computes, not what. Noise is drawn by each
-            replica, so runs are the same for a number of replicas, wherever they are.
+            the configuration: it says where a run computes, not what. Each replica
+            draws its own noise, so runs are the same for a number of replicas, wherever
+            they are.
         verbose: As in `keras.Model.fit`.
         callbacks: More Keras callbacks; what they add to the logs is kept.
 
@@ -38,56 +39,54 @@ def train(recipe, out, *, resume=False, strategy="none", verbose="auto", callbac
         FileNotFoundError: If a text is missing.
     """
     workers = Workers(strategy)
-    with workers.losses(), workers.folder(out, resume) as folder:
+    with workers.reporting_lost_workers(), workers.folder(out, resume) as folder:
         with workers.strategy.scope():
-            _train(workers, recipe, folder, resume, verbose, callbacks)
+            _train(workers, configuration, folder, resume, verbose, callbacks)
     return folder if workers.is_chief else None
 
 
-def _train(workers, recipe, folder, resume, verbose, callbacks):
+def _train(workers, configuration, folder, resume, verbose, callbacks):
     """Trains with the workers at hand; see `train`."""
     state = None
     if resume:
-        recipe, state = _resumed(recipe, folder)
+        configuration, state = _resumed(configuration, folder)
         if state is not None and (state["finished"] or state["stopped"]):
             return
-    setting = recipe.resolved_setting()
+    setting = configuration.resolved_setting()
     workers.check_batch_size(setting.batch_size)
-    keras.utils.set_random_seed(recipe.seed)
+    keras.utils.set_random_seed(configuration.seed)
     model = None if state is None else load_model(folder.last)
-    tokenizer, batches, validation = workers.together(
-        lambda: _read(recipe, model and model.tokenizer), _summary
+    batches, validation = workers.run_on_all(
+        lambda: _read(configuration, model and model.tokenizer), _summary
     )
-    steps_per_epoch = batches.num_batches()
+    steps_per_epoch = len(batches)
     if model is None:
-        model = recipe.make_model(tokenizer, steps_per_epoch)
+        model = configuration.make_model(batches.tokenizer, steps_per_epoch)
         workers.check_model(model)
         if not resume:
-            workers.together(lambda: folder.create(recipe))
+            workers.run_on_all(lambda: folder.create(configuration))
     first_epoch = state["epoch"] if state else 0
-    total_steps = recipe.total_steps(steps_per_epoch)
+    total_steps = configuration.builder(batches.tokenizer, steps_per_epoch).num_steps
     num_batches = total_steps
-    position = first_epoch * steps_per_epoch
-    if model.pattern is not None:
-        num_batches += model.pattern.num_steps_before
-        position = int(model.pattern.num_batches.numpy())
-    first_pass, rest = divmod(position, steps_per_epoch)
+    if model.loop is not None:
+        num_batches += model.loop.num_pretraining_steps
+    first_pass, rest = divmod(model.num_batches, steps_per_epoch)
     if workers.num_replicas > 1:
         model.ready_logs(next(iter(batches.dataset())))
     checkpoint = Checkpoint(
         folder,
-        recipe.patience,
+        configuration.patience,
         setting.decay_patience if setting.decay == "plateau" else None,
         state,
     )
     _forget_rows_after(folder.history, first_epoch)
-    valid_data, valid_steps = validation_shares(
-        workers.strategy, validation and validation.dataset()
+    valid_data, valid_steps = shard_validation(
+        workers.strategy, None if validation is None else validation.dataset()
     )
     history = keras.callbacks.CSVLogger(folder.history, append=True)
     try:
         model.fit(
-            training_shares(workers.strategy, batches.repeated(first_pass).skip(rest)),
+            shard_training(workers.strategy, batches.repeated(first_pass).skip(rest)),
             validation_data=valid_data,
             validation_steps=valid_steps,
             steps_per_epoch=steps_per_epoch,
@@ -112,80 +111,39 @@ def _train(workers, recipe, folder, resume, verbose, callbacks):
     checkpoint.save_state()
 
 
-def batches_of(texts, tokenizer, recipe, shuffle=True, batch_size=None):
-    """Makes the batches of a text as a recipe wants them.
-
-    Args:
-        texts: Callable that returns a fresh iterator of str.
-        tokenizer: Tokenizer with a vocabulary.
-        recipe: `Recipe`.
-        shuffle: Whether for training; otherwise sorted by length, nothing dropped.
-        batch_size: Int, or `None` for the recipe's.
-
-    Returns:
-        `Batches`.
-    """
-    setting = recipe.resolved_setting()
-    return Batches(
-        texts,
-        tokenizer,
-        batch_size or setting.batch_size,
-        max_length=setting.max_length,
-        too_long=recipe.too_long,
-        shuffle=shuffle,
-        sort=True,
-        seed=recipe.seed,
-    )
-
-
-def _read(recipe, tokenizer):
+def _read(configuration, tokenizer):
     """Reads and checks the texts; learns a vocabulary where there is no tokenizer.
 
     Returns:
-        Tuple of the tokenizer, the `Batches` for training and those for validation or
-        `None`.
+        Tuple of the `Batches` for training and those for validation or `None`.
     """
-    texts = {
-        role: _reader(path, recipe.column)
-        for role, path in (("train", recipe.train), ("valid", recipe.valid))
-        if path is not None
-    }
-    if tokenizer is None:
-        tokenizer = recipe.make_tokenizer()
-        tokenizer.adapt(texts["train"]())
-    batches = batches_of(texts["train"], tokenizer, recipe)
-    batches.num_batches()
-    validation = None
-    if "valid" in texts:
-        validation = batches_of(texts["valid"], tokenizer, recipe, shuffle=False)
-        validation.num_batches()
-    return tokenizer, batches, validation
+    batches = configuration.training_batches(tokenizer)
+    validation = configuration.validation_batches(batches.tokenizer)
+    for each in (batches, validation):
+        if each is not None:
+            len(each)
+    return batches, validation
 
 
 def _summary(read):
-    """Gives what workers must agree on before they can train together."""
-    tokenizer, batches, validation = read
-    counts = [each and each.counts() for each in (batches, validation)]
-    return tokenizer.vocabulary, counts
+    """Returns what workers must agree on before they can train together."""
+    counts = [None if each is None else each.counts() for each in read]
+    return read[0].tokenizer.vocabulary, counts
 
 
-def _reader(path, column):
-    return lambda: read_texts(path, column)
-
-
-def _resumed(recipe, folder):
-    """Gives the recipe and state of the run to continue."""
-    if not os.path.exists(folder.recipe):
+def _resumed(configuration, folder):
+    """Returns the configuration and state of the run to continue."""
+    if not os.path.exists(folder.configuration):
         raise ValueError(
             f"{folder.path}: there is no run to resume here. Leave out --resume, or "
             "give the folder of the run."
         )
-    stored = folder.load_recipe()
-    if recipe is not None and recipe != stored:
+    stored = folder.load_configuration()
+    if configuration is not None and configuration != stored:
         changed = sorted(
             name
             for name in vars(stored)
-            if getattr(recipe, name) != getattr(stored, name)
+            if getattr(configuration, name) != getattr(stored, name)
         )
         raise ValueError(
             f"{folder.path}: the run there was started with other values of "
@@ -196,7 +154,7 @@ def _resumed(recipe, folder):
 
 
 def _forget_rows_after(path, num_epochs):
-    """Drops history rows of epochs that will be run again."""
+    """Removes the rows of a history whose epochs will be run again."""
     if not os.path.exists(path):
         return
     with open(path, newline="", encoding="utf-8") as file:

@@ -1,11 +1,11 @@
-"""The results of a search: reading them from its folder, tables."""
+"""The results of a search: trials read back, a table and a plot."""
 
 import csv
 import glob
 import json
 import os
 
-FIGURES = (
+METRICS = (
     "nll",
     "nelbo",
     "reconstruction",
@@ -26,8 +26,8 @@ def read_results(folder):
     Returns:
         List of dicts as in `trial.json`, in the order of the values: `trial`, an int;
         `values`, a dict of what was searched; `epochs`, the whole epochs trained;
-        `objective`; `score`; `figures`, a dict as of `tfvae.evaluation.evaluate` and
-        the validation figure of the best epoch; and `folder`, the run folder.
+        `objective`; `score`; `metrics`, a dict as of `tfvae.evaluation.evaluate` and
+        the validation metric of the best epoch; and `folder`, the run folder.
     """
     results = []
     for path in glob.glob(os.path.join(folder, "trials", "*", "trial.json")):
@@ -53,26 +53,26 @@ def read_errors(folder):
 
 
 def best_of(results):
-    """Gives the trial of the lowest score."""
+    """Returns the trial of the lowest score."""
     return min(results, key=lambda result: result["score"])
 
 
 def rows_of(results):
-    """Lays out trials as rows.
+    """Formats trials as rows.
 
     Args:
         results: List from `read_results`.
 
     Returns:
         List of dicts of the same keys: `trial`, what was searched, `epochs`, the
-        objective where it is no other column, and those of `FIGURES` that there are.
+        objective where it is no other column, and those of `METRICS` that there are.
     """
-    there = [n for n in FIGURES if any(n in result["figures"] for result in results)]
+    there = [n for n in METRICS if any(n in result["metrics"] for result in results)]
     rows = []
     for result in results:
         row = {"trial": result["trial"], **result["values"], "epochs": result["epochs"]}
         row.setdefault(result["objective"], result["score"])
-        rows.append({**row, **{name: result["figures"].get(name) for name in there}})
+        rows.append({**row, **{name: result["metrics"].get(name) for name in there}})
     return rows
 
 
@@ -94,7 +94,7 @@ def write_table(results, path):
 
 
 def format_results(results):
-    """Lays out the trials as text, the best one marked.
+    """Formats the trials as text, the best one marked.
 
     Args:
         results: List from `read_results`, not empty.
@@ -120,3 +120,95 @@ def _text(value, is_searched):
     if isinstance(value, float):
         return f"{value:g}" if is_searched else f"{value:.3f}"
     return "-" if value is None else str(value)
+
+
+_PANELS = {
+    "nll": "NLL",
+    "reconstruction": "reconstruction",
+    "kl": "KL",
+    "mi": "mutual information",
+}
+_FULL = 4
+# Nats; less than this is not drawn as if it were a trend.
+_LEAST_SPAN = 0.2
+
+
+def plot_results(results, path):
+    """Draws the metrics of all trials over what was searched, as PNG and SVG.
+
+    One row of panels for each of NLL (else the reconstruction), KL and mutual
+    information, one column for each numeric option, up to four. The best trial is
+    ringed, the cap of the mutual information dashed where it is near.
+
+    Args:
+        results: List from `read_results`, not empty.
+        path: Path of the files without their suffix.
+
+    Returns:
+        List of the paths written; empty where no option is a number.
+
+    Raises:
+        ImportError: If matplotlib, the extra `tune`, is not installed.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tfvae"}):
+        figure = _draw(results)
+        if figure is None:
+            return []
+        paths = [f"{os.fspath(path)}.{suffix}" for suffix in ("png", "svg")]
+        for each in paths:
+            figure.savefig(each, dpi=150)
+        return paths
+
+
+def _draw(results):
+    from matplotlib.figure import Figure
+
+    names = [
+        name
+        for name, value in results[0]["values"].items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ][:_FULL]
+    panels = [key for key in _PANELS if key in results[0]["metrics"]]
+    panels = [key for key in panels if key != "reconstruction" or "nll" not in panels]
+    if not names:
+        return None
+    size = (1.0 + 4.2 * len(names), 0.9 + 2.0 * len(panels))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(
+        len(panels), len(names), sharex="col", sharey="row", squeeze=False
+    )
+    alone = len(results[0]["values"]) == 1
+    for row, key in enumerate(panels):
+        for column, name in enumerate(names):
+            _panel(axes[row, column], results, name, key, alone)
+        axes[row, 0].set_ylabel(f"{_PANELS[key]}\n(nats)")
+    for column, name in enumerate(names):
+        axes[-1, column].set_xlabel(name)
+    best = best_of(results)
+    at = ", ".join(f"{name}={value}" for name, value in best["values"].items())
+    figure.suptitle(f"ringed: lowest {best['objective']}, at {at}", fontsize=9)
+    return figure
+
+
+def _panel(axes, results, name, key, alone):
+    xs = [result["values"][name] for result in results]
+    ys = [result["metrics"].get(key) for result in results]
+    axes.plot(xs, ys, "o-" if alone else "o", color="tab:blue", markersize=5)
+    best = best_of(results)
+    ring = {"markersize": 12, "fillstyle": "none", "color": "tab:red"}
+    axes.plot([best["values"][name]], [best["metrics"].get(key)], "o", **ring)
+    if key == "mi":
+        cap = results[0]["metrics"]["mi_cap"]
+        if max(ys) > 0.8 * cap:
+            axes.axhline(cap, color="gray", linestyle="--", linewidth=1)
+            axes.annotate("cap", (1, cap), xycoords=("axes fraction", "data"))
+    if min(xs) > 0 and max(xs) / min(xs) >= 20:
+        axes.set_xscale("log")
+    axes.grid(True, alpha=0.3)
+    axes.margins(0.06, 0.15)
+    low, high = axes.get_ylim()
+    if high - low < _LEAST_SPAN:
+        middle = (low + high) / 2
+        axes.set_ylim(middle - _LEAST_SPAN / 2, middle + _LEAST_SPAN / 2)

@@ -1,17 +1,23 @@
-"""Searches that live in a folder and can be continued."""
+"""A sweep: a run folder for each trial, one after the other or side by side."""
 
+import contextlib
 import dataclasses
+import glob
 import json
 import os
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
 
 import keras_tuner
 
-from tfvae.training import Recipe
-from tfvae.tuning.hypermodel import TextHyperModel, validation_of
-from tfvae.tuning.oracles import check_installed, make_oracle
+from tfvae.training import RunConfiguration
+from tfvae.tuning.hypermodel import TextHyperModel
 from tfvae.tuning.results import read_errors, read_results, write_table
-from tfvae.tuning.tuner import RunFolderTuner, write_json
-from tfvae.tuning.workers import run_workers
+from tfvae.tuning.tuner import RunFolderTuner, check_installed, make_oracle, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,19 +25,19 @@ class Sweep:
     """What a search was asked to do.
 
     Attributes:
-        recipe: `Recipe` of every trial, with a validation text.
+        configuration: `RunConfiguration` of every trial, with a validation text.
         search: Tuple of str as in `parse_search`; empty for the preset's weights.
         tuner: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
         objective: Str as in `Objective.parse`, or `None` for what training watches:
             `val_nelbo` where it is defined.
         trials: Positive int, the most trials, or `None` as in `make_oracle`.
-        num_samples: Positive int, posterior samples a sentence of the figures.
+        num_samples: Positive int, posterior samples per sentence of the metrics.
 
     Raises:
         ValueError: If anything is refused that needs no data.
     """
 
-    recipe: Recipe
+    configuration: RunConfiguration
     search: tuple = ()
     tuner: str = "random"
     objective: str | None = None
@@ -45,9 +51,9 @@ class Sweep:
         self._oracle()
 
     def hypermodel(self):
-        """Makes the hypermodel."""
+        """Creates the hypermodel."""
         return TextHyperModel(
-            self.recipe,
+            self.configuration,
             self.search,
             self.objective or "val_nelbo",
             num_samples=self.num_samples,
@@ -55,29 +61,28 @@ class Sweep:
         )
 
     def make_tuner(self, folder, *, verbose=0, report=None):
-        """Makes the tuner, which continues what the folder holds."""
-        tuner = RunFolderTuner(
+        """Creates the tuner, which continues what the folder holds."""
+        return RunFolderTuner(
             self._oracle(),
             self.hypermodel(),
             folder,
             verbose=verbose,
             report=report,
         )
-        if hasattr(tuner.oracle, "verbose"):
-            tuner.oracle.verbose = 0
-        return tuner
 
     def save(self, path):
         """Writes the search as JSON."""
-        write_json(dataclasses.asdict(self), path)
+        fields = dataclasses.asdict(self)
+        # As the file of a run's configuration is called.
+        write_json({"recipe": fields.pop("configuration"), **fields}, path)
 
     @classmethod
     def load(cls, path):
         """Reads a search written by `save`."""
         with open(path, encoding="utf-8") as file:
             fields = json.load(file)
-        recipe = Recipe(**fields.pop("recipe"))
-        return cls(recipe, tuple(fields.pop("search")), **fields)
+        configuration = RunConfiguration(**fields.pop("recipe"))
+        return cls(configuration, tuple(fields.pop("search")), **fields)
 
     def _oracle(self):
         objective = self.hypermodel().objective.for_tuner()
@@ -85,13 +90,13 @@ class Sweep:
             self.tuner,
             objective,
             trials=self.trials,
-            max_epochs=self.recipe.epochs,
-            seed=self.recipe.seed,
+            max_epochs=self.configuration.epochs,
+            seed=self.configuration.seed,
         )
 
 
 def tune(sweep, out, *, workers=0, verbose=0, report=None):
-    """Searches, each trial a run folder, and writes a table of all trials.
+    """Runs a search, each trial a run folder, and writes a table of all trials.
 
     The same call again continues a search that was interrupted; finished trials are
     kept, failed ones are tried again, and more `trials` may be asked for.
@@ -125,7 +130,7 @@ def tune(sweep, out, *, workers=0, verbose=0, report=None):
     if sweep.objective is None:
         sweep = dataclasses.replace(sweep, objective=model.monitor)
     sweep.hypermodel().objective.check(model)
-    validation_of(sweep.recipe, model.tokenizer).num_batches()
+    len(sweep.configuration.validation_batches(model.tokenizer))
     os.makedirs(out, exist_ok=True)
     sweep.save(path)
     if workers:
@@ -156,9 +161,11 @@ def _check_folder(sweep, out, path):
             )
         return
     stored = Sweep.load(path)
-    free = {"trials", "recipe"} | ({"objective"} if sweep.objective is None else set())
+    free = {"trials", "configuration"}
+    if sweep.objective is None:
+        free.add("objective")
     changed = _differences(sweep, stored) - free
-    changed = sorted(changed | _differences(sweep.recipe, stored.recipe))
+    changed = sorted(changed | _differences(sweep.configuration, stored.configuration))
     if changed:
         raise ValueError(
             f"{out}: the search there was started with other values of "
@@ -169,3 +176,120 @@ def _check_folder(sweep, out, path):
 
 def _differences(first, second):
     return {n for n in vars(first) if getattr(first, n) != getattr(second, n)}
+
+
+_POLL_SECONDS = 0.5
+_WORK = "import sys; from tfvae.tuning.sweep import work; work(sys.argv[1])"
+
+
+def run_workers(folder, num_workers, *, report=None):
+    """Runs a search by a chief process, which owns the oracle, and worker processes.
+
+    Their output goes to `logs/` in the folder. They end with this process, however it
+    ends: they read from a pipe that it holds open.
+
+    Args:
+        folder: Path of the search, with `sweep.json` and KerasTuner's state in it.
+        num_workers: Positive int.
+        report: Callable of the dict of a trial at its end, or `None`.
+
+    Raises:
+        ChildProcessError: If a process ended with an error; the others are ended.
+    """
+    names = ["chief", *(f"worker-{i + 1}" for i in range(num_workers))]
+    port = _free_port()
+    seen = set(_finished(folder))
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for name in names:
+            processes[name] = _start(name, folder, port)
+            stack.callback(_end, processes[name])
+        workers = [process for name, process in processes.items() if name != "chief"]
+        while any(process.poll() is None for process in workers):
+            time.sleep(_POLL_SECONDS)
+            for name, process in processes.items():
+                if process.poll():
+                    raise ChildProcessError(_ended(name, process, folder))
+            for path in sorted(set(_finished(folder)) - seen):
+                seen.add(path)
+                if report is not None:
+                    with open(path, encoding="utf-8") as file:
+                        report(json.load(file))
+        # The chief would look for its end every 20 seconds; all is saved by now.
+
+
+def _finished(folder):
+    return glob.glob(os.path.join(folder, "trials", "*", "trial.json"))
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _start(name, folder, port):
+    package = str(pathlib.Path(__file__).parents[2])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERASTUNER_TUNER_ID": name,
+        "KERASTUNER_ORACLE_IP": "127.0.0.1",
+        "KERASTUNER_ORACLE_PORT": str(port),
+    }
+    log = _log(name, folder)
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    with open(log, "w", encoding="utf-8") as file:
+        return subprocess.Popen(
+            [sys.executable, "-c", _WORK, folder],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _end(process):
+    process.stdin.close()
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _log(name, folder):
+    return os.path.join(folder, "logs", f"{name}.log")
+
+
+def _ended(name, process, folder):
+    log = _log(name, folder)
+    with open(log, encoding="utf-8", errors="replace") as file:
+        lines = file.read().strip().splitlines()
+    last = lines[-1] if lines else "it printed nothing"
+    return f"{name} ended with status {process.returncode}: {last} (more in {log})"
+
+
+def work(folder):
+    """Runs the chief or a worker of a search, whichever the environment names.
+
+    Args:
+        folder: Path of the search.
+    """
+    end_with_parent()
+    sweep = Sweep.load(os.path.join(folder, "sweep.json"))
+    sweep.make_tuner(folder, verbose=2).search()
+
+
+def end_with_parent():
+    """Ends this process when its parent, which holds its standard input open, ends."""
+
+    def wait():
+        while os.read(sys.stdin.fileno(), 1024):
+            continue
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,6 +1,8 @@
-"""A KerasTuner tuner whose trials are run folders."""
+"""KerasTuner's tuner and oracles for run folders."""
 
 import contextlib
+import importlib
+import itertools
 import json
 import math
 import os
@@ -11,6 +13,7 @@ import keras
 import keras_tuner
 from keras_tuner.src import config
 
+from tfvae.presets.table import unknown
 from tfvae.training import RunFolder, train
 from tfvae.tuning.hypermodel import measure
 
@@ -18,14 +21,14 @@ _MOST_FAILURES = 3
 
 
 class TooManyFailures(Exception):
-    """Ends a search whose trials fail one after the other."""
+    """Ends a search whose trials fail one after another."""
 
 
 class RunFolderTuner(keras_tuner.Tuner):
     """Runs each trial as `tfvae.training.train` does, in a run folder of its own.
 
     The folder `trials/003` holds the fourth trial: what any run folder holds, beside
-    `trial.json` with its values and figures, or `error.txt` if it failed. Figures are
+    `trial.json` with its values and metrics, or `error.txt` if it failed. Metrics are
     those of the best epoch on the validation text. A trial that was interrupted is
     continued after its last whole epoch.
 
@@ -51,7 +54,7 @@ class RunFolderTuner(keras_tuner.Tuner):
         self.num_failures = 0
 
     def _populate_initial_space(self):
-        """Declares the space; no model need be built to learn it."""
+        """Declares the space, for which no model has to be built."""
         hp = self.oracle.get_space()
         self.hypermodel.declare_hyperparameters(hp)
         self.oracle.update_space(hp)
@@ -59,7 +62,7 @@ class RunFolderTuner(keras_tuner.Tuner):
         self.oracle.save()
 
     def _get_tuner_fname(self):
-        """Names the file whose presence means that a search is to be continued."""
+        """Returns the file whose presence means that a search is to be continued."""
         return os.path.join(self.project_dir, "oracle.json")
 
     def save(self):
@@ -69,9 +72,10 @@ class RunFolderTuner(keras_tuner.Tuner):
         """Reads the oracle's state, unless the oracle lives in another process."""
         if not self._is_worker():
             self.oracle.reload()
+            retry_unfinished(self.oracle)
 
     def pre_create_trial(self):
-        """Stops after a number of failures in a row."""
+        """Stops after three failures in a row."""
         if self.num_failures >= _MOST_FAILURES:
             raise TooManyFailures
 
@@ -86,30 +90,30 @@ class RunFolderTuner(keras_tuner.Tuner):
         """
         keras.backend.clear_session()
         hp, objective = trial.hyperparameters, self.hypermodel.objective
-        recipe = self.hypermodel.recipe_for(hp)
+        configuration = self.hypermodel.configuration_for(hp)
         folder = RunFolder(trial_path(self.folder, trial.trial_id))
         error = os.path.join(folder.path, "error.txt")
         if os.path.exists(error):
             os.remove(error)
-        started = os.path.exists(folder.recipe)
+        started = os.path.exists(folder.configuration)
         if not started and hp.values.get("tuner/trial_id") is not None:
             earlier = trial_path(self.folder, hp.values["tuner/trial_id"])
-            started = _continue_longer(RunFolder(earlier), folder, recipe)
-        train(recipe, folder.path, resume=started, verbose=self.verbose)
+            started = _continue_longer(RunFolder(earlier), folder, configuration)
+        train(configuration, folder.path, resume=started, verbose=self.verbose)
         model = folder.load_model()
         state = folder.load_state()
-        figures = measure(model, recipe, self.hypermodel.num_samples)
-        figures[model.monitor] = state["best"]
-        value = objective.value(figures)
+        metrics = measure(model, configuration, self.hypermodel.num_samples)
+        metrics[model.monitor] = state["best"]
+        value = objective.value(metrics)
         if not math.isfinite(value):
             raise ValueError(f"its objective {objective.name} is {value}")
         result = {
             "trial": int(trial.trial_id),
-            "values": {n: recipe.overrides[n] for n in self.hypermodel.spaces},
+            "values": {n: configuration.overrides[n] for n in self.hypermodel.spaces},
             "epochs": state["epoch"],
             "objective": objective.name,
             "score": value,
-            "figures": figures,
+            "metrics": metrics,
         }
         write_json(result, os.path.join(folder.path, "trial.json"))
         if self.report is not None:
@@ -145,7 +149,7 @@ def _no_tracebacks():
 
 
 def trial_path(folder, trial_id):
-    """Gives the run folder of a trial."""
+    """Returns the run folder of a trial."""
     return os.path.join(os.fspath(folder), "trials", f"{int(trial_id):03d}")
 
 
@@ -158,8 +162,8 @@ def write_json(content, path):
     os.replace(beside, path)
 
 
-def _continue_longer(earlier, folder, recipe):
-    """Copies a finished run to be trained on for more epochs.
+def _continue_longer(earlier, folder, configuration):
+    """Copies a finished run so that it can be trained for more epochs.
 
     A schedule that depends on the length of training would be another one: then
     nothing is copied.
@@ -167,11 +171,118 @@ def _continue_longer(earlier, folder, recipe):
     Returns:
         Whether there is a run to resume.
     """
-    if recipe.scale_schedules or recipe.resolved_setting().decay == "cosine":
+    if (
+        configuration.scale_schedules
+        or configuration.resolved_setting().decay == "cosine"
+    ):
         return False
     left_out = shutil.ignore_patterns("recipe.json", "trial.json")
     shutil.copytree(earlier.path, folder.path, ignore=left_out, dirs_exist_ok=True)
     write_json({**folder.load_state(), "finished": False}, folder.state)
-    # Last, since a folder with a recipe counts as started.
-    recipe.save(folder.recipe)
+    # Last, since a folder with a configuration counts as started.
+    configuration.save(folder.configuration)
     return True
+
+
+# A failure must not stop the oracle in the middle of its bookkeeping; the tuner stops.
+_ENDLESS = 10**9
+
+
+def retry_unfinished(oracle):
+    """Lets an oracle run unfinished and failed trials again.
+
+    KerasTuner saves its state while a trial that has just ended still counts as
+    running, so it would run that one again too.
+
+    Args:
+        oracle: `keras_tuner.Oracle` that has read its state.
+    """
+    left = {n for n, trial in oracle.trials.items() if trial.status != "COMPLETED"}
+    # Its end is next.
+    oracle._retry_queue = sorted(left, key=int, reverse=True)
+    oracle.end_order = [n for n in oracle.end_order if n not in left]
+    oracle._run_times.update(dict.fromkeys(left, 0))
+
+
+class GridOracle(keras_tuner.Oracle):
+    """Tries all combinations in order, the last option changing fastest.
+
+    KerasTuner's own keeps its place in memory alone, so that a search which is
+    continued would end at once.
+    """
+
+    def populate_space(self, trial_id):
+        """Returns the values of a trial by its number."""
+        space = self.get_space().space
+        combinations = itertools.product(*(hp.values for hp in space))
+        for values in itertools.islice(combinations, int(trial_id), None):
+            names = [hp.name for hp in space]
+            named = dict(zip(names, values, strict=True))
+            return {"status": "RUNNING", "values": named}
+        return {"status": "STOPPED"}
+
+
+def make_oracle(name, objective, *, trials=None, max_epochs=None, seed=0):
+    """Creates an oracle by name.
+
+    Args:
+        name: Str, one of `TUNERS`.
+        objective: `keras_tuner.Objective`.
+        trials: Positive int, the most trials; `None` for 10, for the whole grid or for
+            one iteration of Hyperband.
+        max_epochs: Positive int, epochs of Hyperband's longest trials.
+        seed: Int.
+
+    Raises:
+        ValueError: If there is no such oracle, or Hyperband has no epochs.
+        ImportError: If the extra `bayesian` is not installed.
+    """
+    if name not in TUNERS:
+        raise ValueError(unknown("tuner", name, TUNERS))
+    if trials is not None and trials < 1:
+        raise ValueError(f"`trials` must be positive. Received: trials={trials}")
+    options = {
+        "objective": objective,
+        # Zero would stand for a random seed.
+        "seed": seed + 1,
+        "max_consecutive_failed_trials": _ENDLESS,
+    }
+    if name == "hyperband":
+        if max_epochs is None:
+            raise ValueError(
+                "The tuner 'hyperband' divides epochs among trials: give the epochs of "
+                "the longest by --epochs. Received: epochs=None"
+            )
+        oracle = TUNERS[name](max_epochs=max_epochs, **options)
+        oracle.max_trials = trials
+    else:
+        default = None if name == "grid" else 10
+        oracle = TUNERS[name](max_trials=trials or default, **options)
+    # The tuner reports trials itself.
+    oracle.verbose = 0
+    return oracle
+
+
+def check_installed(name):
+    """Checks that the libraries of a tuner are installed.
+
+    Raises:
+        ValueError: If they are not; the message names the extra.
+    """
+    if name == "bayesian":
+        try:
+            importlib.import_module("scipy.optimize")
+            importlib.import_module("sklearn.gaussian_process")
+        except ImportError as error:
+            raise ValueError(
+                "The tuner 'bayesian' needs scikit-learn: install `tfvae[bayesian]`. "
+                f"Received: {error}"
+            ) from error
+
+
+TUNERS = {
+    "random": keras_tuner.oracles.RandomSearchOracle,
+    "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+    "hyperband": keras_tuner.oracles.HyperbandOracle,
+    "grid": GridOracle,
+}

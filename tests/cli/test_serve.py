@@ -1,0 +1,226 @@
+import json
+import os
+
+import pytest
+import tensorflow as tf
+
+from tests.serving.server import Model, grpc_server, rest_server
+from tests.training.conftest import TINY
+from tfvae.cli.main import main
+from tfvae.text import WordpieceTokenizer, WordTokenizer
+from tfvae.training import RunConfiguration, RunFolder
+
+WORDS = ["the", "food", "was", "good", "."]
+
+
+def make_finished_run(path, finished=True, tokenizer=None):
+    """Writes the folder of a run, its model untrained."""
+    overrides = {"embedding_dim": 6, "decoder_dim": 8}
+    assert set(overrides) <= set(TINY)
+    configuration = RunConfiguration(
+        "language_model", "train.txt", overrides=overrides, max_length=5
+    )
+    folder = RunFolder(path)
+    folder.create(configuration)
+    tokenizer = tokenizer or WordTokenizer(vocabulary=WORDS)
+    model = configuration.make_model(tokenizer, 1)
+    model.save(folder.model)
+    with open(folder.state, "w", encoding="utf-8") as file:
+        json.dump({"epoch": 2, "finished": finished, "stopped": False}, file)
+    return str(path)
+
+
+def test_export_of_a_run(tmp_path, capsys, error_of, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = make_finished_run(tmp_path / "mine")
+    metrics = tmp_path / "test.json"
+    metrics.write_text('{"nll": 12.5}')
+    assert main(["export", run, "--metrics", str(metrics)]) == 0
+    place = os.path.join("saved_models", "mine", "1")
+    assert capsys.readouterr().out.startswith(f"{place}: written")
+    signatures = tf.saved_model.load(place).signatures
+    answer = signatures["generate"](
+        seed=tf.constant([[1, 2]]), temperature=tf.constant([1.0])
+    )
+    # The run's own longest sentence, and the end mark.
+    assert answer["token_ids"].shape == (1, 6)
+    with open(os.path.join(place, "model_card.json")) as file:
+        card = json.load(file)
+    assert card["metrics"] == {"nll": 12.5}
+    assert card["run"]["configuration"]["preset"] == "language_model"
+    with open(os.path.join(place, "README.md")) as file:
+        assert "12.5" in file.read()
+    line = error_of("export", run, "--version", "1")
+    assert "this version exists" in line
+
+
+def test_unfinished_run(tmp_path, error_of):
+    run = make_finished_run(tmp_path / "run", finished=False)
+    to = ["--to", str(tmp_path / "out" / "m"), "--no-warmup"]
+    line = error_of("export", run, *to)
+    assert "not finished (whole epochs so far: 2)" in line and "--unfinished" in line
+    assert not os.path.exists(tmp_path / "out")
+    assert main(["export", run, *to, "--unfinished", "--max-length", "2"]) == 0
+    with open(tmp_path / "out" / "m" / "1" / "README.md") as file:
+        assert "Exported before its training was finished" in file.read()
+
+
+def test_wordpieces(tmp_path):
+    pieces = WordpieceTokenizer(vocabulary=[*"abc", "##b", "##c"])
+    run = make_finished_run(tmp_path / "run", tokenizer=pieces)
+    to = str(tmp_path / "m")
+    arguments = ["export", run, "--to", to, "--no-warmup", "--max-length", "3"]
+    assert main([*arguments, "--tensorflow-text"]) == 0
+    text = tf.constant(
+        ["ab cb", "abbbb", "", "\udcff".encode("utf-8", "surrogateescape")]
+    )
+    module = tf.saved_model.load(f"{to}_wordpiece/1")
+    got = module.signatures["encode_wordpiece"](text=text)
+    assert got["token_ids"].numpy().tolist() == [
+        [4, 7, 6],
+        [4, 7, 7],
+        [0, 0, 0],
+        [3, 0, 0],
+    ]
+    assert got["lengths"].numpy().tolist() == [3, 3, 0, 1]
+    assert got["truncated"].numpy().tolist() == [True, True, False, False]
+    plain = tf.saved_model.load(f"{to}/1").signatures["score"]
+    scored = plain(text=text, seed=tf.zeros([4, 2], tf.int32))
+    assert scored["num_tokens"].numpy().tolist() == [4, 4, 1, 2]
+    assert (scored["truncated"].numpy() == got["truncated"].numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--max-length", "0"], "--max-length must be positive"),
+        (["--samples", "0"], "num_samples"),
+        (["--version", "-1"], "version"),
+        (["--measures", "nowhere.json"], "nowhere.json"),
+        (["--to", "-no name-"], "the model's name"),
+    ],
+)
+def test_export_refuses(tmp_path, error_of, more, message):
+    run = make_finished_run(tmp_path / "run")
+    more = ["--to", str(tmp_path / "m"), *more]
+    assert message in error_of("export", run, *more)
+    assert not os.path.exists(tmp_path / "m")
+
+
+def test_export_needs_a_run(tmp_path, error_of):
+    assert "no run here" in error_of("export", tmp_path)
+
+
+TEXT = tf.TensorSpec([None], tf.string)
+SEED = tf.TensorSpec([None, 2], tf.int32)
+NUMBER = tf.TensorSpec([None], tf.float32)
+
+
+class Stub:
+    """A signature made of a Python function."""
+
+    def __init__(self, function, **specs):
+        self.structured_input_signature = ((), specs)
+        self.function = function
+
+    def __call__(self, **inputs):
+        return {k: tf.convert_to_tensor(v) for k, v in self.function(**inputs).items()}
+
+
+def score(text, seed):
+    lengths = tf.cast(tf.strings.length(text), tf.float32)
+    return {"nll": lengths + tf.cast(seed[:, 0], tf.float32), "num_tokens": seed[:, 1]}
+
+
+def reconstruct(text, seed, temperature):
+    return {"text": text + "|" + tf.strings.as_string(temperature, precision=1)}
+
+
+def generate(seed, temperature):
+    return {"text": tf.strings.as_string(seed[:, 0] + seed[:, 1])}
+
+
+def interpolate(text_a, text_b, fraction):
+    words = [text_a, tf.strings.as_string(fraction, precision=2), text_b]
+    return {"text": tf.strings.join(words, " ")}
+
+
+SIGNATURES = {
+    "score": Stub(score, text=TEXT, seed=SEED),
+    "encode": Stub(lambda text, seed: {"mode": [[0.5, -1.0]]}, text=TEXT, seed=SEED),
+    "reconstruct": Stub(reconstruct, text=TEXT, seed=SEED, temperature=NUMBER),
+    "generate": Stub(generate, seed=SEED, temperature=NUMBER),
+    "interpolate": Stub(interpolate, text_a=TEXT, text_b=TEXT, fraction=NUMBER),
+}
+
+
+@pytest.fixture(params=[grpc_server, rest_server], ids=["grpc", "rest"])
+def where(request):
+    """The options that name a running server."""
+    with request.param(Model(SIGNATURES)) as port:
+        options = ["--model", "tiny", "--host", "127.0.0.1", "--port", str(port)]
+        yield options + (["--rest"] if request.param is rest_server else [])
+
+
+def test_client_prints_answers(where, capsys, tmp_path):
+    def printed(action, *more):
+        assert main(["client", action, *where, *more]) == 0
+        return capsys.readouterr().out
+
+    out = printed("reconstruct", "--text", "a b", "c", "--temperature", "0.5")
+    assert out == "  a b\n> a b|0.5\n  c\n> c|0.5\n"
+    assert printed("generate", "--num", "3", "--seed", "4") == "4\n5\n6\n"
+    out = printed(
+        "interpolate", "--text", "a", "b", "--steps", "3", "--label", "stable"
+    )
+    assert out == "a 0.00 b\na 0.50 b\na 1.00 b\n"
+    assert printed("encode", "--text", "été", "--version", "1") == "0.500 -1.000  été\n"
+    path = tmp_path / "texts.txt"
+    path.write_text("one two\nthree\n")
+    out = printed("score", "--data", str(path), "--seed", "2", "--json", "-")
+    assert json.loads(out) == {
+        "nll": [9.0, 7.0],
+        "num_tokens": [0, 1],
+        "input": ["one two", "three"],
+    }
+    assert printed("score", "--text", "abc").split() == [
+        "nll",
+        "num_tokens",
+        "3",
+        "0",
+        "abc",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["score"], "score needs texts"),
+        (["generate", "--text", "a"], "generate takes no texts"),
+        (["generate", "--num", "0"], "--num must be positive"),
+        (["interpolate", "--text", "one"], "two texts"),
+        (
+            ["interpolate", "--text", "one", "two", "--steps", "1"],
+            "--steps must be at least 2",
+        ),
+        (["score", "--text", "a", "--data", "b"], "not both"),
+        (["score", "--data", "nowhere.txt"], "nowhere.txt: no such file"),
+        (["score", "--text", "a", "--timeout", "0"], "`timeout` must be positive"),
+        (
+            ["score", "--text", "a", "--port", "1", "--retries", "0"],
+            "no model server answers at",
+        ),
+        (
+            ["score", "--text", "a", "--port", "1", "--retries", "0", "--rest"],
+            "no model server answers at 127.0.0.1:1",
+        ),
+    ],
+)
+def test_client_refuses(error_of, arguments, message):
+    where = ["--model", "tiny", "--host", "127.0.0.1"]
+    assert message in error_of("client", *arguments, *where)
+
+
+def test_refusal_of_the_server_is_one_line(where, error_of):
+    line = error_of("client", "score", "--text", "a", *where, "--version", "7")
+    assert "Servable not found" in line

@@ -1,0 +1,190 @@
+import math
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from nltk.metrics.distance import edit_distance
+from nltk.translate.bleu_score import corpus_bleu
+
+from tests import support
+from tfvae.evaluation.bleu import (
+    bleu,
+    bleu_single_order,
+    edit_distances,
+    reconstruction_quality,
+)
+from tfvae.models import LanguageModel
+from tfvae.ops.sequences import EOS_ID, UNK_ID
+
+WIDTH = 6
+
+
+class Parrot:
+    """Encodes a sentence as its ids and decodes it with a fault.
+
+    The posterior's mode is the sentence; each sample has one word more at its end,
+    with a number that differs between samples. `<unk>` becomes 9 where it must not be
+    written.
+    """
+
+    def __init__(self):
+        self.posterior = types.SimpleNamespace(mode=self.mode, sample=self.sample)
+
+    def posterior_params(self, inputs):
+        tokens = tf.cast(inputs["tokens"], tf.float32)
+        return {"loc": tf.pad(tokens, [[0, 0], [0, WIDTH - tf.shape(tokens)[1]]])}
+
+    def mode(self, params):
+        return tf.ensure_shape(params["loc"], [None, WIDTH])
+
+    def sample(self, params, num_samples, seed):
+        z = self.mode(params)
+        ends = tf.one_hot(tf.math.count_nonzero(z, axis=1), WIDTH)
+        number = tf.range(num_samples, dtype=tf.float32)[:, None, None]
+        return z + ends * (20.0 + number), None
+
+    def decode_ids(self, z, sampler, max_length):
+        ids = tf.cast(z, tf.int32)
+        if not sampler.allow_unknown:
+            ids = tf.where(tf.equal(ids, UNK_ID), 9, ids)
+        ids = tf.where(tf.equal(ids, 13), EOS_ID, ids)
+        return tf.concat([ids, tf.fill([tf.shape(ids)[0], 1], EOS_ID)], axis=1)
+
+
+ROWS = [[4, 5, 6, UNK_ID], [5, 6, 0, 0], [7, 8, 13, 4], [13, 7, 0, 0]]
+# A 13 ends what is written: the third sentence lacks two words, the fourth both.
+WRITTEN = [[4, 5, 6, UNK_ID], [5, 6], [7, 8], []]
+
+
+def quality(**options):
+    tokens = np.array(ROWS, "int32")
+    batches = [{"tokens": tokens[:3]}, {"tokens": tokens[3:, :2]}]
+    return reconstruction_quality(Parrot(), batches, **options)
+
+
+def test_of_the_mode():
+    result = quality(num_samples=0)
+    references = [[[i for i in row if i]] for row in ROWS]
+    for n in (1, 2, 3, 4):
+        expected = corpus_bleu(references, WRITTEN, weights=(1 / n,) * n)
+        assert result[f"bleu_{n}"] == pytest.approx(expected)
+    assert result["exact_match"] == 2 / 4
+    assert result["token_error_rate"] == pytest.approx(4 / 12)
+    assert (result["num_reconstructed"], result["num_words_reconstructed"]) == (4, 12)
+    assert "bleu_coupled_1" not in result
+
+
+def test_of_samples():
+    result = quality(num_samples=3, seed=5)
+    # Each sample adds a word, but after a 13 it is not seen; `<unk>` never matches,
+    # and a sentence that ends at once has one word that does not match.
+    matches, words = 3 + 2 + 2, 5 + 3 + 2 + 1
+    brevity = np.exp(1 - 12 / words)
+    assert result["bleu_coupled_1"] == pytest.approx(brevity * matches / words)
+    matches, pairs = 2 + 1 + 1, 4 + 2 + 1
+    assert result["bleu_coupled_2"] == pytest.approx(brevity * matches / pairs)
+    assert result["num_samples_bleu_coupled"] == 3
+    assert result["seed"] == 5
+
+
+def test_samples_follow_the_seed():
+    model = support.make_vae()
+    model.posterior.heads["log_variance"].bias.assign([3.0, 3.0])
+    batches = support.dataset(support.batch((4, 5, 3)), 2)
+    first, other = (
+        reconstruction_quality(model, batches, num_samples=2, max_length=7, seed=seed)
+        for seed in (0, 1)
+    )
+    assert first["bleu_coupled_1"] != other["bleu_coupled_1"]
+    assert first["bleu_1"] == other["bleu_1"]
+
+
+def test_reports_progress():
+    done = []
+    quality(num_samples=0, progress=types.SimpleNamespace(update=done.append))
+    assert done == [1, 2]
+
+
+def test_refuses_a_model_without_a_latent():
+    model = LanguageModel(support.make_decoder(conditioning=()))
+    with pytest.raises(ValueError, match="LanguageModel has no latent"):
+        reconstruction_quality(model, support.dataset(support.batch()))
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [([], "at least one sentence"), ([{"tokens": [[0], [0]]}], "must hold a word")],
+)
+def test_refuses_nothing_to_compare(batches, message):
+    batches = [{"tokens": np.array(b["tokens"], "int32")} for b in batches]
+    with pytest.raises(ValueError, match=message):
+        reconstruction_quality(Parrot(), batches, num_samples=0)
+
+
+def test_refuses_a_negative_count():
+    with pytest.raises(ValueError, match="num_samples=-1"):
+        quality(num_samples=-1)
+
+
+REFERENCES = [[4, 5, 6, 7, 8], [4, 5, 4, 5], [9, 9, 9, 8, 7, 6]]
+HYPOTHESES = [[4, 5, 6, 7, 9], [4, 4, 4, 5], [9, 9, 9, 8]]
+
+
+def test_bleu_is_cumulative():
+    found = bleu(REFERENCES, HYPOTHESES)
+    pairs = [[reference] for reference in REFERENCES], HYPOTHESES
+    for key, weights in {
+        "bleu_1": (1,),
+        "bleu_2": (0.5, 0.5),
+        "bleu_3": (1 / 3, 1 / 3, 1 / 3),
+        "bleu_4": (0.25,) * 4,
+        "bleu_wae_3": (0.34, 0.33, 0.33),
+    }.items():
+        assert found[key] == pytest.approx(corpus_bleu(*pairs, weights=weights))
+
+
+def test_bleu_of_no_match_is_zero_without_a_warning():
+    found = bleu([[4, 5, 6], [7]], [[4, 6, 8], []])
+    # Two of three words match, and the empty sentence counts as one that does not.
+    assert found["bleu_1"] == pytest.approx(math.exp(1 - 4 / 3) * 2 / 4)
+    assert found["bleu_4"] == pytest.approx(0.0, abs=1e-30)
+
+
+def test_single_order_by_hand():
+    # Words that match: 4 of 5, 3 of 4 (the fourth 4 is clipped) and 4 of 4.
+    brevity = math.exp(1 - 15 / 13)
+    found = bleu_single_order(REFERENCES, HYPOTHESES, 1)
+    assert found == pytest.approx(brevity * 11 / 13)
+    # Pairs: 45, 56, 67 of 4; 45 of 3; 99, 99, 98 of 3.
+    found = bleu_single_order(REFERENCES, HYPOTHESES, 2)
+    assert found == pytest.approx(brevity * 7 / 10)
+
+
+def test_single_order_has_no_penalty_for_length():
+    assert bleu_single_order([[4, 5]], [[4, 5, 6, 7]], 1) == pytest.approx(0.5)
+
+
+def test_single_order_of_short_sentences():
+    assert bleu_single_order([[4], [4, 5]], [[4], [4, 5]], 2) == 1.0
+    assert bleu_single_order([[4], [5]], [[4], []], 2) == 0.0
+
+
+def test_edit_distances_are_nltks(rng):
+    references, hypotheses = np.zeros((2, 60, 9), int)
+    for row in (*references, *hypotheses):
+        size = rng.integers(0, 10)
+        row[:size] = rng.integers(4, 7, size)
+    found = edit_distances(references, hypotheses[:, :8])
+    for one, other, distance in zip(references, hypotheses[:, :8], found, strict=True):
+        assert distance == edit_distance(
+            one[one > 0].tolist(), other[other > 0].tolist()
+        )
+
+
+@pytest.mark.parametrize("hypotheses", [[], [[4], [5]]])
+def test_refuses_other_numbers(hypotheses):
+    with pytest.raises(ValueError, match="Received: . hypotheses"):
+        bleu([[4]], hypotheses)
+    with pytest.raises(ValueError, match="Received: . hypotheses"):
+        bleu_single_order([[4]], hypotheses, 1)

@@ -1,0 +1,276 @@
+"""Every page's code runs as printed, and what the pages name is there."""
+
+import itertools
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import typing
+
+import pytest
+
+from tfvae.cli.main import main
+from tfvae.evaluation.metrics import GROUPS
+from tfvae.presets import PRESETS, SETTINGS
+from tfvae.text import write_corpus
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+# The others train for minutes.
+QUICK = {"extending.md"}
+NUM_SENTENCES = {"train": 64, "valid": 32, "test": 32}
+# All of one bucket of lengths, so that XLA compiles one program.
+LENGTHS = range(9, 13)
+NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
+COMMAND = re.compile(r"^\s*(?:tfvae|scripts/|\.venv/|pip|docker|curl) ?", re.MULTILINE)
+IN_TREE = re.compile(r"\b(?:tfvae|tests|scripts|docs)/[\w./-]+\w")
+LINK = re.compile(r"\]\(([^)#]+)\)")
+
+
+class Block(typing.NamedTuple):
+    """A fenced block of code.
+
+    Attributes:
+        line: Int, where it stands in its page, counted from 1.
+        language: Str, the word after the fence.
+        code: Str.
+        is_run: Whether it has no marker that it cannot run here.
+    """
+
+    line: int
+    language: str
+    code: str
+    is_run: bool
+
+
+def blocks_of(text):
+    """Lists the fenced blocks of a page."""
+    lines = text.splitlines()
+    fences = [at for at, line in enumerate(lines) if line.startswith("```")]
+    assert len(fences) % 2 == 0
+    return [
+        Block(
+            start + 1,
+            lines[start][3:],
+            "\n".join(lines[start + 1 : end]) + "\n",
+            start == 0 or not NOT_RUN.fullmatch(lines[start - 1]),
+        )
+        for start, end in zip(fences[::2], fences[1::2], strict=True)
+    ]
+
+
+def prose_of(text):
+    """Returns a page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def code_blocks(page, languages=("python", "bash")):
+    """Lists the blocks of a page that are code."""
+    return [b for b in blocks_of(page.read_text("utf-8")) if b.language in languages]
+
+
+def table_after(text, header):
+    """Reads the first table whose header begins so: lists of cells, a list a row."""
+    lines = iter(text[text.index(header) :].splitlines()[2:])
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines)
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def run_python(block, page, namespace):
+    """Executes a block; a traceback names the line of the page."""
+    exec(compile("\n" * block.line + block.code, page, "exec"), namespace)
+
+
+def run_shell(code):
+    """Runs commands, those of the library in this process, else by a shell."""
+    lines = code.replace("\\\n", " ").splitlines()
+    if all(line.startswith("tfvae ") for line in lines):
+        for line in lines:
+            assert main(shlex.split(line)[1:]) == 0, line
+        return
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
+    subprocess.run(["bash", "-euc", code], env=environment, check=True, timeout=300)
+
+
+def run_page(page, languages=("python", "bash")):
+    """Runs the blocks of a page in their order, the Python ones in one namespace.
+
+    Returns:
+        List of the lines of those that were run.
+    """
+    namespace = {"__name__": "page"}
+    done = []
+    for block in code_blocks(page, languages):
+        if not block.is_run:
+            continue
+        if block.language == "python":
+            run_python(block, str(page), namespace)
+        else:
+            run_shell(block.code)
+        done.append(block.line)
+    return done
+
+
+def write_texts(folder):
+    """Writes short sentences of the grammar corpus as `.txt` and `.tsv` files."""
+    write_corpus(folder, *[2 * number for number in NUM_SENTENCES.values()])
+    for split, number in NUM_SENTENCES.items():
+        path = folder / f"{split}.tsv"
+        header, *rows = path.read_text("utf-8").splitlines()
+        texts = {row: row.split("\t")[0] for row in rows}
+        kept = [row for row in rows if len(texts[row].split()) in LENGTHS][:number]
+        assert header.startswith("text\t") and len(kept) == number
+        path.write_text("\n".join([header, *kept]), "utf-8")
+        path.with_suffix(".txt").write_text("\n".join(map(texts.get, kept)), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """The folder of the texts that the pages name."""
+    folder = tmp_path_factory.mktemp("corpus")
+    write_texts(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(corpus):
+    """The same with the runs that pages about trained models name."""
+    command = code_blocks(ROOT / "docs" / "training.md")[0].code
+    other = command.replace("train vae", "train language_model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(corpus)
+        run_shell(command)
+        run_shell(other.replace("runs/vae", "runs/lm"))
+    return corpus / "runs"
+
+
+@pytest.fixture
+def enter(tmp_path, corpus, monkeypatch):
+    """Makes a new folder with the texts, and the runs given, the working directory."""
+
+    def make(runs=None):
+        folder = tmp_path / "here"
+        shutil.copytree(corpus, folder, ignore=shutil.ignore_patterns("runs"))
+        if runs is not None:
+            shutil.copytree(runs, folder / "runs")
+        monkeypatch.chdir(folder)
+
+    return make
+
+
+def check_page(page, languages=("python", "bash")):
+    """Runs a page; all blocks without a marker must have run."""
+    wanted = [b.line for b in code_blocks(page, languages) if b.is_run]
+    assert wanted
+    assert run_page(page, languages) == wanted
+
+
+PAGES_WITH_CODE = [page for page in PAGES[1:] if code_blocks(page)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[] if page.name in QUICK else [pytest.mark.slow])
+        for page in PAGES_WITH_CODE
+    ],
+    ids=lambda page: page.name,
+)
+def test_a_page_runs(page, enter, request):
+    text = page.read_text("utf-8")
+    needs_runs = page.name != "training.md" and "runs/vae" in text
+    enter(request.getfixturevalue("runs") if needs_runs else None)
+    check_page(page)
+
+
+def test_the_readmes_python_runs(enter):
+    enter()
+    check_page(README, ["python"])
+
+
+@pytest.mark.slow
+def test_the_readmes_commands_run(enter):
+    enter()
+    check_page(README, ["bash"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_is_marked_as_code(page):
+    for block in blocks_of(page.read_text("utf-8")):
+        assert block.language in ("python", "bash", "text"), block
+        if block.language == "text":
+            assert not COMMAND.search(block.code), block
+    markers = [line for line in page.read_text("utf-8").splitlines() if "<!--" in line]
+    assert len(markers) == sum(not b.is_run for b in code_blocks(page))
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=lambda page: page.name)
+def test_a_page_starts_with_code_that_works(page):
+    first = code_blocks(page)[0]
+    assert first.is_run
+    assert first.line == 3
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "tfvae" / "CHANGELOG.md"], ids=lambda page: page.name
+)
+def test_files_that_a_page_names_exist(page):
+    prose = prose_of(page.read_text("utf-8"))
+    links = [link for link in LINK.findall(prose) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    if page.name != "CHANGELOG.md":
+        assert [
+            name for name in IN_TREE.findall(prose) if not (ROOT / name).exists()
+        ] == []
+
+
+def test_every_page_is_linked_from_the_readme():
+    links = {README.parent / link for link in LINK.findall(README.read_text("utf-8"))}
+    assert set(PAGES[1:]) <= links
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+
+
+def test_the_readme_lists_every_preset():
+    rows = table_after(README.read_text("utf-8"), "| name | method | paper |")
+    names, coupled = [], []
+    for name, method, _ in rows:
+        if name == "`coupled_<name>`":
+            coupled = [f"coupled_{base}" for base in re.findall(r"`(\w+)`", method)]
+        else:
+            names += re.findall(r"`(\w+)`", name)
+    assert len(names + coupled) == len(PRESETS)
+    assert set(names) | set(coupled) == set(PRESETS)
+
+
+def test_the_readme_names_settings_and_packages():
+    text = README.read_text("utf-8")
+    rooms = {path.parent.name for path in (ROOT / "tfvae").glob("*/__init__.py")}
+    assert {name for name in {*SETTINGS, *rooms} if f"`{name}`" not in text} == set()
+
+
+def test_the_groups_of_metrics_are_listed():
+    text = (ROOT / "docs" / "evaluating.md").read_text("utf-8")
+    rows = table_after(text, "| group | metrics |")
+    assert [row[0].strip("`") for row in rows] == list(GROUPS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_figures_are_in_results_alone(page):
+    rows = [r for r in page.read_text("utf-8").splitlines() if r.startswith("|")]
+    measured = [r for r in rows if re.search(r"\| -?\d+\.\d+ ", r)]
+    assert bool(measured) == (page.name == "results.md")
+
+
+def test_a_marker_needs_a_reason():
+    text = "a\n<!-- not run: it would -->\n```bash\nb\n```\n<!-- not run: -->\n"
+    text += "```text\n```"
+    assert [block.is_run for block in blocks_of(text)] == [False, True]
+    assert blocks_of(text)[0][:3] == (3, "bash", "b\n")

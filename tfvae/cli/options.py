@@ -1,0 +1,335 @@
+"""What commands share: options, samplers, results and progress."""
+
+import ast
+import json
+import sys
+import typing
+
+
+class Command(typing.NamedTuple):
+    """A subcommand.
+
+    Attributes:
+        help: Str, a line for `tfvae --help`.
+        description: Str, what its own `--help` begins with.
+        add_arguments: Function of a parser that declares the arguments.
+        run: Function of the parsed arguments.
+    """
+
+    help: str
+    description: str
+    add_arguments: typing.Callable
+    run: typing.Callable
+
+
+def add_run(parser):
+    """Declares the folder of a run."""
+    parser.add_argument("run_folder", metavar="DIR", help="folder of `tfvae train`")
+
+
+def add_configuration(parser):
+    """Declares what a configuration holds beside its preset and texts."""
+    parser.add_argument(
+        "--setting",
+        default="ivae",
+        metavar="NAME",
+        help="network and training regime of a paper: copula, coupled, mine, wae or "
+        "ivae (default: ivae)",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="KEY=VALUE",
+        help="change an option of the preset or a field of the setting, such as "
+        "beta=0.5 or latent_dim=16; `tfvae presets --keys` lists them",
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, metavar="N", help="passes over the text")
+    length.add_argument("--steps", type=int, metavar="N", help="batches to train on")
+    parser.add_argument(
+        "--scale-schedules",
+        action="store_true",
+        help="shrink or stretch annealing and learning-rate decay to the length of "
+        "training; without it they take the paper's number of steps or epochs",
+    )
+    parser.add_argument("--batch-size", type=int, metavar="N", help="sentences")
+    parser.add_argument(
+        "--max-length", type=int, metavar="N", help="longest sentence in words"
+    )
+    parser.add_argument(
+        "--too-long",
+        choices=["error", "truncate", "drop"],
+        default="error",
+        help="what becomes of longer sentences (default: error)",
+    )
+    parser.add_argument(
+        "--column", default="text", help="column of .tsv and .jsonl files"
+    )
+    parser.add_argument("--tokenizer", choices=["word", "wordpiece"], default="word")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="stop after N epochs without a better validation metric",
+    )
+    parser.add_argument(
+        "--no-xla",
+        action="store_true",
+        help="start at once, without compiling a program for each length of batch, "
+        "and train more slowly: for small texts",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def make_configuration(args):
+    """Creates the `RunConfiguration` of parsed arguments."""
+    from tfvae.training import RunConfiguration
+
+    return RunConfiguration(
+        preset=args.preset,
+        train=args.train,
+        setting=args.setting,
+        valid=args.valid,
+        overrides=parse_overrides(args.set),
+        epochs=args.epochs,
+        steps=args.steps,
+        batch_size=args.batch_size,
+        max_length=args.max_length,
+        too_long=args.too_long,
+        column=args.column,
+        tokenizer=args.tokenizer,
+        patience=args.patience,
+        scale_schedules=args.scale_schedules,
+        xla=not args.no_xla,
+        seed=args.seed,
+    )
+
+
+def parse_overrides(pairs):
+    """Reads `key=value` pairs; values are Python literals, `true`, `false` or words.
+
+    Raises:
+        ValueError: If a pair has no `=`.
+    """
+    overrides = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set takes KEY=VALUE. Received: {pair!r}")
+        try:
+            overrides[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            overrides[key] = {"true": True, "false": False}.get(value, value)
+    return overrides
+
+
+def add_evaluation(parser):
+    """Declares how models are evaluated."""
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=100,
+        metavar="N",
+        help="posterior samples per sentence for the importance-weighted nll; 0 leaves "
+        "it out (100)",
+    )
+    parser.add_argument(
+        "--num-generated",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="sentences to generate for the metrics of generation (100000, the "
+        "papers')",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=32, metavar="N", help="sentences (32)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+class _SamplerOption(typing.NamedTuple):
+    """An option of `add_sampler`: what it sets, and for which samplers.
+
+    The first of the samplers is meant where the option stands alone.
+    """
+
+    argument: str
+    samplers: tuple
+    rule: str
+    is_allowed: typing.Callable
+
+
+_SAMPLERS = ("ancestral", "beam", "greedy", "nucleus", "top_k")
+# In the order in which they decide.
+_SAMPLER_OPTIONS = {
+    "top_k": _SamplerOption("k", ("top_k",), "must be at least 1", lambda x: x >= 1),
+    "top_p": _SamplerOption(
+        "p", ("nucleus",), "must be in (0, 1]", lambda x: 0 < x <= 1
+    ),
+    "beams": _SamplerOption(
+        "num_beams", ("beam",), "must be at least 1", lambda x: x >= 1
+    ),
+    "length_normalization": _SamplerOption(
+        "length_normalization", ("beam",), "must not be negative", lambda x: x >= 0
+    ),
+    "temperature": _SamplerOption(
+        "temperature",
+        ("ancestral", "top_k", "nucleus"),
+        "must be positive",
+        lambda x: x > 0,
+    ),
+}
+
+
+def add_sampler(parser, default):
+    """Declares how words are chosen.
+
+    Args:
+        parser: Argument parser.
+        default: Str, the sampler where no argument asks for another.
+    """
+    group = parser.add_argument_group(
+        "choice of words", f"{default} unless an option implies another"
+    )
+    group.add_argument(
+        "--sampler",
+        choices=_SAMPLERS,
+        help="greedy: the most probable word; ancestral: a draw; top_k, nucleus: a "
+        "draw from the likeliest; beam: the likeliest sentence of a search",
+    )
+    group.add_argument(
+        "--greedy", action="store_true", help="short for --sampler greedy"
+    )
+    group.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="of draws: below 1 likelier words, above 1 more variety (1)",
+    )
+    group.add_argument("--top-k", type=int, metavar="K", help="likeliest words (40)")
+    group.add_argument(
+        "--top-p", type=float, metavar="P", help="mass of the likeliest words (0.9)"
+    )
+    group.add_argument("--beams", type=int, metavar="N", help="width of beam (5)")
+    group.add_argument(
+        "--length-normalization",
+        type=float,
+        metavar="A",
+        help="of beam: log-probability is divided by length ** A (0)",
+    )
+    group.add_argument(
+        "--no-unknown", action="store_true", help="never write the unknown word"
+    )
+    parser.set_defaults(default_sampler=default)
+
+
+def make_sampler(args):
+    """Creates the sampler that the arguments ask for.
+
+    Args:
+        args: Parsed arguments of `add_sampler`.
+
+    Returns:
+        A `Sampler`.
+
+    Raises:
+        ValueError: If a value is out of range, or an option goes with another
+            sampler.
+    """
+    from tfvae.samplers import Ancestral, BeamSearch, Greedy, Nucleus, TopK
+
+    arguments = {"allow_unknown": not args.no_unknown}
+    given = [n for n in _SAMPLER_OPTIONS if getattr(args, n) is not None]
+    for name in given:
+        option, value = _SAMPLER_OPTIONS[name], getattr(args, name)
+        if not option.is_allowed(value):
+            raise ValueError(f"{_flag(name)} {option.rule}. Received: {value}")
+        arguments[option.argument] = value
+    if args.greedy and args.sampler not in (None, "greedy"):
+        raise ValueError(f"--greedy does not go with --sampler {args.sampler}.")
+    sampler = "greedy" if args.greedy else args.sampler
+    if sampler is None and given:
+        sampler = _SAMPLER_OPTIONS[given[0]].samplers[0]
+    sampler = sampler or args.default_sampler
+    for name in given:
+        samplers = _SAMPLER_OPTIONS[name].samplers
+        if sampler not in samplers:
+            raise ValueError(
+                f"{_flag(name)} does not go with --sampler {sampler}; it is for "
+                f"{', '.join(samplers)}."
+            )
+    kinds = (Ancestral, BeamSearch, Greedy, Nucleus, TopK)
+    return dict(zip(_SAMPLERS, kinds, strict=True))[sampler](**arguments)
+
+
+def _flag(name):
+    return "--" + name.replace("_", "-")
+
+
+def add_json(parser):
+    """Declares `--json FILE`."""
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="also write the result as JSON; - for standard output, without the table",
+    )
+
+
+def add_writing(parser):
+    """Declares how sentences are written."""
+    parser.add_argument(
+        "--max-length", type=int, default=60, metavar="N", help="most words (60)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def check_least(args, least, *names):
+    """Checks that numbers are large enough.
+
+    Args:
+        args: Parsed arguments.
+        least: Int, the smallest that is allowed.
+        *names: Str, the arguments to check; those that are `None` are not given.
+
+    Raises:
+        ValueError: If one is smaller.
+    """
+    rules = {0: "must not be negative", 1: "must be positive"}
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value < least:
+            rule = rules.get(least, f"must be at least {least}")
+            raise ValueError(f"{_flag(name)} {rule}. Received: {value}")
+
+
+def show(args, result, text):
+    """Prints a result and writes its JSON where asked.
+
+    Args:
+        args: Parsed arguments with `json`.
+        result: What JSON can hold.
+        text: Str, for people.
+    """
+    if args.json == "-":
+        json.dump(result, sys.stdout, indent=2)
+        print()
+        return
+    print(text)
+    if args.json:
+        write_json(result, args.json)
+
+
+def write_json(result, path):
+    """Writes a result as JSON."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=2)
+        file.write("\n")
+
+
+def progress_bar(total, unit_name):
+    """Creates a bar whose `update(num_done)` shows how far the work is."""
+    import keras
+
+    return keras.utils.Progbar(total, unit_name=unit_name)

@@ -1,0 +1,223 @@
+"""`tfvae export` writes a model for TF Serving; `tfvae client` asks a server."""
+
+import json
+import os
+
+from tfvae.cli.options import Command, add_json, add_run, check_least, show
+
+
+def _add_export(parser):
+    add_run(parser)
+    parser.add_argument(
+        "--to",
+        metavar="PATH",
+        help="folder of all versions (default: saved_models/ and the name of DIR)",
+    )
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="version (default: the next free one)"
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="latent samples of a likelihood (10)",
+    )
+    parser.add_argument(
+        "--max-length",
+        type=int,
+        metavar="N",
+        help="most words read or written (default: the run's)",
+    )
+    parser.add_argument(
+        "--metrics",
+        "--measures",
+        metavar="FILE",
+        help="JSON of `tfvae evaluate`, for the model card",
+    )
+    parser.add_argument(
+        "--unfinished",
+        action="store_true",
+        help="export a run that is still training or was broken off",
+    )
+    parser.add_argument(
+        "--no-warmup",
+        action="store_true",
+        help="write no warm-up requests, which need the extra `serving`",
+    )
+    parser.add_argument(
+        "--tensorflow-text",
+        action="store_true",
+        help="for a wordpiece model, also write PATH_wordpiece, which tokenizes by "
+        "operations of tensorflow-text",
+    )
+
+
+def _export(args):
+    from tfvae.serving import export, export_wordpiece
+    from tfvae.training import RunFolder
+
+    check_least(args, 1, "max_length")
+    metrics = None
+    if args.metrics is not None:
+        with open(args.metrics, encoding="utf-8") as file:
+            metrics = json.load(file)
+    folder = RunFolder(args.run_folder)
+    name = os.path.basename(os.path.abspath(args.run_folder))
+    to = args.to or os.path.join("saved_models", name)
+    place = export(
+        folder,
+        to,
+        version=args.version,
+        num_samples=args.samples,
+        max_length=args.max_length,
+        metrics=metrics,
+        unfinished=args.unfinished,
+        warmup=not args.no_warmup,
+    )
+    print(f"{place}: written; its README.md lists the signatures")
+    if args.tensorflow_text:
+        place = export_wordpiece(
+            folder,
+            f"{os.path.normpath(to)}_wordpiece",
+            version=args.version,
+            max_length=args.max_length,
+        )
+        print(f"{place}: written; its server needs the operations of tensorflow-text")
+
+
+EXPORT = Command(
+    "write a trained model for TF Serving",
+    """\
+Write the best model of a run as a SavedModel that TF Serving loads, with signatures on
+plain text, warm-up requests and a model card. The version's folder appears whole or
+not at all, so a server may watch the place.
+
+example:
+  tfvae export runs/vae --to saved_models/vae --metrics runs/vae/test.json
+""",
+    _add_export,
+    _export,
+)
+
+
+def _add_client(parser):
+    parser.add_argument(
+        "action",
+        choices=("reconstruct", "encode", "generate", "interpolate", "score"),
+    )
+    parser.add_argument("--text", nargs="+", default=[], metavar="TEXT")
+    parser.add_argument("--data", metavar="FILE", help="sentences, one a line")
+    parser.add_argument("--model", required=True, metavar="NAME", help="on the server")
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--port", type=int, help="default: 8500, with --rest 8501")
+    parser.add_argument("--rest", action="store_true", help="REST instead of gRPC")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, metavar="N", help="default: the latest")
+    which.add_argument("--label", help="a version label of the server")
+    parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS")
+    parser.add_argument("--retries", type=int, default=3, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="0 for the most probable words (default: 0, for generate 1)",
+    )
+    parser.add_argument("--num", type=int, default=10, metavar="N", help="generate")
+    parser.add_argument("--steps", type=int, default=7, metavar="N", help="interpolate")
+    add_json(parser)
+
+
+def _client(args):
+    from tfvae.serving import Client
+
+    texts = _texts(args)
+    client = Client(
+        args.model,
+        args.host,
+        args.port,
+        rest=args.rest,
+        version=args.version,
+        label=args.label,
+        timeout=args.timeout,
+        retries=args.retries,
+    )
+    answer = _ask(client, args, texts)
+    result = {name: values.tolist() for name, values in answer.items()}
+    if args.action not in ("generate", "interpolate"):
+        result["input"] = texts
+    show(args, result, _table(args.action, result))
+
+
+def _texts(args):
+    from tfvae.text import read_texts
+
+    if args.data is not None and args.text:
+        raise ValueError("Give --text or --data, not both.")
+    texts = args.text or (list(read_texts(args.data)) if args.data else [])
+    if args.action == "generate":
+        if texts:
+            raise ValueError("generate takes no texts; say how many by --num.")
+        check_least(args, 1, "num")
+    elif args.action == "interpolate":
+        if len(texts) != 2:
+            raise ValueError(f"interpolate takes two texts. Received: {len(texts)}")
+        check_least(args, 2, "steps")
+    elif not texts:
+        raise ValueError(f"{args.action} needs texts: give --text or --data.")
+    return texts
+
+
+def _ask(client, args, texts):
+    options = {"seed": args.seed}
+    if args.temperature is not None:
+        options["temperature"] = args.temperature
+    if args.action == "reconstruct":
+        return client.reconstruct(texts, **options)
+    if args.action == "generate":
+        return client.generate(args.num, **options)
+    if args.action == "interpolate":
+        fractions = [step / (args.steps - 1) for step in range(args.steps)]
+        return client.interpolate(*texts, fractions)
+    return getattr(client, args.action)(texts, seed=args.seed)
+
+
+def _table(action, result):
+    """Formats an answer for people."""
+    if action in ("generate", "interpolate"):
+        return "\n".join(result["text"])
+    if action == "reconstruct":
+        pairs = zip(result["input"], result["text"], strict=True)
+        return "\n".join(f"  {text}\n> {again}" for text, again in pairs)
+    if action == "encode":
+        rows = zip(result["mode"], result["input"], strict=True)
+        return "\n".join(f"{_numbers(code)}  {text}" for code, text in rows)
+    names = ("nll", "nelbo", "reconstruction", "kl", "num_tokens")
+    names = [name for name in names if name in result]
+    lines = [" ".join(f"{name:>14}" for name in names)]
+    for row, text in enumerate(result["input"]):
+        metrics = " ".join(f"{result[name][row]:14.4g}" for name in names)
+        lines.append(f"{metrics}  {text}")
+    return "\n".join(lines)
+
+
+def _numbers(values):
+    return " ".join(f"{value:.3f}" for value in values)
+
+
+CLIENT = Command(
+    "ask a model server that serves an export",
+    """\
+Call a signature of an export on a TF Serving server, by gRPC or by REST. Texts are
+those of --text or the lines of --data.
+
+examples:
+  tfvae client reconstruct --model vae --text "the food was good ."
+  tfvae client score --model vae --data test.txt --rest --port 8501 --json -
+  tfvae client generate --model vae --num 5 --seed 1 --label stable
+  tfvae client interpolate --model vae --text "we waited ." "they were kind ."
+""",
+    _add_client,
+    _client,
+)

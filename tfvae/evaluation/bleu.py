@@ -1,0 +1,255 @@
+"""How well sentences are reconstructed: BLEU, exact match, edits."""
+
+import collections
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+from nltk.translate.bleu_score import brevity_penalty, corpus_bleu
+
+from tfvae.evaluation.likelihood import any_size
+from tfvae.ops.sequences import EOS_ID, PAD_ID
+from tfvae.samplers.sampler import Greedy
+from tfvae.seeds import as_seed, fold_in
+
+# Weights of 1-grams, 2-grams and so on.
+BLEU_WEIGHTS = {
+    "bleu_1": (1.0,),
+    "bleu_2": (1 / 2,) * 2,
+    "bleu_3": (1 / 3,) * 3,
+    "bleu_4": (1 / 4,) * 4,
+    "bleu_wae_3": (0.34, 0.33, 0.33),
+}
+
+
+def reconstruction_quality(
+    model, batches, *, num_samples=10, max_length=200, seed=0, progress=None
+):
+    """Encodes sentences, decodes the codes and compares, word by word.
+
+    Words are the model's own: one that its tokenizer does not know is `<unk>`, in
+    the reference too.
+
+    Args:
+        model: `VAE`.
+        batches: Finite iterable of dicts, `"tokens"` int `[B, T]` among them.
+        num_samples: Int, codes sampled from each posterior for `bleu_coupled_1` and
+            `bleu_coupled_2`, or `0` to leave them out. The other metrics take the
+            posterior's mode. Defaults to `10`, the paper's.
+        max_length: Positive int, the most ids decoded, `</s>` included. Defaults to
+            `200`.
+        seed: Int, of the codes. Defaults to `0`.
+        progress: Object whose `update(num_batches_done)` is called after each batch,
+            or `None`.
+
+    Returns:
+        Dict by keys of the group `"reconstruction"` of `METRICS`.
+
+    Raises:
+        ValueError: If the model has no latent, there is no sentence, or a count is
+            out of range.
+    """
+    if model.posterior is None:
+        raise ValueError(
+            f"A {type(model).__name__} has no latent to encode a sentence into, so it "
+            "has no reconstruction. Use a VAE."
+        )
+    if num_samples < 0:
+        raise ValueError(
+            f"`num_samples` must not be negative. Received: num_samples={num_samples}"
+        )
+    decode = _decoder(model, num_samples, max_length)
+    references, modes, samples, distances = [], [], [], []
+    for index, batch in enumerate(batches):
+        inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+        batch_seed = fold_in(as_seed(seed), index)
+        # Traced for every size at once.
+        specs = tf.nest.map_structure(any_size, (inputs, batch_seed))
+        decode.get_concrete_function(*specs)
+        of_mode, of_samples = decode(inputs, batch_seed)
+        tokens = inputs["tokens"].numpy()
+        of_mode = _until_end(of_mode.numpy())
+        references += _words(tokens)
+        modes += _words(of_mode)
+        distances.append(edit_distances(tokens, of_mode))
+        if num_samples:
+            ids = of_samples.numpy().reshape([num_samples, len(tokens), -1])
+            samples += [_words(_until_end(each)) for each in ids]
+        if progress is not None:
+            progress.update(index + 1)
+    if not references:
+        raise ValueError("`batches` must hold at least one sentence. Received: none")
+    num_words = sum(map(len, references))
+    if not num_words:
+        raise ValueError("`batches` must hold a word. Received: empty sentences only")
+    exact = [one == other for one, other in zip(references, modes, strict=True)]
+    result = bleu(references, modes)
+    result["exact_match"] = sum(exact) / len(exact)
+    result["token_error_rate"] = float(np.concatenate(distances).sum() / num_words)
+    result["num_reconstructed"] = len(references)
+    result["num_words_reconstructed"] = num_words
+    if num_samples:
+        result.update(_coupled(references, samples, num_samples))
+    result["seed"] = seed
+    return result
+
+
+def _decoder(model, num_samples, max_length):
+    """Creates a function of a batch and a seed.
+
+    It returns ids `[B, max_length]` from the posteriors' modes, and
+    `[S * B, max_length]` without `<unk>` from samples, or `None`.
+    """
+
+    @tf.function
+    def decode(inputs, seed):
+        params = model.posterior_params(inputs)
+        mode = model.posterior.mode(params)
+        of_mode = model.decode_ids(mode, sampler=Greedy(), max_length=max_length)
+        if not num_samples:
+            return of_mode, None
+        z = model.posterior.sample(params, num_samples, seed)[0]
+        of_samples = model.decode_ids(
+            tf.reshape(z, [-1, z.shape[-1]]),
+            sampler=Greedy(allow_unknown=False),
+            max_length=max_length,
+        )
+        return of_mode, of_samples
+
+    return decode
+
+
+def _coupled(references, samples, num_samples):
+    """Computes the Coupled-VAE's BLEU over all samples of all sentences.
+
+    Args:
+        references: List of lists of ids, one per sentence.
+        samples: List of lists of sentences; those of one batch follow one another,
+            one list for each sample.
+        num_samples: Positive int.
+    """
+    repeated, decoded, start = [], [], 0
+    for index in range(0, len(samples), num_samples):
+        of_batch = samples[index : index + num_samples]
+        size = len(of_batch[0])
+        for sample in of_batch:
+            repeated += references[start : start + size]
+            # The paper's code keeps one word of a sentence that ends at once.
+            decoded += [words or [EOS_ID] for words in sample]
+        start += size
+    return {
+        "bleu_coupled_1": bleu_single_order(repeated, decoded, 1),
+        "bleu_coupled_2": bleu_single_order(repeated, decoded, 2),
+        "num_samples_bleu_coupled": num_samples,
+    }
+
+
+def _until_end(ids):
+    """Replaces `</s>`, and what might follow it, by padding."""
+    ended = np.cumsum(ids == EOS_ID, axis=1) > 0
+    return np.where(ended, PAD_ID, ids)
+
+
+def _words(ids):
+    return [row[row != PAD_ID].tolist() for row in ids]
+
+
+def bleu(references, hypotheses):
+    """Computes corpus BLEU by NLTK, without smoothing.
+
+    Args:
+        references: List of lists of words, one reference per hypothesis.
+        hypotheses: List of lists of words.
+
+    Returns:
+        Dict of floats from 0 to 1, one for each of `BLEU_WEIGHTS`.
+
+    Raises:
+        ValueError: If there is no hypothesis, or the numbers differ.
+
+    References:
+        Papineni et al. 2002. In NLTK a sentence shorter than `n` counts as one n-gram
+        without a match.
+    """
+    _check(references, hypotheses)
+    with warnings.catch_warnings():
+        # NLTK warns where nothing matches, which 0 says too.
+        warnings.filterwarnings("ignore", module=r"nltk\.", category=UserWarning)
+        scores = corpus_bleu(
+            [[reference] for reference in references],
+            hypotheses,
+            list(BLEU_WEIGHTS.values()),
+        )
+    return dict(zip(BLEU_WEIGHTS, map(float, scores), strict=True))
+
+
+def bleu_single_order(references, hypotheses, n):
+    """Computes the precision of n-grams of one order times the brevity penalty.
+
+    That is not BLEU-n, which takes the geometric mean over orders up to `n`. Here,
+    a sentence shorter than `n` counts nothing.
+
+    Args:
+        references: List of lists of words, one reference per hypothesis.
+        hypotheses: List of lists of words.
+        n: Positive int.
+
+    Returns:
+        Float from 0 to 1.
+
+    Raises:
+        ValueError: If there is no hypothesis, or the numbers differ.
+
+    References:
+        Wu et al. 2020, On the Encoder-Decoder Incompatibility, table 2, whose numbers
+        are these times 100.
+    """
+    _check(references, hypotheses)
+    matches = total = 0
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        grams = _count(hypothesis, n)
+        matches += (grams & _count(reference, n)).total()
+        total += grams.total()
+    lengths = [sum(map(len, side)) for side in (references, hypotheses)]
+    return brevity_penalty(*lengths) * matches / total if matches else 0.0
+
+
+def edit_distances(references, hypotheses):
+    """Counts the words to insert, delete or replace, for each pair of sentences.
+
+    Args:
+        references: Int array `[B, T]`, padded.
+        hypotheses: Int array `[B, U]`, padded by the same id.
+
+    Returns:
+        Int64 array `[B]`.
+
+    References:
+        Wagner and Fischer 1974, a row at a time for all pairs at once: insertions
+        along a row are a running minimum of costs less their place.
+    """
+    references, hypotheses = np.asarray(references), np.asarray(hypotheses)
+    lengths = (references != 0).sum(1), (hypotheses != 0).sum(1)
+    place = np.arange(hypotheses.shape[1] + 1)
+    rows = [np.tile(place, (len(references), 1))]
+    for index in range(references.shape[1]):
+        replaced = rows[-1][:, :-1] + (references[:, index, None] != hypotheses)
+        row = rows[-1] + 1
+        row[:, 1:] = np.minimum(row[:, 1:], replaced)
+        rows.append(np.minimum.accumulate(row - place, axis=1) + place)
+    return np.stack(rows)[lengths[0], np.arange(len(references)), lengths[1]]
+
+
+def _count(words, n):
+    grams = zip(*(words[i:] for i in range(n)), strict=False)
+    return collections.Counter(grams)
+
+
+def _check(references, hypotheses):
+    if not hypotheses or len(references) != len(hypotheses):
+        raise ValueError(
+            "`hypotheses` must hold a sentence for each reference, at least one. "
+            f"Received: {len(hypotheses)} hypotheses, {len(references)} references"
+        )

@@ -1,0 +1,429 @@
+"""All metrics of a model on one set of sentences."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae.evaluation.bleu import reconstruction_quality
+from tfvae.evaluation.generation import generation_quality
+from tfvae.evaluation.gradients import gradient_norms
+from tfvae.evaluation.latent import (
+    active_units,
+    active_units_threshold,
+    aggregate_metrics,
+    marginal_kl,
+    mutual_information,
+)
+from tfvae.evaluation.likelihood import SentenceScorer, perplexity
+from tfvae.evaluation.metrics import GROUPS, METRICS
+from tfvae.evaluation.posterior import ExactGaussian
+from tfvae.seeds import as_seed, fold_in
+from tfvae.text import Batches
+
+
+def evaluate(
+    model,
+    batches,
+    *,
+    groups=None,
+    num_samples=100,
+    seed=0,
+    mi_samples=1,
+    mi_batch_size=32,
+    loo_samples=512,
+    proposal=None,
+    chunk_size=None,
+    jit_compile=None,
+    per_sentence=False,
+    texts=None,
+    train_texts=None,
+    num_reconstructions=10,
+    num_generated=100_000,
+    language_model=None,
+    progress=None,
+):
+    """Measures a model on sentences.
+
+    `METRICS` says what each metric means. Two estimates of mutual information compare
+    a sentence with the others of its block; blocks are drawn at random, since the
+    sentences may come sorted by length (papers take batches of one length or the order
+    of the corpus).
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        batches: `Batches`, all sentences of which are measured, whatever they were
+            made for; or a finite iterable of dicts, `"tokens"` int `[B, T]` among
+            them, that can be read again, such as a `tf.data.Dataset`.
+        groups: Names of `GROUPS`; `"all"` for those that are defined for the model;
+            or `None` for what there is of likelihood and latent.
+        num_samples: Int, posterior samples per sentence, or `0` to leave out `nll` and
+            reconstruct from one sample. Defaults to `100`.
+        seed: Int, of everything. Defaults to `0`.
+        mi_samples: Int, posterior samples per sentence for mutual information, or `0`
+            to leave it out. Defaults to `1`.
+        mi_batch_size: Positive int, sentences in each batch of `mi_batch`. Defaults
+            to `32`.
+        loo_samples: Positive int, other sentences in each block of `mi_loo`. Defaults
+            to `512`.
+        proposal: `FittedProposal` for `nll`, or `None` for the posterior itself where
+            its density is known and a default one elsewhere.
+        chunk_size: Positive int, samples decoded at once, or `None` to choose by the
+            size of a batch. Bounds memory and does not change results.
+        jit_compile: Whether XLA compiles the decoder, or `None` for what the model was
+            compiled with.
+        per_sentence: Whether to add the key `"per_sentence"`, a dict of NumPy arrays
+            `[N]`: `num_tokens` and what there is of `reconstruction`, `kl`, `nelbo`,
+            `nll` and the papers' own metrics. `Batches` are then measured in the order
+            of their texts, not by length. Defaults to `False`.
+        texts: Sentences of `batches`, for generation: `Batches`, a list of str, or a
+            callable that returns a fresh iterator of str; `None` for those of
+            `batches` where these are `Batches`.
+        train_texts: Sentences that the model was trained on, alike, for generation.
+        num_reconstructions: Int, posterior samples per sentence that are decoded for
+            reconstruction. Defaults to `10`.
+        num_generated: Positive int, sentences to generate. Defaults to `100_000`.
+        language_model: `LanguageModel` that scores generated sentences, or `None`.
+        progress: Callable of a total, or `None` where it is not known, and a unit's
+            name that returns an object with `update(num_done)`, such as
+            `keras.utils.Progbar`; or `None`.
+
+    Returns:
+        Dict of floats, ints and strings, which JSON can hold, in nats. `"notes"`, a
+        list of sentences, says what is left out and why.
+
+    Raises:
+        ValueError: If there is no sentence, the dataset has no end, a count is out of
+            range, or a group is unknown, not defined for the model or lacks its texts.
+    """
+    _check_counts(num_samples, mi_samples, mi_batch_size, loo_samples)
+    if isinstance(batches, Batches):
+        texts = batches if texts is None else texts
+        batches = batches.for_evaluation(sort=not per_sentence).dataset()
+    total = _num_batches(batches)
+    chosen, notes = _choose(model, groups, texts, train_texts)
+
+    def bar():
+        return progress and progress(total, "batch")
+
+    result = {}
+    if {"likelihood", "latent"} & set(chosen):
+        num_samples = num_samples if "likelihood" in chosen else 0
+        mi_samples = mi_samples if "latent" in chosen else 0
+        scorer = SentenceScorer(
+            model,
+            num_samples or 1,
+            num_draws=max(num_samples or 1, mi_samples),
+            proposal=proposal,
+            chunk_size=chunk_size,
+            jit_compile=jit_compile,
+        )
+        scores, latents = _score(scorer, batches, seed, mi_samples, bar())
+        if latents and not num_samples:
+            scores.pop("nll", None)
+        found = _likelihoods(scores) | _methods(scorer, "nll" in scores)
+        if latents:
+            found |= {"num_samples": scorer.num_samples, "seed": seed}
+            posterior = scorer.posterior_sampler.posterior
+            found |= _latent(posterior, latents, seed, mi_batch_size, loo_samples)
+            if "likelihood" in chosen:
+                notes += describe(scorer, num_samples)
+        result |= _of_groups(found, chosen)
+        if per_sentence:
+            result["per_sentence"] = scores
+    if "aggregate" in chosen:
+        result |= aggregate_metrics(model, batches, seed=seed, progress=bar())
+    if "reconstruction" in chosen:
+        result |= reconstruction_quality(
+            model, batches, num_samples=num_reconstructions, seed=seed, progress=bar()
+        )
+    if "generation" in chosen:
+        found = generation_quality(
+            model,
+            _reader(train_texts),
+            _reader(texts),
+            num_generated=num_generated,
+            language_model=language_model,
+            seed=seed,
+            progress=progress,
+        )
+        notes += found.pop("notes", [])
+        result |= found
+    if "gradients" in chosen:
+        result |= gradient_norms(model, batches, seed=seed)
+    return result | {"notes": notes} if notes else result
+
+
+def check_groups(names):
+    """Returns names of groups, or a single one, as a list without repetition.
+
+    Raises:
+        ValueError: If there is none, or one is unknown.
+    """
+    names = [names] if isinstance(names, str) else names
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown or not names:
+        raise ValueError(
+            f"Groups of metrics must be some of {', '.join(GROUPS)}, or all. "
+            f"Received: {', '.join(unknown) or 'none'}"
+        )
+    return list(dict.fromkeys(names))
+
+
+def _check_counts(num_samples, mi_samples, mi_batch_size, loo_samples):
+    if num_samples is not None and num_samples < 0 or mi_samples < 0:
+        raise ValueError(
+            "`num_samples` and `mi_samples` must not be negative. Received: "
+            f"num_samples={num_samples}, mi_samples={mi_samples}"
+        )
+    if mi_batch_size < 1 or loo_samples < 1:
+        raise ValueError(
+            "`mi_batch_size` and `loo_samples` must be positive. Received: "
+            f"mi_batch_size={mi_batch_size}, loo_samples={loo_samples}"
+        )
+
+
+def _num_batches(batches):
+    """Returns the number of batches where it is known, else `None`."""
+    if not isinstance(batches, tf.data.Dataset):
+        return len(batches) if hasattr(batches, "__len__") else None
+    total = int(batches.cardinality())
+    if total == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "`batches` must end, since all sentences are measured. Use one epoch. "
+            "Received: a dataset of infinite cardinality"
+        )
+    return None if total < 0 else total
+
+
+def _choose(model, groups, texts, train_texts):
+    """Returns the groups to measure and notes on those left out."""
+    if groups is None:
+        return ["likelihood", "latent"], []
+    chosen, notes = [], []
+    for name in GROUPS if groups == "all" else check_groups(groups):
+        reason = why_undefined(model, name, texts, train_texts)
+        if not reason:
+            chosen.append(name)
+            continue
+        note = f"The group {name!r} is not defined for the model. {reason}"
+        if groups != "all":
+            raise ValueError(note)
+        notes.append(note)
+    return chosen, notes
+
+
+def why_undefined(model, group, texts=None, train_texts=None):
+    """Returns why a group of metrics is not defined for a model, `None` where it is.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        group: One of `GROUPS`.
+        texts: As in `evaluate`.
+        train_texts: As in `evaluate`.
+    """
+    if group == "likelihood":
+        if SentenceScorer(model, 1).nll_method is None:
+            return (
+                f"The posterior `{type(model.posterior).__name__}` or the prior "
+                f"`{type(model.prior).__name__}` has no density."
+            )
+    elif group == "generation":
+        if model.tokenizer is None:
+            return "The model has no tokenizer to write text with."
+        if texts is None or train_texts is None:
+            missing = "texts" if texts is None else "train_texts"
+            return f"It needs `texts` and `train_texts`. Received: {missing}=None"
+    elif model.posterior is None:
+        return f"A {type(model).__name__} has no latent; use a VAE."
+    return None
+
+
+def _reader(texts):
+    """Creates a callable that returns a fresh iterator of str."""
+    if isinstance(texts, Batches):
+        texts = texts.texts
+
+    def read():
+        for text in texts() if callable(texts) else texts:
+            yield text if isinstance(text, str) else text["text"]
+
+    return read
+
+
+def _of_groups(metrics, groups):
+    """Keeps the metrics of some groups, and those that have no definition."""
+    kept = {*groups, "general"}
+    return {
+        key: value
+        for key, value in metrics.items()
+        if key not in METRICS or METRICS[key].group in kept
+    }
+
+
+def _score(scorer, batches, seed, mi_samples, bar):
+    """Scores every batch.
+
+    Returns:
+        Tuple of a dict of metrics `[N]` and one of what `_latent` needs, `[N, ...]`,
+        empty for a model without a latent.
+    """
+    sentences, latents = [], []
+    for index, batch in enumerate(batches):
+        inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        scores = scorer(inputs, fold_in(as_seed(seed), index))
+        costs = scores._asdict()
+        samples = costs.pop("samples")
+        sentences.append(costs.pop("reported") | costs)
+        if samples is not None:
+            codes = (samples.z, samples.log_prior)
+            z, log_prior = (
+                None if each is None else np.moveaxis(each[:mi_samples], 1, 0)
+                for each in codes
+            )
+            latents.append(
+                {
+                    "mean": samples.mean,
+                    "mean_noise": samples.mean_noise,
+                    "params": samples.encoded.params,
+                    "z": z,
+                    "log_prior": log_prior,
+                }
+            )
+        if bar is not None:
+            bar.update(index + 1)
+    if not sentences:
+        raise ValueError("`batches` must hold at least one batch. Received: none")
+    return _joined(sentences), _joined(latents) if latents else {}
+
+
+def _joined(rows):
+    """Joins the arrays of batches; leaves out what is `None`."""
+    return {
+        name: tf.nest.map_structure(
+            lambda *parts: np.concatenate(parts), *(row[name] for row in rows)
+        )
+        for name in rows[0]
+        if rows[0][name] is not None
+    }
+
+
+def _likelihoods(sentences):
+    """Computes means over sentences, their standard errors and perplexities."""
+    num_sentences = len(sentences["num_tokens"])
+    num_tokens = int(sentences["num_tokens"].sum())
+    result = {
+        name: float(values.mean(dtype=np.float64))
+        for name, values in sentences.items()
+        if name != "num_tokens"
+    }
+    for name, of_name in (("nelbo", "perplexity_nelbo"), ("nll", "perplexity")):
+        if name in sentences:
+            costs = sentences[name].astype(np.float64)
+            result[of_name] = perplexity(costs.sum(), num_tokens)
+            if num_sentences > 1:
+                error = costs.std(ddof=1) / math.sqrt(num_sentences)
+                result[f"{name}_se"] = float(error)
+    return result | {"num_sentences": num_sentences, "num_tokens": num_tokens}
+
+
+def _methods(scorer, has_nll):
+    """Returns how the likelihood and the divergence were computed."""
+    result = {}
+    if has_nll:
+        result["nll_method"] = scorer.nll_method
+        if scorer.nll_method == "fitted_proposal":
+            proposal = scorer.posterior_sampler.proposal
+            from_prior = proposal.num_from_prior(scorer.num_samples)
+            result["proposal_prior_share"] = from_prior / scorer.num_samples
+            result["proposal_draws"] = proposal.num_draws
+    if scorer.kl_method is not None:
+        result["kl_method"] = scorer.kl_method
+    return result
+
+
+def _latent(posterior, latents, seed, mi_batch_size, loo_samples):
+    """Computes active units and, where there is a density, mutual information."""
+    result = {"latent_dim": posterior.latent_dim}
+    means, noise = latents["mean"], latents.get("mean_noise")
+    num_sentences = len(means)
+    if num_sentences > 1:
+        threshold = active_units_threshold(posterior)
+        result["active_units"] = active_units(means, threshold, noise)[0]
+        result["active_units_threshold"] = threshold
+        if noise is not None:
+            largest = noise.mean(axis=0, dtype=np.float64).max()
+            result["active_units_noise"] = float(largest)
+    if not latents["z"].shape[1] or not posterior.has_density:
+        return result
+    order = np.random.default_rng(seed).permutation(num_sentences)
+    latents = tf.nest.map_structure(lambda values: values[order], latents)
+    codes = (latents["params"], np.moveaxis(latents["z"], 1, 0))
+    batch = mutual_information(posterior, *codes, block_size=mi_batch_size)
+    whole = mutual_information(posterior, *codes)
+    result |= {
+        "mi_batch": batch.value,
+        "mi_batch_size": batch.block_size,
+        "mi_batch_cap": batch.cap,
+        "mi": whole.value,
+        "mi_cap": whole.cap,
+    }
+    if num_sentences > 1:
+        others = mutual_information(
+            posterior, *codes, block_size=loo_samples + 1, leave_one_out=True
+        )
+        result["mi_loo"] = others.value
+        result["mi_loo_samples"] = others.block_size - 1
+    if "log_prior" in latents:
+        log_prior = np.moveaxis(latents["log_prior"], 1, 0)
+        result["marginal_kl"] = marginal_kl(whole.log_marginal, log_prior)
+    return result
+
+
+def describe(scorer, num_samples):
+    """Formats what a reader of the metrics should know of the model.
+
+    Args:
+        scorer: `SentenceScorer` of a model with a latent.
+        num_samples: Int, latent samples that were asked for.
+
+    Returns:
+        List of sentences.
+    """
+    sampler = scorer.posterior_sampler
+    posterior = type(sampler.model.posterior).__name__
+    notes = []
+    if isinstance(sampler.posterior, ExactGaussian):
+        notes.append(
+            f"The posterior `{posterior}` has a linear network, which makes it a "
+            "Gaussian: `kl`, `nelbo`, `nll` and mutual information take its exact "
+            "density."
+        )
+    if not sampler.has_density:
+        notes.append(_without_density(sampler, posterior))
+    elif not num_samples:
+        notes.append("`nll` was left out, as asked; `nelbo` is looser.")
+    if not sampler.has_density and sampler.nll_method and not num_samples:
+        notes.append("`nll` was left out, as asked.")
+    return notes
+
+
+def _without_density(sampler, posterior):
+    if not sampler.model.prior.has_density:
+        prior = type(sampler.model.prior).__name__
+        return (
+            f"The prior `{prior}` has no density, so likelihood, its bounds and KL are "
+            "not defined; `reconstruction` is no bound of them."
+        )
+    if sampler.nll_method is None:
+        return (
+            f"The posterior `{posterior}` is a single code and has no density, so "
+            "bounds of the likelihood and KL are not defined; `reconstruction` is no "
+            "bound of them."
+        )
+    return (
+        f"The posterior `{posterior}` can be sampled and has no density: `kl`, "
+        "`nelbo` and mutual information are left out, and `nll` takes a proposal "
+        "fitted to its samples."
+    )

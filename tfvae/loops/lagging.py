@@ -1,0 +1,232 @@
+"""Aggressive training of the encoder, against a posterior that lags behind."""
+
+import keras
+import tensorflow as tf
+
+from tfvae.loops.training_loop import TrainingLoop, number
+from tfvae.ops.sequences import lengths
+from tfvae.seeds import as_seed, fold_in
+
+
+def batch_mutual_information(log_densities):
+    """Estimates the information between a batch's sentences and their codes.
+
+    Computes `mean(log q(z_i|x_i) - log(mean over j of q(z_i|x_j)))` with `j = i`
+    included, so that it is at most `log(B)`.
+
+    Args:
+        log_densities: Float32 tensor `[B, B]`, `log q(z_i|x_j)` in row `i`.
+
+    Returns:
+        Float32 scalar, in nats.
+
+    Example:
+    >>> apart = tf.constant([[0.0, -99.0], [-99.0, 0.0]])
+    >>> round(float(batch_mutual_information(apart)), 4)
+    0.6931
+    """
+    size = tf.cast(tf.shape(log_densities)[0], tf.float32)
+    aggregate = tf.reduce_logsumexp(log_densities, axis=1) - tf.math.log(size)
+    return tf.reduce_mean(tf.linalg.diag_part(log_densities) - aggregate)
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class Lagging(TrainingLoop):
+    """Trains the encoder to convergence before each update of the decoder.
+
+    While aggressive, a full update is a loop of updates of the encoder alone, on one
+    batch of the stream after the other, until the loss a word over `check_every`
+    batches is above that of the `check_every` before; then one update of the decoder
+    alone on the loop's first batch. The aggressive mode ends for good with the first
+    epoch whose mutual information is not above the epoch's before. From then on every
+    update is joint.
+
+    The encoder's side is the encoder, the posterior and embeddings that the decoder
+    shares; all else is the decoder's, also the weights of terms. Critics learn in
+    every update of either side. The model's step counter, and with it schedules and
+    the length of a run, counts full updates; with a finite dataset `fit` repeats it,
+    and an epoch is as many full updates as the dataset has batches.
+
+    The encoder's side has an optimizer of its own, a copy of the model's with its own
+    count of updates and always the model's learning rate, so that Adam's moments
+    belong to each side's own updates while decay follows full updates. A bound on the
+    global norm acts on all gradients that one update uses.
+
+    Args:
+        check_every: Positive int, encoder updates between looks at the loss. Defaults
+            to `15`.
+        max_sub_steps: Positive int, most encoder updates in one loop. Defaults to
+            `100`.
+
+    Raises:
+        ValueError: If a count is not positive.
+
+    References:
+        He et al. 2019, Lagging Inference Networks and Posterior Collapse in
+        Variational Autoencoders, algorithm 1 and released code, which draws the
+        loop's batches at random (here: the next ones of the stream), bounds the norm
+        over both sides' gradients in every update, and measures mutual information on
+        validation data at an epoch's end (here: the mean over the training batches of
+        the epoch's decoder or joint updates, logged as `mi_batch`, which needs none).
+    """
+
+    def __init__(self, check_every=15, max_sub_steps=100, *, name=None, dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        for argument in ("check_every", "max_sub_steps"):
+            value = locals()[argument]
+            if value < 1:
+                raise ValueError(
+                    f"`{argument}` must be positive. Received: {argument}={value}"
+                )
+        self.check_every = check_every
+        self.max_sub_steps = max_sub_steps
+        self.encoder_optimizer = None
+
+    def check(self, model):
+        """Refuses a posterior whose mutual information cannot be measured."""
+        super().check(model)
+        if not model.posterior.has_density:
+            raise ValueError(
+                "`Lagging` watches the mutual information and needs a posterior with "
+                "a density, such as `Gaussian`. Received: "
+                f"posterior={type(model.posterior).__name__}"
+            )
+
+    def build(self):
+        """Creates what the loop remembers."""
+        # Of any kind: it seeds the noise of each.
+        self.num_updates = self.counter("num_updates")
+        self.aggressive = self.counter("aggressive", 1)
+        self.last_information = self.add_weight(
+            name="last_information",
+            shape=(),
+            initializer=keras.initializers.Constant(float("-inf")),
+            trainable=False,
+        )
+        super().build()
+
+    @property
+    def is_aggressive(self):
+        """Whether the encoder is trained in loops of its own."""
+        return bool(number(self.aggressive))
+
+    def compile(self, model):
+        """Creates the encoder's optimizer."""
+        config = model.optimizer.get_config()
+        # A schedule would count the encoder's own updates.
+        config["learning_rate"] = 0.0
+        self.encoder_optimizer = type(model.optimizer).from_config(config)
+        self.encoder_optimizer.build(model.encoder_variables)
+
+    def prepare(self, data, options):
+        """Repeats a finite dataset, from the place where the last `fit` stopped.
+
+        Raises:
+            ValueError: If the data have no known end and there is no number of steps.
+        """
+        if options.get("steps_per_epoch") is not None:
+            return data, options
+        size = -1
+        if isinstance(data, tf.data.Dataset):
+            size = number(data.cardinality())
+        if size < 1:
+            raise ValueError(
+                "A model with `Lagging` reads several batches a step. Give `fit` a "
+                "`tf.data.Dataset` of known size, or an endless one and "
+                f"`steps_per_epoch`. Received: {type(data).__name__} of "
+                f"{'unknown' if size < 0 else 'no'} size"
+            )
+        data = data.repeat().skip(number(self.num_batches) % size)
+        return data, {**options, "steps_per_epoch": size}
+
+    def phases(self, model):
+        """Returns the updates of the encoder, of the decoder and of both, by name."""
+
+        def encoder(data):
+            update = self._update(model, data, encoder=True, decoder=False)
+            tokens = update.forward.inputs["tokens"]
+            num_sentences = tf.cast(tf.shape(tokens)[0], tf.float32)
+            return {
+                "nats": update.loss * num_sentences,
+                "num_tokens": tf.reduce_sum(lengths(tokens) + 1),
+            }
+
+        def full(data, encoder):
+            update = self._update(model, data, encoder=encoder, decoder=True)
+            model.step.assign_add(1)
+            return model.log(update._replace(costs=_with_information(update)))
+
+        return {
+            "encoder": encoder,
+            "decoder": lambda data: full(data, encoder=False),
+            "joint": lambda data: full(data, encoder=True),
+        }
+
+    def train_step(self, model, run, batches):
+        """Takes the encoder's loop and the decoder's update, or a joint update."""
+        first = batch = self.next_batch(batches)
+        if first is None:
+            raise StopIteration
+        if not self.is_aggressive:
+            return run("joint", first)
+        before, since = float("inf"), []
+        for index in range(1, self.max_sub_steps + 1):
+            since.append(run("encoder", batch))
+            if index % self.check_every == 0:
+                loss = _loss_by_token(since)
+                if loss > before:
+                    break
+                before, since = loss, []
+            if index < self.max_sub_steps:
+                batch = self.next_batch(batches)
+            if batch is None:
+                break
+        return run("decoder", first)
+
+    def on_epoch_end(self, model, logs):
+        """Ends the aggressive mode once the mutual information has stopped growing."""
+        if not self.is_aggressive or "mi_batch" not in logs:
+            return
+        information = float(logs["mi_batch"])
+        if not information > number(self.last_information):
+            self.aggressive.assign(0)
+        self.last_information.assign(information)
+
+    def _update(self, model, data, encoder, decoder):
+        """Updates one side or both."""
+        seed = fold_in(as_seed(model.seed), self.num_updates.value)
+        self.num_updates.assign_add(1)
+        of_encoder = {id(variable) for variable in model.encoder_variables}
+        others = [v for v in model.model_variables if id(v) not in of_encoder]
+        left = model.encoder_variables if encoder else []
+        right = others if decoder else []
+        update, found = model.compute_gradients(data, seed, left + right)
+        if model.optimizer.global_clipnorm is not None:
+            found = _clipped(found, model.optimizer.global_clipnorm)
+        rate = tf.convert_to_tensor(model.optimizer.learning_rate)
+        self.encoder_optimizer.learning_rate.assign(rate)
+        if encoder:
+            self.encoder_optimizer.apply(found[: len(left)], left)
+        if decoder:
+            model.optimizer.apply(found[len(left) :], right)
+        return update
+
+
+def _clipped(found, norm):
+    """Scales gradients to a global norm; an optimizer sees one side of them only."""
+    return tf.clip_by_global_norm(found, norm)[0]
+
+
+def _with_information(update):
+    """Adds the batch's mutual information to an update's costs."""
+    forward = update.forward
+    z = forward.z[0][:, None, :]
+    information = batch_mutual_information(forward.posterior.log_prob(z))
+    information = tf.fill([tf.shape(z)[0]], tf.stop_gradient(information))
+    return {**update.costs, "mi_batch": information}
+
+
+def _loss_by_token(logs):
+    """Returns the mean loss of a token over several encoder updates."""
+    nats = sum(float(each["nats"]) for each in logs)
+    return nats / sum(int(each["num_tokens"]) for each in logs)

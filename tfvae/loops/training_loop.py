@@ -1,0 +1,127 @@
+"""What every training loop offers: updates other than one of everything a batch."""
+
+import keras
+import tensorflow as tf
+
+from tfvae.layers.component import Component
+
+
+class TrainingLoop(Component):
+    """Decides which updates a model takes, on which batches and in which order.
+
+    A loop names phases, each a function of a batch that takes one update and is
+    compiled once as its own training step. A full update is made of one or several
+    of them and chosen by `train_step`, plain Python between compiled steps, so that
+    an optimizer's update never stands in a branch of a graph. What a loop has to
+    remember is in its weights and is saved with the model.
+
+    A subclass implements `phases` and, where it needs more than that,
+    `train_step`, `on_epoch_end`, `compile`, `prepare`, `check` and `build`.
+
+    Attributes:
+        num_batches: Keras variable, how many batches were taken from the stream.
+        num_pretraining_steps: Int, full updates before the model's step 0.
+        in_final_phase: Whether validation metrics may choose a model and end training.
+    """
+
+    num_pretraining_steps = 0
+    in_final_phase = True
+
+    def bind(self, model):
+        """Checks that the loop can train a model and creates what it remembers."""
+        self.check(model)
+        if not self.built:
+            self.build()
+
+    def check(self, model):
+        """Refuses a model that this loop cannot train.
+
+        Raises:
+            ValueError: If the model has no latent.
+        """
+        if model.posterior is None:
+            raise ValueError(
+                f"`{type(self).__name__}` trains an encoder and a decoder by turns. "
+                "Use it in a `VAE`. Received: a model without a posterior"
+            )
+
+    def build(self):
+        """Creates what the loop remembers."""
+        self.num_batches = self.counter("num_batches")
+        self.built = True
+
+    def counter(self, name, start=0):
+        """Creates an int64 weight that is not trained."""
+        return self.add_weight(
+            name=name,
+            shape=(),
+            dtype="int64",
+            initializer=keras.initializers.Constant(start),
+            trainable=False,
+        )
+
+    def compile(self, model):
+        """Prepares what `TextModel.compile` does not know of."""
+
+    def phases(self, model):
+        """Returns the phases of a model, a dict from name to a function.
+
+        Each function takes a batch as `fit` gives it, updates the model and returns a
+        dict of tensors.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `phases`.")
+
+    def train_step(self, model, run, batches):
+        """Takes one full update.
+
+        Args:
+            model: `TextModel`.
+            run: Function of a phase's name and a batch, which gives the phase's dict.
+            batches: Iterator.
+
+        Returns:
+            Dict of scalars, the logs.
+
+        Raises:
+            StopIteration: If there is no batch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `train_step`.")
+
+    def on_epoch_end(self, model, logs):
+        """Decides at an epoch's end; `logs` is a dict of the epoch's metrics."""
+
+    def callback(self):
+        """Creates the Keras callback by which the loop decides at an epoch's end."""
+        return _EpochEnd()
+
+    def prepare(self, data, options):
+        """Prepares what `fit` received for the order in which batches are taken.
+
+        Args:
+            data: What `fit` trains on.
+            options: Dict of the other arguments of `fit`.
+
+        Returns:
+            Tuple of the two, changed where the loop needs it.
+        """
+        return data, options
+
+    def next_batch(self, batches):
+        """Returns the next batch and counts it, or `None` if there is none."""
+        batch = next(batches, None)
+        if batch is not None:
+            self.num_batches.assign_add(1)
+        return batch
+
+
+class _EpochEnd(keras.callbacks.Callback):
+    """Lets the model's loop decide at the end of an epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Passes the epoch's metrics over."""
+        self.model.loop.on_epoch_end(self.model, logs or {})
+
+
+def number(tensor):
+    """Reads a scalar tensor or variable on the host."""
+    return tf.convert_to_tensor(tensor).numpy().item()

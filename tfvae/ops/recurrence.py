@@ -1,0 +1,193 @@
+"""Recurrent layers unrolled over a whole padded batch, with their own gradients.
+
+Both functions take the input projection of every position at once and leave only
+the state-to-state product in the loop. The gradient of the recurrent kernel is one
+matrix product after the backward loop instead of one per iteration, which is where
+an automatically differentiated loop spends its time.
+"""
+
+import tensorflow as tf
+
+
+def _stack(num_steps, dtype, shape):
+    return tf.TensorArray(
+        dtype, size=num_steps, element_shape=shape, clear_after_read=False
+    )
+
+
+def _gates(values, num):
+    return tf.split(values, num, axis=-1)
+
+
+def lstm(inputs, state, cell, kernel):
+    """Runs a long short-term memory layer over time.
+
+    Computes, for each step, `i, f, g, o = inputs[t] + state @ kernel` and then
+    `cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)` and
+    `state = sigmoid(o) * tanh(cell)`.
+
+    Args:
+        inputs: Float tensor `[T, N, 4H]`, projected inputs with the bias added, in
+            the gate order input, forget, candidate, output.
+        state: Float tensor `[N, H]`, the state before the first step.
+        cell: Float tensor `[N, H]`, the memory cell before the first step.
+        kernel: Float tensor `[H, 4H]`, the state-to-state weights.
+
+    Returns:
+        Tuple of float tensors `(states, cells)`, each `[T, N, H]`, after each step.
+    """
+
+    @tf.custom_gradient
+    def run(inputs, state, cell, kernel):
+        num_steps = tf.shape(inputs)[0]
+        shape = state.shape
+        dtype = inputs.dtype
+
+        def step(t, h, c, states, cells, gates):
+            i, f, g, o = _gates(inputs[t] + tf.matmul(h, kernel), 4)
+            i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+            c = f * c + i * g
+            h = o * tf.tanh(c)
+            gates = gates.write(t, tf.concat([i, f, g, o], -1))
+            return t + 1, h, c, states.write(t, h), cells.write(t, c), gates
+
+        arrays = [_stack(num_steps, dtype, shape) for _ in range(2)]
+        arrays.append(_stack(num_steps, dtype, inputs.shape[1:]))
+        *_, states, cells, gates = tf.while_loop(
+            lambda t, *_: t < num_steps,
+            step,
+            (0, state, cell, *arrays),
+            maximum_iterations=num_steps,
+        )
+        states, cells, gates = states.stack(), cells.stack(), gates.stack()
+
+        def gradient(d_states, d_cells):
+            transposed = tf.transpose(kernel)
+            cells_before = tf.concat([cell[None], cells[:-1]], 0)
+            states_before = tf.concat([state[None], states[:-1]], 0)
+
+            def step_back(t, d_h, d_c, d_inputs):
+                i, f, g, o = _gates(gates[t], 4)
+                squashed = tf.tanh(cells[t])
+                d_h += d_states[t]
+                d_c += d_cells[t] + d_h * o * (1.0 - squashed * squashed)
+                d_gates = tf.concat(
+                    [
+                        d_c * g * i * (1.0 - i),
+                        d_c * cells_before[t] * f * (1.0 - f),
+                        d_c * i * (1.0 - g * g),
+                        d_h * squashed * o * (1.0 - o),
+                    ],
+                    -1,
+                )
+                d_h = tf.matmul(d_gates, transposed)
+                return t - 1, d_h, d_c * f, d_inputs.write(t, d_gates)
+
+            _, d_state, d_cell, d_inputs = tf.while_loop(
+                lambda t, *_: t >= 0,
+                step_back,
+                (
+                    num_steps - 1,
+                    tf.zeros_like(state),
+                    tf.zeros_like(cell),
+                    _stack(num_steps, dtype, inputs.shape[1:]),
+                ),
+                maximum_iterations=num_steps,
+            )
+            d_inputs = d_inputs.stack()
+            d_kernel = _outer(states_before, d_inputs)
+            return d_inputs, d_state, d_cell, d_kernel
+
+        return (states, cells), gradient
+
+    # A function with a gradient of its own takes no variable of `tf.distribute`.
+    return run(*map(tf.convert_to_tensor, (inputs, state, cell, kernel)))
+
+
+def gru(inputs, state, kernel, bias):
+    """Runs a gated recurrent unit over time, the reset gate after the product.
+
+    Computes, for each step, with `rz, rr, rn = state @ kernel + bias` and
+    `z, r, n = inputs[t]`: `z = sigmoid(z + rz)`, `r = sigmoid(r + rr)`,
+    `n = tanh(n + r * rn)`, `state = (1 - z) * n + z * state`. This is the layer of
+    PyTorch and of Keras with `reset_after=True`.
+
+    Args:
+        inputs: Float tensor `[T, N, 3H]`, projected inputs with their bias added, in
+            the gate order update, reset, candidate.
+        state: Float tensor `[N, H]`, the state before the first step.
+        kernel: Float tensor `[H, 3H]`, the state-to-state weights.
+        bias: Float tensor `[3H]`, the bias of the state-to-state product.
+
+    Returns:
+        Float tensor `[T, N, H]`, the state after each step.
+    """
+
+    @tf.custom_gradient
+    def run(inputs, state, kernel, bias):
+        num_steps = tf.shape(inputs)[0]
+        dtype = inputs.dtype
+
+        def step(t, h, states, saved):
+            z, r, n = _gates(inputs[t], 3)
+            rz, rr, rn = _gates(tf.matmul(h, kernel) + bias, 3)
+            z, r = tf.sigmoid(z + rz), tf.sigmoid(r + rr)
+            n = tf.tanh(n + r * rn)
+            h = n + z * (h - n)
+            saved = saved.write(t, tf.concat([z, r, n, rn], -1))
+            return t + 1, h, states.write(t, h), saved
+
+        width = None if state.shape[-1] is None else 4 * state.shape[-1]
+        arrays = (
+            _stack(num_steps, dtype, state.shape),
+            _stack(num_steps, dtype, [state.shape[0], width]),
+        )
+        *_, states, saved = tf.while_loop(
+            lambda t, *_: t < num_steps,
+            step,
+            (0, state, *arrays),
+            maximum_iterations=num_steps,
+        )
+        states, saved = states.stack(), saved.stack()
+
+        def gradient(d_states):
+            transposed = tf.transpose(kernel)
+            states_before = tf.concat([state[None], states[:-1]], 0)
+
+            def step_back(t, d_h, d_inputs, d_products):
+                z, r, n, rn = _gates(saved[t], 4)
+                d_h += d_states[t]
+                d_n = d_h * (1.0 - z) * (1.0 - n * n)
+                d_z = d_h * (states_before[t] - n) * z * (1.0 - z)
+                d_r = d_n * rn * r * (1.0 - r)
+                d_product = tf.concat([d_z, d_r, d_n * r], -1)
+                d_h = d_h * z + tf.matmul(d_product, transposed)
+                d_inputs = d_inputs.write(t, tf.concat([d_z, d_r, d_n], -1))
+                return t - 1, d_h, d_inputs, d_products.write(t, d_product)
+
+            _, d_state, d_inputs, d_products = tf.while_loop(
+                lambda t, *_: t >= 0,
+                step_back,
+                (
+                    num_steps - 1,
+                    tf.zeros_like(state),
+                    _stack(num_steps, dtype, inputs.shape[1:]),
+                    _stack(num_steps, dtype, inputs.shape[1:]),
+                ),
+                maximum_iterations=num_steps,
+            )
+            d_products = d_products.stack()
+            d_kernel = _outer(states_before, d_products)
+            d_bias = tf.reduce_sum(d_products, [0, 1])
+            return d_inputs.stack(), d_state, d_kernel, d_bias
+
+        return states, gradient
+
+    return run(*map(tf.convert_to_tensor, (inputs, state, kernel, bias)))
+
+
+def _outer(left, right):
+    """Sums the outer products of `[T, N, A]` and `[T, N, B]` over time and batch."""
+    left = tf.reshape(left, [-1, tf.shape(left)[-1]])
+    right = tf.reshape(right, [-1, tf.shape(right)[-1]])
+    return tf.matmul(left, right, transpose_a=True)

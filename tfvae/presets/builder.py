@@ -1,0 +1,388 @@
+"""From a paper's setting to the parts of a model."""
+
+import dataclasses
+import inspect
+
+import keras
+import tensorflow as tf
+
+from tfvae.decoders import Bridge, RecurrentDecoder
+from tfvae.encoders import RecurrentEncoder
+from tfvae.latents import Gaussian
+from tfvae.models import VAE, LanguageModel
+from tfvae.objectives import Coupling, Linear
+from tfvae.presets.settings import SETTINGS, PaperSetting
+from tfvae.text import Batches
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelBuilder:
+    """Builds the parts of a model that a setting leaves no choice about.
+
+    Presets add what is theirs and call `vae` or `language_model`.
+
+    Attributes:
+        setting: `PaperSetting` or the name of one.
+        data: `Batches` of the training text, or `None`.
+        tokenizer: Tokenizer to save with the model, or `None` for that of `data`.
+        vocabulary_size: Int `V`, or `None` for the tokenizer's.
+        steps_per_epoch: Int, or `None` for `len(data)`, which is only taken where the
+            length of an epoch is needed.
+        epochs: Int, the length of training in epochs, or `None`.
+        total_steps: Int, the same in steps, or `None`; without either it is the
+            setting's budget.
+        scale_schedules: Whether annealing and decay shrink or stretch with the given
+            length of training relative to the setting's budget.
+        seed: Int, of noise in training.
+        jit_compile: Whether XLA compiles the steps, see `TextModel.compile`.
+        coupling: `Coupling`, a copy of which ends the objective of every `VAE`; or
+            `None`.
+
+    Raises:
+        ValueError: If the setting is unknown, no vocabulary is given, or both `epochs`
+            and `total_steps` are.
+    """
+
+    setting: PaperSetting | str
+    data: Batches | None = None
+    _: dataclasses.KW_ONLY
+    tokenizer: keras.layers.Layer | None = None
+    vocabulary_size: int | None = None
+    steps_per_epoch: int | None = None
+    epochs: int | None = None
+    total_steps: int | None = None
+    scale_schedules: bool = False
+    seed: int = 0
+    jit_compile: bool | str = "auto"
+    coupling: Coupling | None = None
+
+    def __post_init__(self):
+        """Looks up the setting, the tokenizer and the size of its vocabulary."""
+        if isinstance(self.setting, str):
+            if self.setting not in SETTINGS:
+                raise ValueError(
+                    f"`setting` must be one of {sorted(SETTINGS)}. "
+                    f"Received: setting={self.setting!r}"
+                )
+            object.__setattr__(self, "setting", SETTINGS[self.setting])
+        if self.epochs is not None and self.total_steps is not None:
+            raise ValueError(
+                "Give `epochs` or `total_steps`, not both. "
+                f"Received: epochs={self.epochs}, total_steps={self.total_steps}"
+            )
+        if self.tokenizer is None and self.data is not None:
+            object.__setattr__(self, "tokenizer", self.data.tokenizer)
+        if self.vocabulary_size is None:
+            if self.tokenizer is None:
+                raise ValueError(
+                    "A model needs a vocabulary: pass the training `data`, a "
+                    "`tokenizer` or a `vocabulary_size`. Received: none of them"
+                )
+            size = self.tokenizer.vocabulary_size
+            object.__setattr__(self, "vocabulary_size", size)
+
+    @property
+    def num_steps(self):
+        """The steps of training: those given, or the setting's budget.
+
+        Raises:
+            ValueError: If they are counted in epochs of unknown length.
+        """
+        if self.total_steps is not None:
+            return self.total_steps
+        if self.epochs is not None:
+            return self.epochs * self._epoch_length("`epochs`")
+        return round(self.setting.budget * self._unit_length())
+
+    @property
+    def steps_per_unit(self):
+        """The steps for one unit of the setting's annealing and decay.
+
+        Raises:
+            ValueError: If they are counted in epochs of unknown length.
+        """
+        is_given = self.total_steps is not None or self.epochs is not None
+        if self.scale_schedules and is_given:
+            return self.num_steps / self.setting.budget
+        return self._unit_length()
+
+    def _unit_length(self):
+        if self.setting.unit == "steps":
+            return 1
+        return self._epoch_length(f"The setting {self.setting.name!r}")
+
+    def _epoch_length(self, what):
+        if self.steps_per_epoch is not None:
+            return self.steps_per_epoch
+        if self.data is None:
+            raise ValueError(
+                f"{what} counts in epochs, and the length of an epoch is not known. "
+                "Pass the training `data`, or `ModelBuilder(..., steps_per_epoch=...)`."
+            )
+        return len(self.data)
+
+    def annealing(self, final=1.0, *, scale=1.0):
+        """Returns the setting's schedule of the KL weight, in steps, ending at `final`.
+
+        A linear ramp keeps its slope and ends sooner or later, as in Coupled-VAE's
+        beta variants. The whole schedule is multiplied by `scale`, for a term that must
+        keep its proportion to the KL.
+
+        Raises:
+            ValueError: If it is counted in epochs of unknown length.
+        """
+        schedule = self.setting.annealing.rescaled(self.steps_per_unit)
+        if isinstance(schedule, Linear):
+            slope = (1.0 - schedule.first) / schedule.length
+            if final <= schedule.first:
+                return Linear(1, first=final * scale, last=final * scale)
+            length = (final - schedule.first) / slope
+            ends = schedule.first * scale, final * scale
+            return Linear(length, *ends, schedule.start)
+        config = schedule.get_config()
+        return type(schedule)(**{**config, "scale": config["scale"] * final * scale})
+
+    def initializer(self):
+        """Creates the setting's initializer of weights, `None` for PyTorch's."""
+        return _uniform(self.setting.weight_range)
+
+    def encoder(self, **options):
+        """Creates the setting's encoder.
+
+        Args:
+            **options: Arguments of `RecurrentEncoder` in place of the setting's.
+
+        Returns:
+            A `RecurrentEncoder`.
+        """
+        s = self.setting
+        arguments = {
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": s.embedding_dim,
+            "hidden_dim": s.encoder_dim,
+            "cell": s.cell,
+            "bidirectional": s.bidirectional,
+            "use_cell": s.use_cell,
+            "dropout": s.encoder_dropout,
+            "add_bos": s.add_bos,
+            "add_eos": s.add_eos,
+            "initializer": self.initializer(),
+            "embedding_initializer": _uniform(s.embedding_range),
+        }
+        return RecurrentEncoder(**{**arguments, **options})
+
+    def decoder(self, kind=RecurrentDecoder, **options):
+        """Creates a decoder of the setting's sizes and dropout rates.
+
+        Args:
+            kind: Class of the decoder, which gets those of the setting's values that
+                it has arguments for. Defaults to `RecurrentDecoder`.
+            **options: Arguments of that class in place of the setting's or beside them.
+
+        Returns:
+            A decoder of that class.
+        """
+        s = self.setting
+        arguments = {
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": s.embedding_dim,
+            "hidden_dim": s.decoder_dim,
+            "cell": s.cell,
+            "conditioning": s.conditioning,
+            "state_activation": s.state_activation,
+            "input_dropout": s.input_dropout,
+            "memory_dropout": s.memory_dropout,
+            "output_dropout": s.output_dropout,
+            "projection_dim": s.projection_dim,
+            "initializer": self.initializer(),
+            "embedding_initializer": _uniform(s.embedding_range),
+        }
+        accepted = inspect.signature(kind.__init__).parameters
+        arguments = {k: value for k, value in arguments.items() if k in accepted}
+        return kind(**{**arguments, **options})
+
+    def gaussian(self):
+        """Creates the diagonal Gaussian posterior."""
+        return Gaussian(
+            self.setting.latent_dim,
+            batch_normalization=self.setting.batch_normalization,
+            initializer=self.initializer(),
+        )
+
+    def vae(
+        self,
+        objective,
+        *,
+        posterior=None,
+        prior=None,
+        encoder=None,
+        bridge=None,
+        decoder=None,
+        loop=None,
+        refiner=None,
+    ):
+        """Assembles and compiles a `VAE`.
+
+        Parts that are left out are the setting's; they are created in the order
+        encoder, posterior, decoder.
+
+        Args:
+            objective: List of `Term`s; `coupling` comes after them.
+            posterior: `Latent`, or `None` for a diagonal Gaussian.
+            prior: `Latent`, or `None` for a standard normal.
+            encoder: `Encoder`, or `None` for the setting's.
+            bridge: `Bridge`, or `None` for the setting's.
+            decoder: `Decoder`, or `None` for the setting's.
+            loop: `TrainingLoop`, or `None` for one joint update a batch.
+            refiner: `SVIRefiner`, or `None`.
+
+        Returns:
+            A compiled `VAE`.
+
+        Raises:
+            ValueError: If parts do not fit together.
+        """
+        terms = list(objective)
+        if self.coupling is not None:
+            # A term has weights of its own, and a builder makes many models.
+            terms.append(Coupling.from_config(self.coupling.get_config()))
+        model = VAE(
+            encoder or self.encoder(),
+            posterior or self.gaussian(),
+            decoder or self.decoder(),
+            prior=prior,
+            bridge=bridge or Bridge(self.setting.bridge_dims),
+            objective=terms,
+            loop=loop,
+            refiner=refiner,
+            share_embedding=self.setting.share_embedding,
+            tokenizer=self.tokenizer,
+            seed=self.seed,
+        )
+        return self._compiled(model)
+
+    def language_model(self):
+        """Assembles and compiles a `LanguageModel`.
+
+        Returns:
+            A compiled `LanguageModel`.
+
+        Raises:
+            ValueError: If there is a `coupling`.
+        """
+        if self.coupling is not None:
+            raise ValueError(
+                "A language model has no latent, so no path through one can be coupled "
+                "with it. Couple a preset that builds a `VAE`, or leave out `coupling`."
+            )
+        # Nothing enters the decoder beside the words.
+        decoder = self.decoder(conditioning=(), memory_dropout=0.0)
+        return self._compiled(
+            LanguageModel(decoder, tokenizer=self.tokenizer, seed=self.seed)
+        )
+
+    def _compiled(self, model):
+        model.compile(self.optimizer(), jit_compile=self.jit_compile)
+        return model
+
+    def optimizer(self):
+        """Creates the setting's optimizer with its decay and clipping.
+
+        Raises:
+            ValueError: If the setting's `optimizer` or `decay` is unknown, or its decay
+                is counted in epochs of unknown length.
+        """
+        s = self.setting
+        rate = s.learning_rate
+        if s.decay == "step":
+            start, every = (
+                max(1, round(units * self.steps_per_unit))
+                for units in (s.decay_start, s.decay_every)
+            )
+            rate = StepDecay(rate, start, every)
+        elif s.decay == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(rate, self.num_steps)
+        elif s.decay not in ("none", "plateau"):
+            raise ValueError(
+                "`decay` must be 'none', 'step', 'cosine' or 'plateau'. "
+                f"Received: decay={s.decay!r}"
+            )
+        clip = {"global_clipnorm": s.clip_norm, "clipvalue": s.clip_value}
+        if s.optimizer == "adam":
+            # PyTorch's epsilon; Keras has 1e-7.
+            return keras.optimizers.Adam(rate, epsilon=1e-8, **clip)
+        if s.optimizer == "sgd":
+            return keras.optimizers.SGD(rate, **clip)
+        raise ValueError(
+            f"`optimizer` must be 'adam' or 'sgd'. Received: optimizer={s.optimizer!r}"
+        )
+
+
+def as_builder(setting, data=None):
+    """Returns what every preset builds on.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`; a `ModelBuilder` has its own.
+
+    Returns:
+        A `ModelBuilder`.
+
+    Raises:
+        ValueError: If data come with a `ModelBuilder`, or as in `ModelBuilder`.
+    """
+    if not isinstance(setting, ModelBuilder):
+        return ModelBuilder(setting, data)
+    if data is not None:
+        raise ValueError(
+            "A `ModelBuilder` has the data that it was made with. Pass `data` to it, "
+            "not to the preset too."
+        )
+    return setting
+
+
+def _uniform(half_width):
+    if half_width is None:
+        return None
+    return keras.initializers.RandomUniform(-half_width, half_width)
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant learning rate that from some step on is halved again and again.
+
+    Computes `learning_rate * 0.5 ** max(0, floor((step - start) / every))`.
+
+    Args:
+        learning_rate: Positive float.
+        start: Int, steps before the first interval.
+        every: Positive int, steps between halvings.
+
+    Example:
+    >>> rate = StepDecay(1.0, 30000, 2000)
+    >>> [float(rate(step)) for step in (31999, 32000, 34000)]
+    [1.0, 0.5, 0.25]
+
+    References:
+        Wu et al. 2020, released code: each 2000 iterations once past 30000.
+    """
+
+    def __init__(self, learning_rate, start, every):
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.start = start
+        self.every = every
+
+    def __call__(self, step):
+        """Returns the rate at `step`."""
+        past = tf.cast(step, tf.float32) - self.start
+        halvings = tf.maximum(tf.floor(past / self.every), 0.0)
+        return self.learning_rate * tf.pow(0.5, halvings)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            "learning_rate": self.learning_rate,
+            "start": self.start,
+            "every": self.every,
+        }

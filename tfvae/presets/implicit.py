@@ -1,0 +1,119 @@
+"""Fang et al. 2019, Implicit Deep Latent Variable Models for Text Generation."""
+
+import keras
+
+from tfvae.latents import Implicit
+from tfvae.objectives import DualKL, Reconstruction
+from tfvae.presets.builder import as_builder
+
+
+def ivae(
+    setting,
+    data=None,
+    *,
+    beta=1.0,
+    hidden_dims=(),
+    noise_dim: int | None = None,
+    critic_dims=(512, 512, 512),
+    critic_learning_rate=1e-5,
+    num_critic_steps=5,
+    both_critics=False,
+):
+    """A VAE with a sampled posterior whose KL a critic of sentence and code estimates.
+
+    As released the posterior's network is linear, so that the posterior is a Gaussian
+    with one covariance for all sentences; `hidden_dims` make it the paper's
+    multi-layer perceptron.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        beta: Positive float, where the annealing of the KL's weight ends. Defaults to
+            `1.0`.
+        hidden_dims: Tuple of positive ints, widths of the posterior's ReLU layers.
+            Defaults to `()`.
+        noise_dim: Positive int, or `None` for the setting's `latent_dim`.
+        critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
+            `(512, 512, 512)`.
+        critic_learning_rate: Positive float, of the critic's Adam. Defaults to `1e-5`.
+        num_critic_steps: Positive int, critic steps for one of the model. Defaults to
+            `5`.
+        both_critics: Whether the other preset's critic is trained too, with weight 0,
+            as in the released code. The model trains as without it; evaluation gains
+            the other's metric and `critic_mi`. Defaults to `False`.
+
+    Returns:
+        A compiled `VAE` with an `Implicit` posterior.
+
+    References:
+        Fang et al. 2019, section 3 and released code; see `DualKL`.
+    """
+    builder = as_builder(setting, data)
+    critic = (critic_dims, critic_learning_rate, num_critic_steps)
+    terms = _terms(builder.annealing(beta), True, both_critics, critic)
+    return _implicit(builder, terms, hidden_dims, noise_dim)
+
+
+def ivae_mi(
+    setting,
+    data=None,
+    *,
+    beta=1.0,
+    hidden_dims=(),
+    noise_dim: int | None = None,
+    critic_dims=(512, 512, 512),
+    critic_learning_rate=1e-5,
+    num_critic_steps=5,
+    both_critics=False,
+):
+    """An `ivae` whose KL is that of the aggregated posterior, which leaves MI free.
+
+    Nothing keeps the noise of a code from vanishing, where the exact KL and any bound
+    of the likelihood grow without limit.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        beta: Positive float, where the annealing of the KL's weight ends. Defaults to
+            `1.0`.
+        hidden_dims: Tuple of positive ints, widths of the posterior's ReLU layers.
+            Defaults to `()`.
+        noise_dim: Positive int, or `None` for the setting's `latent_dim`.
+        critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
+            `(512, 512, 512)`.
+        critic_learning_rate: Positive float, of the critic's Adam. Defaults to `1e-5`.
+        num_critic_steps: Positive int, critic steps for one of the model. Defaults to
+            `5`.
+        both_critics: Whether the other preset's critic is trained too, with weight 0;
+            see `ivae`. The paper's `critic_elbo` needs it. Defaults to `False`.
+
+    Returns:
+        A compiled `VAE` with an `Implicit` posterior.
+
+    References:
+        Fang et al. 2019, section 3 and released code; see `DualKL`.
+    """
+    builder = as_builder(setting, data)
+    critic = (critic_dims, critic_learning_rate, num_critic_steps)
+    terms = _terms(builder.annealing(beta), False, both_critics, critic)
+    return _implicit(builder, terms, hidden_dims, noise_dim)
+
+
+def _terms(weight, joint, both_critics, critic):
+    """Creates the objective; the term of weight 0 trains its critic alone."""
+    terms = [Reconstruction(), _dual_kl(weight, joint, *critic)]
+    if both_critics:
+        terms.append(_dual_kl(0.0, not joint, *critic))
+    return terms
+
+
+def _dual_kl(weight, joint, critic_dims, learning_rate, num_steps):
+    # PyTorch's epsilon; Keras has 1e-7.
+    optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
+    return DualKL(weight, joint, critic_dims, optimizer, num_steps)
+
+
+def _implicit(builder, terms, hidden_dims, noise_dim):
+    latent_dim, initializer = builder.setting.latent_dim, builder.initializer()
+    posterior = Implicit(latent_dim, noise_dim, hidden_dims, initializer)
+    return builder.vae(terms, posterior=posterior)

@@ -1,0 +1,54 @@
+"""Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder.
+
+The paper's weights are relative to a reconstruction averaged over the tokens of a
+sentence; here it is their sum, so the defaults are the paper's times 11, the tokens of
+a sentence in its data.
+"""
+
+from tfvae.latents import Deterministic
+from tfvae.objectives import MMD, Reconstruction, UnitVarianceKL
+from tfvae.presets.builder import as_builder
+
+# The released code's constant of the kernel is 4 * Z * scale.
+_BASE = 4.0
+
+
+def wae_deterministic(setting, data=None, *, mmd_weight=110.0):
+    """A deterministic autoencoder whose codes are matched to the prior by MMD.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        mmd_weight: Non-negative float, 11 times the paper's. Defaults to `110.0`.
+
+    Returns:
+        A compiled `VAE` with a `Deterministic` posterior.
+
+    References:
+        Bahuleyan et al. 2019, WAE-D.
+    """
+    builder = as_builder(setting, data)
+    latent = Deterministic(builder.setting.latent_dim)
+    terms = [Reconstruction(), MMD(mmd_weight, base=_BASE)]
+    return builder.vae(terms, posterior=latent)
+
+
+def wae_stochastic(setting, data=None, *, mmd_weight=110.0, kl_weight=0.11):
+    """A WAE with a Gaussian encoder whose variances are kept from vanishing.
+
+    Args:
+        setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
+        data: `Batches` of the training text, or `None`.
+        mmd_weight: Non-negative float, 11 times the paper's. Defaults to `110.0`.
+        kl_weight: Non-negative float, of the divergence from a unit variance, 11
+            times the paper's. Defaults to `0.11`.
+
+    Returns:
+        A compiled `VAE`.
+
+    References:
+        Bahuleyan et al. 2019, WAE-S.
+    """
+    builder = as_builder(setting, data)
+    spread = UnitVarianceKL(kl_weight)
+    return builder.vae([Reconstruction(), MMD(mmd_weight, base=_BASE), spread])

@@ -1,0 +1,317 @@
+"""What a report shows of runs: kept metrics, new ones and what the models write."""
+
+import dataclasses
+import functools
+import os
+import typing
+
+import numpy as np
+
+from tfvae.evaluation.evaluate import check_groups, evaluate, why_undefined
+from tfvae.models import writing
+from tfvae.reporting.latent_pictures import summarize_latent
+from tfvae.reporting.run_record import Result, read_run
+from tfvae.text import read_columns, read_lines, read_texts
+
+_COMPONENTS = ("encoder", "posterior", "prior", "decoder", "tokenizer")
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions:
+    """What a report measures and shows.
+
+    Attributes:
+        groups: Names of the groups of metrics to compute for every run; `"all"`;
+            `"none"`; or `None` for likelihood and latent of runs that keep no
+            evaluation.
+        num_samples: Int, posterior samples per sentence for the likelihood.
+        num_generated: Positive int, sentences generated for the metrics of generation.
+        num_drawn: Positive int, the most sentences whose codes are drawn as pictures.
+        num_read: Positive int, sentences reconstructed, and as many generated, to read.
+        batch_size: Positive int, sentences at once.
+        seed: Int, of everything.
+        progress: As of `tfvae.evaluation.evaluate`, or `None`.
+        log: Callable of a str that says what is done next, or `None`.
+    """
+
+    groups: typing.Any = None
+    num_samples: int = 100
+    num_generated: int = 100_000
+    num_drawn: int = 1000
+    num_read: int = 6
+    batch_size: int = 32
+    seed: int = 0
+    progress: typing.Callable | None = None
+    log: typing.Callable | None = None
+
+    def __post_init__(self):
+        """Checks the values that need no data."""
+        if self.groups not in (None, "all", "none"):
+            object.__setattr__(self, "groups", check_groups(self.groups))
+        for name in ("num_generated", "num_drawn", "num_read", "batch_size"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"`{name}` must be positive. Received: {value}")
+        if self.num_samples < 0:
+            raise ValueError(
+                f"`num_samples` must not be negative. Received: {self.num_samples}"
+            )
+
+
+def collect_runs(folders, data=None, **options):
+    """Reads runs, measures them and samples from them; changes nothing in them.
+
+    Args:
+        folders: List of paths of run folders, at least one.
+        data: `LabelledText`, or `None` for a report without what needs sentences.
+        **options: Fields of `ReportOptions`.
+
+    Returns:
+        List of `RunRecord`, in the order of the folders.
+
+    Raises:
+        FileNotFoundError: If a folder holds no run.
+        ValueError: If there is no folder, a file is damaged, `groups` is given without
+            `data`, or a sentence is too long for a run.
+    """
+    options = ReportOptions(**options)
+    if not folders:
+        raise ValueError("`folders` must name a run. Received: none")
+    if data is None and options.groups not in (None, "none"):
+        raise ValueError("Measuring needs sentences. Give `data` (--data FILE) too.")
+    records = [
+        read_run(folder, name)
+        for folder, name in zip(folders, _names(folders), strict=True)
+    ]
+    for record in records:
+        if record.has_model:
+            _use_model(record, data, options)
+        if data is None and record.has_model:
+            record.notes.append(
+                "No sentences were given (--data): pictures of the latent space, "
+                "reconstructions and metrics not kept beside the run are left out."
+            )
+    return records
+
+
+def _names(folders):
+    """Names runs by their folders, by whole paths where those are the same."""
+    names = [os.path.basename(os.path.abspath(folder)) for folder in folders]
+    return [
+        name if names.count(name) == 1 else os.fspath(folder)
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def _use_model(record, data, options):
+    """Adds to a record what needs its model."""
+    log = options.log or (lambda line: None)
+    log(f"{record.name}: loading")
+    model = record.folder.load_model()
+    record.components = {
+        name: type(getattr(model, name)).__name__
+        for name in _COMPONENTS
+        if getattr(model, name, None) is not None
+    }
+    max_length = record.configuration.resolved_setting().max_length
+    if data is not None and (
+        not record.results if options.groups is None else options.groups != "none"
+    ):
+        log(f"{record.name}: measuring")
+        record.results.append(_evaluate(model, record, data, options))
+    if data is not None and model.posterior is not None:
+        log(f"{record.name}: encoding")
+        rows = _chosen(len(data.texts), options.num_drawn, options.seed)
+        if len(rows) > 1:
+            record.latent_summary = summarize_latent(
+                model,
+                [data.texts[row] for row in rows],
+                data.labels and [data.labels[row] for row in rows],
+                max_length=max_length,
+                seed=options.seed,
+            )
+        else:
+            record.notes.append(
+                "Pictures of the latent space need two sentences at least."
+            )
+    if model.posterior is None:
+        record.notes.append(
+            "A language model has no latent code: it has no KL, no pictures of a "
+            "latent space, no reconstructions and no interpolations."
+        )
+    log(f"{record.name}: writing")
+    texts = []
+    if data is not None:
+        rows = _chosen(len(data.texts), options.num_read, options.seed)
+        texts = [data.texts[row] for row in rows]
+    record.samples = write_samples(
+        model,
+        texts,
+        num_samples=options.num_read,
+        max_length=max_length,
+        seed=options.seed,
+    )
+
+
+def _evaluate(model, record, data, options):
+    """Measures a run on the sentences; leaves out what is not defined for it."""
+    configuration, groups, notes = record.configuration, options.groups, []
+    train_texts = functools.partial(
+        read_texts, configuration.train, configuration.column
+    )
+    if isinstance(groups, list):
+        reasons = {
+            name: why_undefined(model, name, data.texts, train_texts) for name in groups
+        }
+        notes = [
+            f"There is no {name} to measure. {reason}"
+            for name, reason in reasons.items()
+            if reason
+        ]
+        groups = [name for name in groups if not reasons[name]]
+    metrics = {}
+    if groups != []:
+        metrics = evaluate(
+            model,
+            configuration.batches(
+                data.texts,
+                model.tokenizer,
+                shuffle=False,
+                batch_size=options.batch_size,
+            ),
+            groups=groups,
+            train_texts=train_texts,
+            num_samples=options.num_samples,
+            num_generated=options.num_generated,
+            seed=options.seed,
+            progress=options.progress,
+        )
+    if notes:
+        metrics["notes"] = [*notes, *metrics.get("notes", [])]
+    return Result(data.name, metrics)
+
+
+def _chosen(total, num, seed):
+    """Chooses rows at random, all of them where there are no more, in their order."""
+    if total <= num:
+        return list(range(total))
+    return sorted(np.random.default_rng(seed).permutation(total)[:num].tolist())
+
+
+class Interpolation(typing.NamedTuple):
+    """Sentences on the way between two codes.
+
+    Attributes:
+        first: Str, the sentence at its start, or `None` for a sample of the prior.
+        last: Str, the sentence at its end, or `None`.
+        steps: List of tuples of the fraction of the way and the sentence there.
+    """
+
+    first: str | None
+    last: str | None
+    steps: list
+
+
+class Samples(typing.NamedTuple):
+    """What a model writes.
+
+    Attributes:
+        generated: List of str, from samples of the prior or of a language model.
+        reconstructions: List of tuples of a sentence and its reconstruction.
+        interpolations: List of `Interpolation`.
+    """
+
+    generated: list
+    reconstructions: list
+    interpolations: list
+
+
+def write_samples(
+    model, texts=(), *, num_samples=8, num_steps=5, max_length=60, seed=0, num_paths=2
+):
+    """Generates, reconstructs and interpolates sentences to read.
+
+    Args:
+        model: `VAE` or `LanguageModel` with a tokenizer.
+        texts: List of str to reconstruct; between each two of them, up to `num_paths`
+            times, there is an interpolation, without texts between samples of the
+            prior.
+        num_samples: Positive int, sentences generated.
+        num_steps: Int of at least 2, sentences of an interpolation.
+        max_length: Positive int, the most words read and written.
+        seed: Int.
+        num_paths: Int, interpolations.
+
+    Returns:
+        `Samples`; without a latent only those that are generated.
+    """
+    options = {"max_length": max_length, "seed": seed}
+    generated = list(
+        writing.generate(model, num_samples, batch_size=num_samples, **options)
+    )
+    if model.posterior is None:
+        return Samples(generated, [], [])
+    reconstructions = list(writing.reconstruct(model, texts, **options))
+    options["num_steps"] = num_steps
+    pairs = list(zip(texts[::2], texts[1::2], strict=False))[:num_paths]
+    paths = [
+        Interpolation(*pair, writing.interpolate(model, *pair, **options))
+        for pair in pairs
+    ]
+    if not paths:
+        for path in range(num_paths):
+            ends = writing.sample_endpoints(model, seed + path)
+            steps = writing.interpolate_codes(model, *ends, **options)
+            paths.append(Interpolation(None, None, steps))
+    return Samples(generated, reconstructions, paths)
+
+
+class LabelledText(typing.NamedTuple):
+    """Sentences to measure and to show.
+
+    Attributes:
+        name: Str, what the page calls them.
+        texts: List of str.
+        labels: List of str, one a sentence, or `None`.
+    """
+
+    name: str
+    texts: list
+    labels: list | None = None
+
+
+def read_labelled(path, column="text", *, labels=None, label_column=None):
+    """Reads sentences and their labels.
+
+    Args:
+        path: Path of the sentences, see `read_texts`.
+        column: Str, column of the sentences in a `.tsv` or `.jsonl` file.
+        labels: Path of a file with one label a line, or `None`.
+        label_column: Str, column of the labels in the file of the sentences, or `None`.
+
+    Returns:
+        A `LabelledText`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a file is malformed or empty, both kinds of labels are given, or
+            there are not as many labels as sentences.
+    """
+    name = os.path.basename(path)
+    if labels is not None and label_column is not None:
+        raise ValueError("Give a file of labels or a column of labels, not both.")
+    if label_column is not None:
+        rows = read_columns(path, [column, label_column])
+        kept = [row for row in rows if str(row[column]).strip()]
+        texts = list(read_texts(path, column))
+        return LabelledText(name, texts, [str(row[label_column]) for row in kept])
+    texts = list(read_texts(path, column))
+    if labels is None:
+        return LabelledText(name, texts)
+    found = list(read_lines(labels))
+    if len(found) != len(texts):
+        raise ValueError(
+            f"{labels}: one label a line is needed for each sentence of {path}. "
+            f"Received: {len(found)} labels, {len(texts)} sentences"
+        )
+    return LabelledText(name, texts, found)

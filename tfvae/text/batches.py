@@ -1,0 +1,445 @@
+"""Batches of equally long sentences from a stream of texts, in bounded memory."""
+
+import copy
+import functools
+import itertools
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.text.readers import read_texts
+from tfvae.text.records import (
+    TOO_LONG,
+    concatenate,
+    count_records,
+    read_blocks,
+    select,
+    sentences_of,
+)
+from tfvae.text.tokenizer import WordTokenizer
+
+
+class Batches:
+    """Groups a stream of texts into right-padded batches of token ids.
+
+    A batch is `{"tokens": int32 [B, T]}`: words only, no `<s>` nor `</s>`, padded by 0.
+    Where the texts come with them, it also has `"label"` (int32 `[B]`) and `"context"`
+    (int32 `[B, T']`). The texts are read anew in every epoch and never held as a whole:
+    sentences are shuffled, and grouped by length, within a window. `T` is the smallest
+    of `boundaries` that holds the longest sentence of the batch, so that few shapes
+    occur.
+
+    Each window's `num_sentences % batch_size` spare sentences, a random choice when
+    shuffling, move to the next window, so at most the last batch of an epoch is
+    smaller. An epoch's order is a function of `seed` and the epoch alone.
+
+    `len(batches)` is the number of steps of an epoch. Iterating yields the batches of
+    epoch 0 as dicts of NumPy arrays; `dataset` and `repeated` are for TensorFlow.
+
+    Args:
+        texts: Path of a file that `read_texts` reads (str or `os.PathLike`, so a str is
+            never a sentence), a list of texts, or a callable without arguments that
+            returns a fresh iterator over them. Texts are str, or dicts with `"text"`
+            and, in all or none, `"label"` (int) and `"context"` (str).
+        tokenizer: A tokenizer with a vocabulary, or `None`: the constructor then reads
+            the texts, with their contexts, and learns the words for a `WordTokenizer`.
+            Defaults to `None`.
+        batch_size: Positive int. Defaults to `32`.
+        column: Str. The column of the sentences where `texts` is a `.tsv` or `.jsonl`
+            file. Defaults to `"text"`.
+        max_length: Positive int. Largest number of tokens of a text or a context.
+            Defaults to `200`.
+        too_long: What becomes of longer ones: `"error"` refuses them, `"truncate"` cuts
+            them after `max_length` tokens, `"drop"` leaves the sentence out. Defaults
+            to `"error"`.
+        max_tokens: Int above 4, or `None`. Largest vocabulary to learn, the four
+            special tokens included. Defaults to `None`, no limit.
+        min_count: Positive int. Words that occur less often are not learned. Defaults
+            to `1`.
+        lowercase: Bool. Whether the learned tokenizer lowercases. Defaults to `False`.
+        boundaries: Increasing ints, the last at least `max_length`: the allowed `T`.
+            Defaults to `None`, which is `bucket_boundaries(max_length)`.
+        shuffle: Bool. `False`, for evaluation, keeps every sentence in the order of the
+            texts, so that outputs line up with inputs. Defaults to `True`.
+        sort: Bool. Whether the sentences of a window are grouped by length. Defaults to
+            `None`, which is `shuffle`.
+        window: Int, at least `batch_size`. Sentences held at once. Defaults to `65536`.
+        seed: Non-negative int. Defaults to `0`.
+        drop_remainder: Bool. Whether the sentences that fill no batch are left out of
+            the epoch; otherwise they form a smaller last batch. Defaults to `None`,
+            which is `shuffle`.
+
+    Raises:
+        FileNotFoundError: If `texts` is a path where there is no file.
+        ValueError: If an argument is outside the values named above, if what a
+            vocabulary is learned by comes with a `tokenizer` or a `column` without a
+            path, or if no vocabulary can be learned from the texts.
+
+    Example:
+    >>> texts = ["a cat ran", "a cat", "a dog ran"]
+    >>> batches = Batches(texts, batch_size=2, max_length=4, shuffle=False)
+    >>> batches.tokenizer.vocabulary[4:]
+    ['a', 'cat', 'ran', 'dog']
+    >>> [batch["tokens"].tolist() for batch in batches]
+    [[[4, 5, 6, 0], [4, 5, 0, 0]], [[4, 7, 6, 0]]]
+    >>> len(batches), batches.num_sentences()
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        texts,
+        tokenizer=None,
+        batch_size=32,
+        *,
+        column="text",
+        max_length=200,
+        too_long="error",
+        max_tokens=None,
+        min_count=1,
+        lowercase=False,
+        boundaries=None,
+        shuffle=True,
+        sort=None,
+        window=65536,
+        seed=0,
+        drop_remainder=None,
+    ):
+        if batch_size < 1 or max_length < 1 or seed < 0:
+            raise ValueError(
+                "`batch_size` and `max_length` must be positive and `seed` must not be "
+                f"negative. Received: batch_size={batch_size}, "
+                f"max_length={max_length}, seed={seed}"
+            )
+        if window < batch_size:
+            raise ValueError(
+                "`window` must hold at least one batch. "
+                f"Received: window={window}, batch_size={batch_size}"
+            )
+        if too_long not in TOO_LONG:
+            raise ValueError(
+                f"`too_long` must be one of {', '.join(TOO_LONG)}. "
+                f"Received: {too_long!r}"
+            )
+        self.batch_size = batch_size
+        self.max_length = max_length
+        self.too_long = too_long
+        self.boundaries = checked_boundaries(
+            bucket_boundaries(max_length) if boundaries is None else boundaries,
+            max_length,
+        )
+        self.shuffle = shuffle
+        self.sort = shuffle if sort is None else sort
+        self.window = window
+        self.seed = seed
+        self.drop_remainder = shuffle if drop_remainder is None else drop_remainder
+        self._counts = None
+        self.texts = _reopenable(texts, column)
+        if tokenizer is None:
+            tokenizer = WordTokenizer(max_tokens, min_count, lowercase)
+            tokenizer.adapt(sentences_of(self._read()))
+        elif (max_tokens, min_count, lowercase) != (None, 1, False):
+            raise ValueError(
+                "`max_tokens`, `min_count` and `lowercase` are for learning a "
+                f"vocabulary, but `tokenizer` has one. Received: {max_tokens=}, "
+                f"{min_count=}, {lowercase=}. Leave them out, or leave out `tokenizer`."
+            )
+        self.tokenizer = tokenizer
+
+    def __len__(self):
+        """Returns the number of batches of an epoch, the same in every epoch.
+
+        Returns:
+            Int.
+
+        Raises:
+            ValueError: If a text is refused, or there are fewer sentences than
+                `batch_size` and the remainder is dropped.
+        """
+        full, rest = divmod(self.num_sentences(), self.batch_size)
+        if not self.drop_remainder:
+            return full + (rest > 0)
+        if full == 0:
+            raise ValueError(
+                "`texts` holds fewer sentences than one batch. "
+                f"Received: {rest} sentences, batch_size={self.batch_size}. "
+                "Lower `batch_size`, or pass drop_remainder=False."
+            )
+        return full
+
+    def __iter__(self):
+        """Iterates over the batches of epoch 0, see `arrays`."""
+        return self.arrays()
+
+    def counts(self):
+        """Counts sentences and tokens; reads all the texts at the first call only.
+
+        Returns:
+            A `TextCounts`.
+
+        Raises:
+            ValueError: If a text is refused, or no sentence is left.
+        """
+        if self._counts is None:
+            counts = count_records(self._blocks())
+            if counts.num_sentences == 0:
+                raise ValueError(
+                    "`texts` holds no sentence of at most "
+                    f"max_length={self.max_length} tokens."
+                )
+            self._counts = counts
+        return self._counts
+
+    def num_sentences(self):
+        """Returns the number of sentences, without those dropped as too long.
+
+        Returns:
+            Int.
+        """
+        return self.counts().num_sentences
+
+    def for_evaluation(self, sort=True):
+        """Creates batches of every sentence of the same texts, in a fixed order.
+
+        Nothing is shuffled and no remainder is dropped, however these batches were
+        made; sentences that `too_long="drop"` leaves out stay out. The counts are
+        shared, so the texts are not read again for them.
+
+        Args:
+            sort: Bool. Whether the sentences of a window are grouped by length, which
+                pads least; `False` keeps the order of the texts. Defaults to `True`.
+
+        Returns:
+            A `Batches`.
+
+        Raises:
+            ValueError: If a text is refused.
+        """
+        self.counts()
+        view = copy.copy(self)
+        view.shuffle = view.drop_remainder = False
+        view.sort = sort
+        return view
+
+    def arrays(self, epoch=0):
+        """Computes the batches of an epoch as NumPy arrays.
+
+        Args:
+            epoch: Non-negative int. Defaults to `0`.
+
+        Yields:
+            Dicts of arrays.
+
+        Raises:
+            ValueError: If a text is refused, or `texts` does not give as many sentences
+                as it gave before.
+        """
+        expected = self.num_sentences()
+        generator = np.random.default_rng([self.seed, epoch])
+        carried = None
+        num_read = 0
+        for block in self._windows():
+            num_read += len(block["tokens"])
+            if carried is not None:
+                block = concatenate([carried, block])
+            batches, spare = self._grouped(block, generator)
+            for indices in batches:
+                yield self._batch(select(block, indices))
+            carried = select(block, spare)
+        if num_read != expected:
+            raise ValueError(
+                f"`texts` gave {expected} sentences at first and {num_read} now. It "
+                "must return a fresh iterator over the same texts at each call."
+            )
+        if not self.drop_remainder and len(carried["tokens"]):
+            yield self._batch(carried)
+
+    def dataset(self, epoch=0):
+        """Creates the dataset of one epoch, of known length.
+
+        The first call reads all the texts once, so that a text that must be refused is
+        refused here and not in the middle of training. Where `fit` of another Keras
+        model gets it, pass `shuffle=False`: Keras warns that it shuffles no dataset.
+
+        Args:
+            epoch: Non-negative int, part of the seed of the order. Defaults to `0`.
+
+        Returns:
+            A `tf.data.Dataset` of dicts of int32 tensors.
+
+        Raises:
+            ValueError: If a text is refused, or there is no batch.
+        """
+        return self._dataset(lambda: self.arrays(epoch), len(self))
+
+    def repeated(self, first_epoch=0):
+        """Creates an endless dataset, whose passes are one epoch after the other.
+
+        `fit` needs `steps_per_epoch=len(batches)` with it.
+
+        Args:
+            first_epoch: Non-negative int. The epoch of the first pass. Defaults to `0`.
+
+        Returns:
+            A `tf.data.Dataset` of dicts of int32 tensors.
+
+        Raises:
+            ValueError: If a text is refused, or there is no batch.
+        """
+        len(self)  # Refuses texts that give no batch, which would repeat forever.
+
+        def passes():
+            for epoch in itertools.count(first_epoch):
+                yield from self.arrays(epoch)
+
+        return self._dataset(passes, tf.data.INFINITE_CARDINALITY)
+
+    def _dataset(self, generator, cardinality):
+        signature = {
+            key: tf.TensorSpec([None] if key == "label" else [None, None], tf.int32)
+            for key in self.counts().keys
+        }
+        dataset = tf.data.Dataset.from_generator(generator, output_signature=signature)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
+        return without_autotune(dataset.prefetch(8))
+
+    def _read(self):
+        return self.texts() if callable(self.texts) else self.texts
+
+    def _blocks(self):
+        return read_blocks(self._read(), self.tokenizer, self.max_length, self.too_long)
+
+    def _windows(self):
+        held = []
+        count = 0
+        for block in self._blocks():
+            held.append(block)
+            count += len(block["tokens"])
+            if count >= self.window:
+                yield concatenate(held)
+                held = []
+                count = 0
+        if held:
+            yield concatenate(held)
+
+    def _grouped(self, block, generator):
+        count = len(block["tokens"])
+        order = generator.permutation(count) if self.shuffle else np.arange(count)
+        kept, spare = np.split(order, [count - count % self.batch_size])
+        if self.sort:
+            keys = [
+                block[key].lengths[kept]
+                for key in ("context", "tokens")
+                if key in block
+            ]
+            kept = kept[np.lexsort(keys)]
+        batches = kept.reshape(-1, self.batch_size)
+        if self.shuffle:
+            generator.shuffle(batches)
+        return batches, spare
+
+    def _batch(self, block):
+        return {
+            key: part if key == "label" else part.padded(self._width(part.lengths))
+            for key, part in block.items()
+        }
+
+    def _width(self, lengths):
+        return self.boundaries[np.searchsorted(self.boundaries, lengths.max())]
+
+
+def without_autotune(dataset):
+    """Switches off the tuner of `tf.data` for a dataset, unless its user set it.
+
+    The tuner's thread can hold the end of an iterator for up to a minute.
+
+    Args:
+        dataset: A `tf.data.Dataset`.
+
+    Returns:
+        A `tf.data.Dataset`, with `options().autotune.enabled` `False`, or what it was
+        where it was set.
+    """
+    if dataset.options().autotune.enabled is not None:
+        return dataset
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def bucket_boundaries(max_length, step=4):
+    """Computes the few lengths that sentences are padded to.
+
+    Multiples of `step`: all of them up to 32, then growing by about a quarter; the last
+    is `max_length`.
+
+    Args:
+        max_length: Positive int. The longest sentence.
+        step: Positive int. Defaults to `4`.
+
+    Returns:
+        Tuple of increasing ints.
+
+    Raises:
+        ValueError: If an argument is not positive.
+
+    Example:
+    >>> bucket_boundaries(60)
+    (4, 8, 12, 16, 20, 24, 28, 32, 40, 52, 60)
+    """
+    if max_length < 1 or step < 1:
+        raise ValueError(
+            "`max_length` and `step` must be positive. "
+            f"Received: max_length={max_length}, step={step}"
+        )
+    boundaries = []
+    length = step
+    while length < max_length:
+        boundaries.append(length)
+        grown = -(-length * 5 // 4) if length >= 32 else length
+        length = max(length + step, -(-grown // step) * step)
+    return (*boundaries, max_length)
+
+
+def checked_boundaries(boundaries, max_length):
+    """Checks the lengths that sentences may be padded to.
+
+    Args:
+        boundaries: Iterable of int.
+        max_length: Positive int. The longest sentence.
+
+    Returns:
+        Tuple of int.
+
+    Raises:
+        ValueError: If they do not increase, or the last is below `max_length`.
+    """
+    boundaries = tuple(boundaries)
+    increasing = all(a < b for a, b in itertools.pairwise(boundaries))
+    if not boundaries or not increasing or boundaries[-1] < max_length:
+        raise ValueError(
+            "`boundaries` must be increasing lengths, the last at least `max_length`. "
+            f"Received: boundaries={boundaries}, max_length={max_length}"
+        )
+    return boundaries
+
+
+def _reopenable(texts, column):
+    """Returns `texts` in a form that can be read anew: a callable or a list."""
+    if isinstance(texts, (str, os.PathLike)):
+        # A missing file is reported now; nothing is read before the first item.
+        read_texts(texts, column)
+        return functools.partial(read_texts, texts, column)
+    if column != "text":
+        raise ValueError(
+            "`column` is for `texts` that is the path of a file. "
+            f"Received: column={column!r}, texts of type {type(texts).__name__}"
+        )
+    if callable(texts) or isinstance(texts, (list, tuple)):
+        return texts
+    raise ValueError(
+        "`texts` must be a path, a list, or a callable that returns a fresh iterator, "
+        "since every epoch reads it again. "
+        f"Received: {type(texts).__name__}. Wrap it: `lambda: read_texts(...)`"
+    )

@@ -1,0 +1,209 @@
+"""Everything needed to repeat a training run."""
+
+import dataclasses
+import json
+import os
+import typing
+
+from tfvae.presets import SETTINGS, ModelBuilder, PaperSetting, get_preset
+from tfvae.presets.table import unknown
+from tfvae.text import Batches, WordpieceTokenizer, WordTokenizer, read_texts
+
+_TOKENIZERS = {"word": WordTokenizer, "wordpiece": WordpieceTokenizer}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfiguration:
+    """What a run was asked to do.
+
+    Attributes:
+        preset: Str, name of the preset.
+        train: Str, path of the training text.
+        setting: Str, name of the setting. Defaults to `"ivae"`.
+        valid: Str, path of the validation text, or `None`.
+        overrides: Dict of preset options and setting fields to change.
+        epochs: Int, or `None`.
+        steps: Int, or `None`; at most one of the two, neither for the setting's
+            budget.
+        batch_size: Int, or `None` for the setting's.
+        max_length: Int, or `None` for the setting's.
+        too_long: What becomes of longer sentences, see `Batches`.
+        column: Str, column of the text in `.tsv` and `.jsonl` files.
+        tokenizer: `"word"` or `"wordpiece"`.
+        patience: Int, epochs without a better validation metric before training
+            stops, or `None` for no early stop.
+        scale_schedules: Whether annealing and decay follow the given length of
+            training rather than the setting's.
+        xla: Whether XLA compiles the steps: each shape of batch takes a few seconds
+            at first, and every step after that is faster.
+        seed: Int, of initial weights, order, dropout and noise.
+
+    Raises:
+        ValueError: If the preset, the setting, an override or a value is refused.
+    """
+
+    preset: str
+    train: str
+    setting: str = "ivae"
+    valid: str | None = None
+    overrides: dict = dataclasses.field(default_factory=dict)
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    max_length: int | None = None
+    too_long: str = "error"
+    column: str = "text"
+    tokenizer: str = "word"
+    patience: int | None = None
+    scale_schedules: bool = False
+    xla: bool = True
+    seed: int = 0
+
+    def __post_init__(self):
+        """Checks the values that need no data."""
+        preset = get_preset(self.preset)
+        if self.setting not in SETTINGS:
+            raise ValueError(unknown("setting", self.setting, SETTINGS))
+        if self.tokenizer not in _TOKENIZERS:
+            raise ValueError(unknown("tokenizer", self.tokenizer, _TOKENIZERS))
+        known = {**preset.option_types, **setting_fields()}
+        # JSON has no tuples.
+        overrides = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.overrides.items()
+        }
+        object.__setattr__(self, "overrides", overrides)
+        for name, value in overrides.items():
+            if name not in known:
+                raise ValueError(unknown("key to set", name, known))
+            _check_type(name, value, known[name])
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("Give `epochs` or `steps`, not both.")
+        for name in ("epochs", "steps", "batch_size", "max_length", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        if self.patience is not None and self.valid is None:
+            raise ValueError(
+                "`patience` watches the validation text. Give `valid` too. "
+                f"Received: patience={self.patience}, valid=None"
+            )
+
+    def resolved_setting(self):
+        """Returns the setting with the overrides applied."""
+        fields = {k: v for k, v in self.overrides.items() if k in setting_fields()}
+        for name in ("batch_size", "max_length"):
+            if getattr(self, name) is not None:
+                fields[name] = getattr(self, name)
+        return dataclasses.replace(SETTINGS[self.setting], **fields)
+
+    def make_tokenizer(self):
+        """Creates the tokenizer, its vocabulary still to be learned."""
+        setting = self.resolved_setting()
+        return _TOKENIZERS[self.tokenizer](
+            max_tokens=setting.max_tokens,
+            min_count=setting.min_count,
+            lowercase=setting.lowercase,
+        )
+
+    def training_batches(self, tokenizer=None):
+        """Creates the batches of the training text.
+
+        Args:
+            tokenizer: Tokenizer with a vocabulary, or `None` to learn one of the text.
+
+        Returns:
+            `Batches`.
+
+        Raises:
+            ValueError: If the text is refused.
+            FileNotFoundError: If it is missing.
+        """
+        if tokenizer is None:
+            tokenizer = self.make_tokenizer()
+            tokenizer.adapt(read_texts(self.train, self.column))
+        return self.batches(self.train, tokenizer)
+
+    def validation_batches(self, tokenizer):
+        """Creates the batches of the validation text, `None` without one."""
+        if self.valid is None:
+            return None
+        return self.batches(self.valid, tokenizer, shuffle=False)
+
+    def batches(self, texts, tokenizer, *, shuffle=True, batch_size=None):
+        """Creates the batches of a text by the run's limits on sentences.
+
+        Args:
+            texts: Path, of which the run's column is read, list or callable, see
+                `Batches`.
+            tokenizer: Tokenizer with a vocabulary.
+            shuffle: Whether for training; otherwise sorted by length, nothing dropped.
+            batch_size: Int, or `None` for the run's.
+
+        Returns:
+            `Batches`.
+        """
+        setting = self.resolved_setting()
+        is_path = isinstance(texts, (str, os.PathLike))
+        return Batches(
+            texts,
+            tokenizer,
+            batch_size or setting.batch_size,
+            column=self.column if is_path else "text",
+            max_length=setting.max_length,
+            too_long=self.too_long,
+            shuffle=shuffle,
+            sort=True,
+            seed=self.seed,
+        )
+
+    def builder(self, tokenizer, steps_per_epoch):
+        """Creates the `ModelBuilder` of the run, which knows its number of steps."""
+        return ModelBuilder(
+            self.resolved_setting(),
+            tokenizer=tokenizer,
+            steps_per_epoch=steps_per_epoch,
+            epochs=self.epochs,
+            total_steps=self.steps,
+            scale_schedules=self.scale_schedules,
+            seed=self.seed,
+            jit_compile="auto" if self.xla else False,
+        )
+
+    def make_model(self, tokenizer, steps_per_epoch):
+        """Assembles the compiled model of the run."""
+        preset = get_preset(self.preset)
+        options = {k: v for k, v in self.overrides.items() if k in preset.options}
+        return preset(self.builder(tokenizer, steps_per_epoch), **options)
+
+    def save(self, path):
+        """Writes the configuration as JSON."""
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(dataclasses.asdict(self), file, indent=2)
+            file.write("\n")
+
+    @classmethod
+    def load(cls, path):
+        """Reads a configuration written by `save`."""
+        with open(path, encoding="utf-8") as file:
+            return cls(**json.load(file))
+
+
+def setting_fields():
+    """Returns the types of the fields of a setting that a run may change, by name."""
+    fixed = ("name", "source", "annealing", "conditioning")
+    fields = dataclasses.fields(PaperSetting)
+    return {field.name: field.type for field in fields if field.name not in fixed}
+
+
+def _check_type(name, value, wanted):
+    allowed = typing.get_args(wanted) or (wanted,)
+    # Where a float is wanted an int will do; True and False are no numbers here.
+    numbers = (int,) if float in allowed and not isinstance(value, bool) else ()
+    exact = not isinstance(value, bool) or bool in allowed
+    if not (exact and isinstance(value, (*allowed, *numbers))):
+        names = " or ".join(
+            "None" if each is type(None) else each.__name__ for each in allowed
+        )
+        article = "an" if names[0] in "aeiou" else "a"
+        raise ValueError(f"`{name}` must be {article} {names}. Received: {value!r}")
