@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.ops.replicas import apply_mean, logs, num_replicas, replica_id
+from tfvae.ops.replicas import _bounded, apply_mean, logs, num_replicas, replica_id
 
 
 def test_one_replica_without_a_strategy():
@@ -29,3 +29,17 @@ def test_logs_are_the_results_of_the_metrics():
         "kl": 2.0,
         "weight": 0.5,
     }
+
+
+def test_bounds_are_those_of_keras():
+    gradients = [np.array([3.0, 4.0], "float32"), np.array([[-12.0]], "float32")]
+    expected = {
+        "clipnorm": [[0.6, 0.8], [[-1.0]]],
+        "global_clipnorm": [[3 / 13, 4 / 13], [[-12 / 13]]],
+        "clipvalue": [[1.0, 1.0], [[-1.0]]],
+    }
+    for name, values in expected.items():
+        optimizer = keras.optimizers.SGD(1.0, **{name: 1.0})
+        tensors = [tf.constant(each) for each in gradients]
+        for one, other in zip(_bounded(optimizer, tensors), values, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)

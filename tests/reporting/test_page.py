@@ -5,11 +5,11 @@ import pytest
 
 from tests.reporting.conftest import KEPT
 from tests.reporting.parsed import Page
+from tfvae import __version__
 from tfvae.evaluation.metrics import METRICS
 from tfvae.presets import get_preset
 from tfvae.reporting import make_report
 from tfvae.reporting.page import Column, _text, table_of
-from tfvae import __version__
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import sys
 from tfvae.cli.options import (
     Command,
     add_json,
+    add_number,
     add_run,
     add_sampler,
     add_writing,
@@ -24,7 +25,7 @@ from tfvae.cli.options import (
 
 def _add_generate(parser):
     add_run(parser)
-    parser.add_argument("--num", type=int, default=10, metavar="N", help="sentences")
+    add_number(parser, "--num", "sentences", 10)
     parser.add_argument(
         "--from",
         dest="source",
@@ -39,9 +40,7 @@ def _add_generate(parser):
     parser.add_argument(
         "--out", metavar="FILE", help="write to a file, not to standard output"
     )
-    parser.add_argument(
-        "--batch-size", type=int, default=500, metavar="N", help="at once (500)"
-    )
+    add_number(parser, "--batch-size", "at once (500)", 500)
     add_sampler(parser, "ancestral")
     add_writing(parser)
     add_json(parser)
@@ -143,12 +142,9 @@ def _add_reconstruct(parser):
     add_run(parser)
     parser.add_argument("--data", required=True, metavar="FILE", help="sentences")
     parser.add_argument("--column", default="text", help="of .tsv and .jsonl files")
-    parser.add_argument("--num", type=int, metavar="N", help="only the first N")
-    parser.add_argument(
-        "--samples",
-        type=int,
-        metavar="S",
-        help="samples of each posterior (its mode alone)",
+    add_number(parser, "--num", "only the first N")
+    add_number(
+        parser, "--samples", "samples of each posterior (its mode alone)", metavar="S"
     )
     add_sampler(parser, "greedy")
     add_writing(parser)
@@ -209,9 +205,7 @@ def _add_interpolate(parser):
             metavar="TEXT",
             help=f"a sentence whose code is {what}; may be given again",
         )
-    parser.add_argument(
-        "--steps", type=int, default=7, metavar="N", help="sentences written (7)"
-    )
+    add_number(parser, "--steps", "sentences written (7)", 7)
     parser.add_argument(
         "--path",
         choices=("auto", "line", "sphere"),
@@ -309,13 +303,11 @@ def _add_neighbours(parser):
         metavar="TEXT",
         help="a sentence; may be given again",
     )
-    parser.add_argument("--num", type=int, default=5, metavar="N", help="found (5)")
+    add_number(parser, "--num", "found (5)", 5)
     parser.add_argument(
         "--index", metavar="FILE.npz", help="codes to use again, or to write"
     )
-    parser.add_argument(
-        "--max-length", type=int, default=60, metavar="N", help="most words read (60)"
-    )
+    add_number(parser, "--max-length", "most words read (60)", 60)
     add_json(parser)
 
 

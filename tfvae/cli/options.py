@@ -22,6 +22,11 @@ class Command(typing.NamedTuple):
     run: typing.Callable
 
 
+def add_number(parser, flag, help, default=None, *, kind=int, metavar="N"):
+    """Declares an option that takes a number."""
+    parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help)
+
+
 def add_run(parser):
     """Declares the folder of a run."""
     parser.add_argument("run_folder", metavar="DIR", help="folder of `tfvae train`")
@@ -46,18 +51,16 @@ def add_configuration(parser):
         "beta=0.5 or latent_dim=16; `tfvae presets --keys` lists them",
     )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=int, metavar="N", help="passes over the text")
-    length.add_argument("--steps", type=int, metavar="N", help="batches to train on")
+    add_number(length, "--epochs", "passes over the text")
+    add_number(length, "--steps", "batches to train on")
     parser.add_argument(
         "--scale-schedules",
         action="store_true",
         help="shrink or stretch annealing and learning-rate decay to the length of "
         "training; without it they take the paper's number of steps or epochs",
     )
-    parser.add_argument("--batch-size", type=int, metavar="N", help="sentences")
-    parser.add_argument(
-        "--max-length", type=int, metavar="N", help="longest sentence in words"
-    )
+    add_number(parser, "--batch-size", "sentences")
+    add_number(parser, "--max-length", "longest sentence in words")
     parser.add_argument(
         "--too-long",
         choices=["error", "truncate", "drop"],
@@ -68,11 +71,8 @@ def add_configuration(parser):
         "--column", default="text", help="column of .tsv and .jsonl files"
     )
     parser.add_argument("--tokenizer", choices=["word", "wordpiece"], default="word")
-    parser.add_argument(
-        "--patience",
-        type=int,
-        metavar="N",
-        help="stop after N epochs without a better validation metric",
+    add_number(
+        parser, "--patience", "stop after N epochs without a better validation metric"
     )
     parser.add_argument(
         "--no-xla",
@@ -127,25 +127,20 @@ def parse_overrides(pairs):
 
 def add_evaluation(parser):
     """Declares how models are evaluated."""
-    parser.add_argument(
+    add_number(
+        parser,
         "--samples",
-        type=int,
-        default=100,
-        metavar="N",
-        help="posterior samples per sentence for the importance-weighted nll; 0 leaves "
+        "posterior samples per sentence for the importance-weighted nll; 0 leaves "
         "it out (100)",
+        100,
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--num-generated",
-        type=int,
-        default=100_000,
-        metavar="N",
-        help="sentences to generate for the metrics of generation (100000, the "
-        "papers')",
+        "sentences to generate for the metrics of generation (100000, the papers')",
+        100_000,
     )
-    parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="sentences (32)"
-    )
+    add_number(parser, "--batch-size", "sentences (32)", 32)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
 
 
@@ -202,22 +197,24 @@ def add_sampler(parser, default):
     group.add_argument(
         "--greedy", action="store_true", help="short for --sampler greedy"
     )
-    group.add_argument(
+    add_number(
+        group,
         "--temperature",
-        type=float,
+        "of draws: below 1 likelier words, above 1 more variety (1)",
+        kind=float,
         metavar="T",
-        help="of draws: below 1 likelier words, above 1 more variety (1)",
     )
-    group.add_argument("--top-k", type=int, metavar="K", help="likeliest words (40)")
-    group.add_argument(
-        "--top-p", type=float, metavar="P", help="mass of the likeliest words (0.9)"
+    add_number(group, "--top-k", "likeliest words (40)", metavar="K")
+    add_number(
+        group, "--top-p", "mass of the likeliest words (0.9)", kind=float, metavar="P"
     )
-    group.add_argument("--beams", type=int, metavar="N", help="width of beam (5)")
-    group.add_argument(
+    add_number(group, "--beams", "width of beam (5)")
+    add_number(
+        group,
         "--length-normalization",
-        type=float,
+        "of beam: log-probability is divided by length ** A (0)",
+        kind=float,
         metavar="A",
-        help="of beam: log-probability is divided by length ** A (0)",
     )
     group.add_argument(
         "--no-unknown", action="store_true", help="never write the unknown word"
@@ -279,9 +276,7 @@ def add_json(parser):
 
 def add_writing(parser):
     """Declares how sentences are written."""
-    parser.add_argument(
-        "--max-length", type=int, default=60, metavar="N", help="most words (60)"
-    )
+    add_number(parser, "--max-length", "most words (60)", 60)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
 
 

@@ -6,6 +6,7 @@ import sys
 from tfvae.cli.options import (
     Command,
     add_evaluation,
+    add_number,
     check_least,
     progress_bar,
     write_json,
@@ -35,16 +36,13 @@ def _add_arguments(parser):
         help="groups of `tfvae evaluate` to measure on --data, all, or none (default: "
         "likelihood and latent, of runs that keep no metrics)",
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--num-drawn",
-        type=int,
-        default=1000,
-        metavar="N",
-        help="sentences, chosen at random, in the pictures of the latent space (1000)",
+        "sentences, chosen at random, in the pictures of the latent space (1000)",
+        1000,
     )
-    parser.add_argument(
-        "--num-read", type=int, default=6, metavar="N", help="sentences to read (6)"
-    )
+    add_number(parser, "--num-read", "sentences to read (6)", 6)
     add_evaluation(parser)
     parser.add_argument(
         "--json", metavar="FILE", help="also write the metrics of all runs as JSON"

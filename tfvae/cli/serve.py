@@ -3,7 +3,7 @@
 import json
 import os
 
-from tfvae.cli.options import Command, add_json, add_run, check_least, show
+from tfvae.cli.options import Command, add_json, add_number, add_run, check_least, show
 
 
 def _add_export(parser):
@@ -13,21 +13,10 @@ def _add_export(parser):
         metavar="PATH",
         help="folder of all versions (default: saved_models/ and the name of DIR)",
     )
-    parser.add_argument(
-        "--version", type=int, metavar="N", help="version (default: the next free one)"
-    )
-    parser.add_argument(
-        "--samples",
-        type=int,
-        default=10,
-        metavar="N",
-        help="latent samples of a likelihood (10)",
-    )
-    parser.add_argument(
-        "--max-length",
-        type=int,
-        metavar="N",
-        help="most words read or written (default: the run's)",
+    add_number(parser, "--version", "version (default: the next free one)")
+    add_number(parser, "--samples", "latent samples of a likelihood (10)", 10)
+    add_number(
+        parser, "--max-length", "most words read or written (default: the run's)"
     )
     parser.add_argument(
         "--metrics",
@@ -113,19 +102,20 @@ def _add_client(parser):
     parser.add_argument("--port", type=int, help="default: 8500, with --rest 8501")
     parser.add_argument("--rest", action="store_true", help="REST instead of gRPC")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--version", type=int, metavar="N", help="default: the latest")
+    add_number(which, "--version", "default: the latest")
     which.add_argument("--label", help="a version label of the server")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--retries", type=int, default=3, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument(
+    add_number(
+        parser,
         "--temperature",
-        type=float,
+        "0 for the most probable words (default: 0, for generate 1)",
+        kind=float,
         metavar="T",
-        help="0 for the most probable words (default: 0, for generate 1)",
     )
-    parser.add_argument("--num", type=int, default=10, metavar="N", help="generate")
-    parser.add_argument("--steps", type=int, default=7, metavar="N", help="interpolate")
+    add_number(parser, "--num", "generate", 10)
+    add_number(parser, "--steps", "interpolate", 7)
     add_json(parser)
 
 

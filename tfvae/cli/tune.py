@@ -2,7 +2,7 @@
 
 import os
 
-from tfvae.cli.options import Command, add_configuration, make_configuration
+from tfvae.cli.options import Command, add_configuration, add_number, make_configuration
 
 
 def _add_arguments(parser):
@@ -27,11 +27,10 @@ def _add_arguments(parser):
         help="random, grid, hyperband or bayesian, which needs the extra "
         "tfvae[bayesian] (default: random)",
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--trials",
-        type=int,
-        metavar="N",
-        help="most trials (default: 10; the whole grid; one round of hyperband)",
+        "most trials (default: 10; the whole grid; one round of hyperband)",
     )
     parser.add_argument(
         "--objective",
@@ -39,19 +38,17 @@ def _add_arguments(parser):
         help="what to minimise: val_nelbo, val_nll (importance weighted) or a trade "
         'such as "nll - 0.5 * mi" (default: what training watches)',
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--samples",
-        type=int,
-        default=10,
-        metavar="N",
-        help="posterior samples per sentence of the metrics (default: 10)",
+        "posterior samples per sentence of the metrics (default: 10)",
+        10,
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--workers",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes that run trials side by side (default: this one alone)",
+        "processes that run trials side by side (default: this one alone)",
+        0,
     )
     add_configuration(parser)
     parser.add_argument(

@@ -8,11 +8,11 @@ import typing
 import keras
 import tensorflow as tf
 
+from tfvae import __version__
 from tfvae.evaluation.metrics import METRICS
 from tfvae.presets import get_preset
 from tfvae.reporting.collect import collect_runs
 from tfvae.reporting.run_record import command_of
-from tfvae import __version__
 
 _EXTRA = ("jinja2", "matplotlib")
 
