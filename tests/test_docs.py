@@ -17,6 +17,12 @@ from tfvae.evaluation.metrics import GROUPS
 from tfvae.presets import PRESETS, SETTINGS
 from tfvae.text import write_corpus
 
+pytestmark = pytest.mark.filterwarnings(
+    # KerasTuner names the current thread in an old way.
+    "ignore:currentThread:DeprecationWarning",
+    "ignore:getName:DeprecationWarning",
+)
+
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]

@@ -5,6 +5,9 @@ Names are imported when they are first used, so that the command line can answer
 """
 
 import importlib
+import sys
+
+import wrapt
 
 __version__ = "0.1.0"
 
@@ -49,3 +52,16 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+def _register(keras):
+    """Lets `keras.models.load_model` know the classes of a saved model.
+
+    A room that is being imported, for which Keras is, brings its own classes.
+    """
+    if not any(name.startswith("tfvae.") for name in sys.modules):
+        importlib.import_module("tfvae.presets")
+
+
+# At once where Keras is there, else after it is imported; TensorFlow brings wrapt.
+wrapt.register_post_import_hook(_register, "keras")

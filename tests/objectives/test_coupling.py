@@ -301,7 +301,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="`Coupling` reads latent codes.*Use it in a `VAE`"):
         LanguageModel(make_decoder(conditioning=()), objective=[Coupling()])
     decoder = make_decoder()
-    with pytest.raises(ValueError, match="`decoder` must be a part of its own"):
+    with pytest.raises(ValueError, match="`decoder` must be a component of its own"):
         make_vae(decoder=decoder, objective=[Coupling(decoder=decoder)])
     with pytest.raises(ValueError, match="`embedding_dim` of the.*2 and 3"):
         make_vae(objective=[Coupling(decoder=make_decoder(embedding_dim=2))])

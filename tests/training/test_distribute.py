@@ -16,7 +16,6 @@ import tensorflow as tf
 
 from tests.support import make_vae
 from tfvae.loops.lagging import Lagging
-from tfvae.ops.replicas import _bounded
 from tfvae.seeds import as_seed, fold_in
 from tfvae.training import RunFolder, train
 from tfvae.training.distribute import Workers
@@ -230,20 +229,6 @@ def test_all_workers_refuse_what_one_refuses(tmp_path, configuration):
     assert codes == [1, 1]
     assert "refused: " in said[0] and "not empty" in said[0]
     assert "refused: worker 0 could not start" in said[1]
-
-
-def test_bounds_are_those_of_keras():
-    gradients = [np.array([3.0, 4.0], "float32"), np.array([[-12.0]], "float32")]
-    expected = {
-        "clipnorm": [[0.6, 0.8], [[-1.0]]],
-        "global_clipnorm": [[3 / 13, 4 / 13], [[-12 / 13]]],
-        "clipvalue": [[1.0, 1.0], [[-1.0]]],
-    }
-    for name, values in expected.items():
-        optimizer = keras.optimizers.SGD(1.0, **{name: 1.0})
-        tensors = [tf.constant(each) for each in gradients]
-        for one, other in zip(_bounded(optimizer, tensors), values, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

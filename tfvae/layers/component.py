@@ -19,9 +19,22 @@ def config_of(component):
         if name == "dtype":
             config[name] = component.dtype_policy.name
         elif name != "self":
-            value = getattr(component, name)
-            config[name] = keras.saving.serialize_keras_object(value)
+            config[name] = _serialized(component, name)
     return config
+
+
+def _serialized(component, name):
+    """Serialises the attribute that holds a constructor's argument.
+
+    Raises:
+        ValueError: If there is none, since the component could not be saved.
+    """
+    if not hasattr(component, name):
+        raise ValueError(
+            f"`{type(component).__name__}` could not be saved: its constructor takes "
+            f"`{name}` and must store it as `self.{name}`. Received: no such attribute"
+        )
+    return keras.saving.serialize_keras_object(getattr(component, name))
 
 
 def from_config(cls, config):
@@ -36,6 +49,9 @@ class Component(keras.layers.Layer):
     widths as keywords, not the shape of data, and is called by the owner: a model
     builds its encoder, its latents, its bridge and its decoder.
     """
+
+    def __init__(self, *, name=None, dtype=None):
+        super().__init__(name=name, dtype=dtype)
 
     def build(self, **widths):
         """Creates the weights; there are none unless a subclass creates them."""

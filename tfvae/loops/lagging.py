@@ -111,7 +111,17 @@ class Lagging(TrainingLoop):
         return bool(number(self.aggressive))
 
     def compile(self, model):
-        """Creates the encoder's optimizer."""
+        """Creates the encoder's optimizer.
+
+        Raises:
+            ValueError: If the optimizer scales the loss, which two optimizers would
+                do differently.
+        """
+        if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "`Lagging` does not work with loss scaling. Use the dtype policy "
+                "'mixed_bfloat16' or 'float32'. Received: a `LossScaleOptimizer`"
+            )
         config = model.optimizer.get_config()
         # A schedule would count the encoder's own updates.
         config["learning_rate"] = 0.0

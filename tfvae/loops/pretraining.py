@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.loops.training_loop import TrainingLoop, number
+from tfvae.models.trainer import unpack
 from tfvae.seeds import as_seed, fold_in
 
 _CODES = ("mode", "sample")
@@ -86,7 +87,7 @@ class Pretraining(TrainingLoop):
 
     def _pretrain(self, model, data):
         """Updates the autoencoder."""
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
+        inputs, _ = unpack(data)
         seed = fold_in(as_seed(model.seed), -1)
         seed = fold_in(seed, self.num_pretrained.value)
         variables = model.model_variables
@@ -94,7 +95,8 @@ class Pretraining(TrainingLoop):
         with tf.GradientTape() as tape:
             forward = model.forward(inputs, seed=seed, training=True, at_mode=at_mode)
             loss = -tf.reduce_mean(forward.log_likelihood)
-        gradients = model.gradients(tape, loss, variables)
+            scaled = model.optimizer.scale_loss(loss)
+        gradients = model.gradients(tape, scaled, variables)
         # The posterior's scale, say, has no part in it.
         pairs = [
             pair

@@ -63,9 +63,11 @@ class Update(typing.NamedTuple):
         loss: Float32 scalar.
         costs: Dict of float32 `[B]`.
         weights: Dict of float32 scalars.
+        sample_weight: Float32 `[B]`, or `None` where all sentences count alike.
     """
 
     forward: typing.Any
     loss: typing.Any
     costs: dict
     weights: dict
+    sample_weight: typing.Any = None

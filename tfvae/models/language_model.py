@@ -6,7 +6,6 @@ import tensorflow as tf
 from tfvae.models import inference
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import Reconstruction
-from tfvae.seeds import as_seed
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -55,7 +54,7 @@ class LanguageModel(TextModel):
 
     def forward(self, inputs, *, num_samples=None, seed=None, training=False):
         """Passes a batch through the model; there is one sample whatever is asked."""
-        seed = as_seed(self.seed if seed is None else seed)
+        seed = self.pass_seed(seed, training)
         encoded = inference.encode(self, inputs, seed, training)
         decoded = inference.decode(
             self, inputs["tokens"], None, seed=seed, training=training

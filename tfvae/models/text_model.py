@@ -32,13 +32,28 @@ class TextModel(Trainer):
     tokenizer = None
 
     def get_config(self):
-        """Returns the constructor's arguments."""
-        return config_of(self)
+        """Returns the constructor's arguments, and which layers are not trained."""
+        config = config_of(self)
+        frozen = [i for i, layer in self._own_layers() if not layer.trainable]
+        return config | ({"frozen_layers": frozen} if frozen else {})
 
     @classmethod
     def from_config(cls, config):
         """Creates the model again from `get_config`."""
-        return from_config(cls, config)
+        config = dict(config)
+        frozen = set(config.pop("frozen_layers", ()))
+        model = from_config(cls, config)
+        for index, layer in model._own_layers():
+            if index in frozen:
+                layer.trainable = False
+        return model
+
+    def _own_layers(self):
+        """Lists the layers in the order of their creation, with their numbers."""
+        layers = self._flatten_layers(include_self=False)
+        return [
+            (i, each) for i, each in enumerate(layers) if each is not self.tokenizer
+        ]
 
     def get_compile_config(self):
         """Returns what `compile` received, for saving; `None` before `compile`."""

@@ -1,5 +1,7 @@
 """The training step: critics, objective, gradients, schedules, logs."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -8,6 +10,10 @@ from tfvae.ops import replicas
 from tfvae.ops.sequences import lengths
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text.batches import Batches, without_autotune
+
+
+# Logged by callbacks; a model's own metrics are costs.
+_LARGER_IS_BETTER = ("val_mi", "val_active_units")
 
 
 class Trainer(keras.Model):
@@ -54,7 +60,11 @@ class Trainer(keras.Model):
             loop.bind(self)
         self._means = {}
         self._perplexity = Perplexity()
+        # Of passes in a training loop of one's own, which has no step of ours.
+        self._pass_seeds = keras.random.SeedGenerator(seed, name="pass_seeds")
         self.built = True
+        # What cannot be saved is refused here, not at the end of its training.
+        self.get_config()
 
     @property
     def model_variables(self):
@@ -66,28 +76,79 @@ class Trainer(keras.Model):
         }
         return [v for v in self.trainable_variables if id(v) not in of_critics]
 
+    def pass_seed(self, seed, training):
+        """Returns the seed of a pass, int `[2]`, another each time in training."""
+        if seed is None and training:
+            return tf.cast(self._pass_seeds.next(), tf.int32)
+        return as_seed(self.seed if seed is None else seed)
+
     @property
     def num_batches(self):
         """The number of training batches taken so far, an int."""
         taken = self.step if self.loop is None else self.loop.num_batches
         return int(taken.numpy())
 
-    def compile(self, optimizer="adam", *, jit_compile="auto", run_eagerly=False):
+    def compile(
+        self,
+        optimizer="adam",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
         """Prepares the model for `fit`; the objective is the constructor's.
 
         Args:
             optimizer: Keras optimizer or its name. Clip by `global_clipnorm`, the
                 norm over all gradients together. Defaults to `"adam"`.
+            loss: Must be `None`, and so must `loss_weights`, `metrics` and
+                `weighted_metrics`: the model's terms are its losses, and their means
+                its metrics.
+            loss_weights: See `loss`.
+            metrics: See `loss`.
+            weighted_metrics: See `loss`.
+            run_eagerly: Whether to run step by step, for debugging.
+            steps_per_execution: Positive int, batches in one call of the compiled
+                step; `1` with a training loop. Defaults to `1`.
             jit_compile: Whether XLA compiles the steps; `"auto"` where the components
                 allow it.
-            run_eagerly: Whether to run step by step, for debugging.
+            auto_scale_loss: Whether the loss is scaled under `mixed_float16`.
+
+        Raises:
+            ValueError: If an argument is given that the model has no use for.
         """
+        unused = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        for name, value in unused.items():
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` is not taken: the objective is a list of terms, given "
+                    "to the model's constructor, and each term's mean is logged. Use "
+                    f"`objective=[...]`. Received: {name}={value!r}"
+                )
+        if self.loop is not None and steps_per_execution != 1:
+            raise ValueError(
+                f"`steps_per_execution` must be 1 with `{type(self.loop).__name__}`, "
+                f"which decides between steps. Received: {steps_per_execution}"
+            )
         if jit_compile == "auto":
             # Keras's own "auto" leaves XLA off on machines without an accelerator.
             single = self.distribute_strategy.num_replicas_in_sync == 1
             jit_compile = single and not run_eagerly and self.supports_jit
         super().compile(
-            optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly
+            optimizer=optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
         )
         # Before the first step: an optimizer that is built by it would be restored
         # into a void and start anew.
@@ -123,12 +184,27 @@ class Trainer(keras.Model):
             options.setdefault("shuffle", False)
         if self.loop is not None:
             x, options = self.loop.prepare(x, options)
-            if not isinstance(callbacks, (list, tuple)):
-                callbacks = [] if callbacks is None else [callbacks]
-            # First, so that what others save has its decisions in it.
-            callbacks = [self.loop.callback(), *callbacks]
+        num_replicas = self.distribute_strategy.num_replicas_in_sync
+        if num_replicas > 1 and isinstance(x, tf.data.Dataset) and not self._means:
+            self.ready_logs(unpack(next(iter(x)))[0])
+        if not isinstance(callbacks, (list, tuple)):
+            callbacks = [] if callbacks is None else [callbacks]
+        # First, so that nothing is saved that is no number, and what others save has
+        # the loop's decisions in it.
+        for callback in callbacks:
+            # Keras cannot tell the direction of metrics that it did not make.
+            if getattr(callback, "mode", None) == "auto":
+                larger_is_better = callback.monitor in _LARGER_IS_BETTER
+                callback.mode = "max" if larger_is_better else "min"
+        own = [StopOnNaN(), _FollowWeights()]
+        if self.loop is not None:
+            own.append(self.loop.callback())
         return super().fit(
-            x, *args, validation_data=validation_data, callbacks=callbacks, **options
+            x,
+            *args,
+            validation_data=validation_data,
+            callbacks=[*own, *callbacks],
+            **options,
         )
 
     def evaluate(self, x=None, *args, **options):
@@ -187,18 +263,23 @@ class Trainer(keras.Model):
             Tuple of an `Update` and a list of gradients, `None` for a variable that
             the objective does not depend on.
         """
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
+        inputs, sample_weight = unpack(data)
         with tf.GradientTape() as tape:
             forward = self.forward(inputs, seed=seed, training=True)
             with tape.stop_recording():
                 for term in self.critics:
                     term.update_critic(forward.detached())
-            update = self.compute_update(forward)
-        return update, self.gradients(tape, update.loss, variables)
+            update = self.compute_update(forward, sample_weight)
+            loss = update.loss
+            if self.compiled:
+                # Against float16 gradients that underflow.
+                loss = self.optimizer.scale_loss(loss)
+        return update, self.gradients(tape, loss, variables)
 
-    def compute_update(self, forward):
+    def compute_update(self, forward, sample_weight=None):
         """Computes the `Update` of a record at the present step."""
-        return Update(forward, *self.loss_and_costs(forward, self.step.value))
+        found = self.loss_and_costs(forward, self.step.value, sample_weight)
+        return Update(forward, *found, sample_weight)
 
     @staticmethod
     def gradients(tape, loss, variables):
@@ -208,10 +289,10 @@ class Trainer(keras.Model):
 
     def test_step(self, data):
         """Measures one batch, each weight at the end of its schedule."""
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
+        inputs, sample_weight = unpack(data)
         forward = self.forward(inputs, seed=self.batch_seed(inputs))
-        loss, costs, _ = self.loss_and_costs(forward, None)
-        return self.log(Update(forward, loss, costs, {}))
+        loss, costs, _ = self.loss_and_costs(forward, None, sample_weight)
+        return self.log(Update(forward, loss, costs, {}, sample_weight))
 
     def batch_seed(self, inputs):
         """Derives a seed from a batch's content, for tests in any order."""
@@ -220,23 +301,34 @@ class Trainer(keras.Model):
         content = tf.reduce_sum(tf.reshape(tokens, [-1]) * place)
         return fold_in(as_seed(self.seed), content)
 
-    def loss_and_costs(self, forward, step):
-        """Adds up the objective.
+    def loss_and_costs(self, forward, step, sample_weight=None):
+        """Adds up the objective, and the losses of regularizers if there are any.
 
         Args:
             forward: A `Forward`.
             step: Int scalar tensor, or `None` for the final weights.
+            sample_weight: Float tensor `[B]` that multiplies the costs of each
+                sentence in the loss, or `None`. A term of the whole batch, such as
+                `MMD`, is multiplied by its mean.
 
         Returns:
-            Tuple of the scalar loss, a dict of costs `[B]` and a dict of weights.
+            Tuple of the scalar loss, a dict of unweighted costs `[B]` and a dict of
+            weights.
         """
         total, costs, weights = tf.constant(0.0), {}, {}
         for term in self.objective:
-            of_term = term.costs(forward)
-            weighted, by_name = term.weighted(of_term, step)
+            of_term = counted = term.costs(forward)
+            if sample_weight is not None:
+                counted = {k: cost * sample_weight for k, cost in of_term.items()}
+            weighted, by_name = term.weighted(counted, step)
             total += weighted
             costs.update(of_term)
             weights.update(by_name)
+        if self.losses:
+            regularization = tf.cast(tf.add_n(self.losses), tf.float32)
+            total += regularization
+            rows = tf.shape(forward.inputs["tokens"])[:1]
+            costs["regularization"] = tf.fill(rows, regularization)
         return total, costs, weights
 
     @property
@@ -255,7 +347,7 @@ class Trainer(keras.Model):
         Returns:
             Dict of float32 scalars.
         """
-        forward, loss, costs, weights = update
+        forward, loss, costs, weights, sample_weight = update
         likelihoods = self.likelihood_metrics(forward)
         if not bounded:
             likelihoods = {
@@ -263,7 +355,7 @@ class Trainer(keras.Model):
             }
         num_sentences = tf.shape(forward.inputs["tokens"])[0]
         for name, cost in {**costs, **likelihoods}.items():
-            self._mean(name).update_state(cost)
+            self._mean(name).update_state(cost, sample_weight=sample_weight)
         # A replica's last batch may be empty, and a mean over it is no number.
         loss = tf.where(num_sentences > 0, loss, 0.0)
         self._mean("loss").update_state(loss, sample_weight=num_sentences)
@@ -290,6 +382,63 @@ class Trainer(keras.Model):
         """Does nothing: all is built, and batches of replicas have no mean."""
 
 
+class DivergedError(ValueError):
+    """Training has come to a loss or a weight that is no finite number."""
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends training with an error at the first loss or weight that is no number.
+
+    `fit` adds it by itself, before the callbacks that save.
+
+    Raises:
+        DivergedError: Naming the step and what was no number.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the running means, in which one such number stays."""
+        if not math.isfinite(float((logs or {}).get("loss", 0.0))):
+            names = [term.name for term in self.model.objective]
+            bad = [n for n in names if not math.isfinite(float(logs.get(n, 0.0)))]
+            self._end(", ".join(f"`{name}`" for name in bad) or "the loss")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Looks at the weights, before they are saved."""
+        for weight in self.model.trainable_variables:
+            if not bool(tf.reduce_all(tf.math.is_finite(weight.value))):
+                self._end(f"the weight `{weight.path}`")
+
+    def _end(self, what):
+        raise DivergedError(
+            f"Training stopped at step {int(self.model.step.numpy())}: {what} is no "
+            "finite number any more. Lower the learning rate or the weight of that "
+            "term, or bound the gradient's norm; what was saved before is kept."
+        )
+
+
+class _FollowWeights(keras.callbacks.Callback):
+    """Makes the training step anew where a term was given another schedule.
+
+    A number takes effect without that, see `Term.weight`.
+    """
+
+    def on_train_begin(self, logs=None):
+        """Notes the schedules that the step was made with."""
+        self._known = self._schedules()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Compares."""
+        schedules = self._schedules()
+        pairs = zip(schedules, self._known, strict=True)
+        if any(new is not None and new is not old for new, old in pairs):
+            self._known = schedules
+            self.model.make_train_function(force=True)
+            self.model.make_test_function(force=True)
+
+    def _schedules(self):
+        return [s for term in self.model.objective for s in term.schedules]
+
+
 class Perplexity(keras.metrics.Metric):
     """Corpus perplexity: `exp(total nats / total tokens)`, `</s>` counted."""
 
@@ -306,6 +455,31 @@ class Perplexity(keras.metrics.Metric):
     def result(self):
         """Returns the perplexity so far."""
         return tf.exp(self.nats.value / tf.maximum(self.tokens.value, 1.0))
+
+
+def unpack(data):
+    """Splits a batch as `fit` gives it into inputs and weights of the sentences.
+
+    Args:
+        data: Dict of tensors, or a tuple `(inputs, None, sample_weight)`.
+
+    Returns:
+        Tuple of the dict and a float32 tensor `[B]` or `None`.
+
+    Raises:
+        ValueError: If there are targets, or inputs are no dict.
+    """
+    inputs, targets, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if targets is not None or not isinstance(inputs, dict):
+        received = "targets `y`" if targets is not None else type(inputs).__name__
+        raise ValueError(
+            "A batch must be a dict with 'tokens', int [B, T], or a tuple of that "
+            "dict, None and sample weights [B]: a sentence is its own target. "
+            f"Received: {received}. Tokenize text by `Batches`."
+        )
+    if sample_weight is not None:
+        sample_weight = tf.cast(sample_weight, tf.float32)
+    return inputs, sample_weight
 
 
 def _ready(data):

@@ -173,7 +173,7 @@ class VAE(TextModel):
         With `at_mode` the decoder reads the posterior's mode, not the samples, and
         nothing is refined: the model is an autoencoder.
         """
-        seed = as_seed(self.seed if seed is None else seed)
+        seed = self.pass_seed(seed, training)
         encoded = inference.encode(self, inputs, seed, training, refine=not at_mode)
         z, log_q = inference.sample_posterior(
             self, encoded.params, num_samples or self.num_samples, seed

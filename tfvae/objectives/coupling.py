@@ -85,6 +85,11 @@ class Coupling(Term):
         self.bridge = bridge
         self.decoder = decoder
 
+    @property
+    def schedules(self):
+        """The schedules that a compiled step has in it."""
+        return [self.reconstruction_weight, self.matching_weight]
+
     def bind(self, model):
         """Creates the path, of components like the model's; see `Term.bind`."""
         self.check(model)

@@ -1,5 +1,7 @@
 """What every term of an objective offers, and terms with a critic."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -32,7 +34,37 @@ class Term(Component):
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
         # A Schedule is no Keras object that a layer would track.
-        self.weight = as_schedule(weight)
+        self._weight = as_schedule(weight)
+        # What a compiled step reads, NaN where the schedule counts.
+        self._number = self.add_weight(
+            name="weight_number",
+            shape=(),
+            dtype="float32",
+            initializer=keras.initializers.Constant(math.nan),
+            trainable=False,
+        )
+
+    @property
+    def weight(self):
+        """The `Schedule` of the weight.
+
+        May be set, to a number too, also while `fit` runs: a number is read by steps
+        that are compiled already, another schedule makes `fit` compile them again.
+        """
+        return self._weight
+
+    @weight.setter
+    def weight(self, value):
+        """Sets the weight; see the property."""
+        self._weight = as_schedule(value)
+        number = self._weight.value if isinstance(value, (int, float)) else math.nan
+        self._number.assign(number)
+
+    @property
+    def schedules(self):
+        """The schedules that a compiled step has in it."""
+        follows = math.isnan(float(self._number.numpy()))
+        return [self._weight if follows else None]
 
     def bind(self, model):
         """Checks that the term fits a model and creates what the term owns.
@@ -92,8 +124,10 @@ class Term(Component):
         Returns:
             Tuple of the scalar sum and a dict of the weights by name.
         """
-        weight = self.weight(step) if step is not None else float(self.weight.final)
+        weight = self._weight(step) if step is not None else self._weight.final
         weight = tf.convert_to_tensor(weight, tf.float32)
+        number = self._number.value
+        weight = tf.where(tf.math.is_nan(number), weight, number)
         total = tf.add_n([tf.reduce_mean(cost) for cost in costs.values()])
         return weight * total, {f"{self.name}_weight": weight}
 

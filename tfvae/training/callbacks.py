@@ -1,6 +1,6 @@
 """Keras callbacks: checkpoints of a run, and metrics and texts while it trains."""
 
-import json
+import math
 import os
 
 import keras
@@ -16,7 +16,7 @@ from tfvae.evaluation.latent import (
 from tfvae.evaluation.posterior import exact_mean, with_density
 from tfvae.models import writing
 from tfvae.seeds import as_seed, fold_in
-from tfvae.training.run_folder import save_model
+from tfvae.training.run_folder import NEW_STATE
 
 
 class StopAtStep(keras.callbacks.Callback):
@@ -40,10 +40,10 @@ class StopAtStep(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """Saves the best and the last model and what resuming needs; may stop early.
 
-    After each epoch: the last model with its optimizer, then the best one by the
-    model's `monitor` (the last one without validation, or while a training loop is
-    in a phase whose metrics do not count), then `state.json`. A run killed in between
-    continues from the epoch before.
+    After each epoch: the last model with its optimizer, the best one by the model's
+    `monitor` (the last one without validation, or while a training loop is in a phase
+    whose metrics do not count) and the counters, all at one instant. A run that is
+    killed before it continues from the epoch before.
 
     Args:
         folder: `RunFolder`.
@@ -58,15 +58,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder = folder
         self.patience = patience
         self.decay_patience = decay_patience
-        self.state = state or {
-            "epoch": 0,
-            "best": None,
-            "best_epoch": None,
-            "waited": 0,
-            "waited_for_decay": 0,
-            "stopped": False,
-            "finished": False,
-        }
+        self.state = dict(state or NEW_STATE)
 
     def on_epoch_end(self, epoch, logs=None):
         """Updates the counters and saves."""
@@ -75,10 +67,12 @@ class Checkpoint(keras.callbacks.Callback):
         value = None
         if loop is None or loop.in_final_phase:
             value = (logs or {}).get(self.model.monitor)
-        better = value is None or state["best"] is None or value < state["best"]
+        if value is not None:
+            value = float(value)
         state["epoch"] = epoch + 1
+        better = _is_better(value, state["best"])
         if better:
-            state.update(best=value and float(value), best_epoch=epoch + 1)
+            state.update(best=value, best_epoch=epoch + 1)
             state.update(waited=0, waited_for_decay=0)
         else:
             state["waited"] += 1
@@ -90,17 +84,14 @@ class Checkpoint(keras.callbacks.Callback):
         if self.patience and state["waited"] >= self.patience:
             state["stopped"] = True
             self.model.stop_training = True
-        save_model(self.model, self.folder.last)
-        if better:
-            save_model(self.model, self.folder.model)
-        self.save_state()
+        self.folder.save_epoch(self.model, state, is_best=better)
 
-    def save_state(self):
-        """Writes the counters beside their file and moves them there."""
-        beside = self.folder.state + ".partial"
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump(self.state, file, indent=2)
-        os.replace(beside, self.folder.state)
+
+def _is_better(value, best):
+    """Compares validation values; one that is no number never beats one that is."""
+    if value is None or best is None:
+        return True
+    return value < best or (math.isnan(best) and not math.isnan(value))
 
 
 class GradientNorms(keras.callbacks.Callback):

@@ -24,9 +24,9 @@ class Workers:
     Every process runs the same program. Each replica, a device of a process, takes
     its rows of every training batch and draws noise of its own; gradients and metrics
     are means over the whole batch. Validation batches are dealt out whole, one to each
-    replica in turn.
-    A term that compares the sentences of a batch, such as `MMD`, `MutualInformation`
-    or free bits over the batch, sees a replica's own rows in training.
+    replica in turn. A term that compares the sentences of a batch, such as `MMD`,
+    `MutualInformation` or free bits over the batch, sees a replica's own rows in
+    training.
 
     Without a strategy there is one worker, and all methods pass through what they get.
 
@@ -192,7 +192,7 @@ class Workers:
                     file.write(archive.read(name))
 
     def _broadcast(self, data):
-        """Sends all workers the chief's bytes and returns them."""
+        """Sends the chief's bytes to all workers and returns them."""
         own = np.frombuffer(data + bytes(-len(data) % 4), "int32")
         own, size = (own, len(data)) if self.is_chief else (own[:0], 0)
         num_words, size = self._sum(np.array([len(own), size], "int32"))

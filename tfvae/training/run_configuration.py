@@ -5,6 +5,7 @@ import json
 import os
 import typing
 
+from tfvae.files import read_json, replacing
 from tfvae.presets import SETTINGS, ModelBuilder, PaperSetting, get_preset
 from tfvae.presets.table import unknown
 from tfvae.text import Batches, WordpieceTokenizer, WordTokenizer, read_texts
@@ -177,16 +178,36 @@ class RunConfiguration:
         return preset(self.builder(tokenizer, steps_per_epoch), **options)
 
     def save(self, path):
-        """Writes the configuration as JSON."""
-        with open(path, "w", encoding="utf-8") as file:
+        """Writes the configuration as JSON, the whole file or nothing."""
+        with replacing(path) as beside, open(beside, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(self), file, indent=2)
             file.write("\n")
 
     @classmethod
     def load(cls, path):
-        """Reads a configuration written by `save`."""
-        with open(path, encoding="utf-8") as file:
-            return cls(**json.load(file))
+        """Reads a configuration written by `save`.
+
+        Raises:
+            ValueError: If the file is damaged, lacks a value, holds one of another
+                type or one that this version does not know.
+        """
+        content = read_json(path)
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        strange = sorted(set(content) - set(fields))
+        if strange:
+            raise ValueError(
+                f"{path}: written by another version of tfvae, since it holds "
+                f"{', '.join(strange)}. Use that version."
+            )
+        for name in ("preset", "train"):
+            if name not in content:
+                raise ValueError(f"{path}: {name!r} is missing. Restore the file.")
+        try:
+            for name, value in content.items():
+                _check_type(name, value, fields[name].type)
+            return cls(**content)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
 
 def setting_fields():

@@ -2,11 +2,26 @@
 
 import json
 import os
+import shutil
 import zipfile
 
 import keras
 
+from tfvae.files import Transaction, read_json
 from tfvae.training.run_configuration import RunConfiguration
+
+# The counters of a run before its first epoch: metric and epoch of the best model,
+# epochs without a better one, digests of the texts by role.
+NEW_STATE = {
+    "epoch": 0,
+    "best": None,
+    "best_epoch": None,
+    "waited": 0,
+    "waited_for_decay": 0,
+    "stopped": False,
+    "finished": False,
+    "texts": {},
+}
 
 
 class RunFolder:
@@ -17,7 +32,7 @@ class RunFolder:
         configuration: Path of the `RunConfiguration`, all that repeating the run needs.
         model: Path of the best model by the validation metric.
         last: Path of the model and optimizer after the last whole epoch.
-        state: Path of the counters that resuming needs.
+        state: Path of the counters that resuming needs, and of what tells the texts.
         history: Path of the CSV with one row per epoch.
         logs: Path of the TensorBoard logs.
     """
@@ -28,6 +43,7 @@ class RunFolder:
         self.model = self._file("model.keras")
         self.last = self._file("last.keras")
         self.state = self._file("state.json")
+        self._transaction = Transaction(self.path)
         self.history = self._file("history.csv")
         self.logs = self._file("logs")
 
@@ -74,14 +90,89 @@ class RunFolder:
             ValueError: If the file is damaged.
         """
         self.load_configuration()
+        self.recover()
         return load_model(self.model)
 
     def load_state(self):
-        """Reads the counters for resuming; `None` before the first whole epoch."""
+        """Reads the counters for resuming.
+
+        Returns:
+            Dict by the keys of `NEW_STATE`, or `None` before the first whole epoch.
+
+        Raises:
+            ValueError: If the file is missing though models were saved, or is damaged,
+                or the last model is missing.
+        """
+        self.recover()
         if not os.path.exists(self.state):
+            if os.path.exists(self.last) or os.path.exists(self.model):
+                raise ValueError(
+                    f"{self.state}: no such file, although the run has trained models. "
+                    "Restore it, or train in another folder."
+                )
             return None
-        with open(self.state, encoding="utf-8") as file:
-            return json.load(file)
+        state = read_json(self.state)
+        for name, example in NEW_STATE.items():
+            if name not in state or not _is_like(state[name], example):
+                raise ValueError(
+                    f"{self.state}: {name!r} is missing or not as it was written. "
+                    f"Restore the file. Received: {state.get(name)!r}"
+                )
+        if state["epoch"] and not os.path.exists(self.last):
+            raise ValueError(
+                f"{self.last}: no such file, although {state['epoch']} epochs were "
+                "trained. Restore it, or train in another folder."
+            )
+        return state
+
+    def save_epoch(self, model, state, is_best):
+        """Saves the last model, the best one and the counters, all at one instant.
+
+        Args:
+            model: Model.
+            state: Dict like `NEW_STATE`.
+            is_best: Whether the model is also the best one so far.
+
+        Raises:
+            OSError: If there is no room; what was there stays.
+        """
+
+        def copy(path):
+            shutil.copyfile(os.path.join(os.path.dirname(path), "last.keras"), path)
+
+        writers = {"last.keras": model.save}
+        if is_best:
+            writers["model.keras"] = copy
+        self._transaction.commit({**writers, "state.json": _writer(state)})
+
+    def save_state(self, state):
+        """Replaces the counters."""
+        self._transaction.commit({"state.json": _writer(state)})
+
+    def recover(self):
+        """Ends what a process that was killed had begun to save."""
+        self._transaction.recover()
+
+
+def _writer(content):
+    """Returns a function that writes JSON to a path."""
+
+    def write(path):
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+
+    return write
+
+
+def _is_like(value, example):
+    """Tells whether a value of the state has the type that it is written with."""
+    if example is None:
+        return value is None or isinstance(value, (int, float, str))
+    if isinstance(example, bool):
+        return isinstance(value, bool)
+    if isinstance(example, int):
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, type(example))
 
 
 def load_model(path):
@@ -117,11 +208,3 @@ def load_model(path):
             "Restore it, or train again."
         )
     return keras.models.load_model(path)
-
-
-def save_model(model, path):
-    """Writes a model beside its path and moves it there, so that no half file stays."""
-    stem, suffix = os.path.splitext(path)
-    beside = f"{stem}.partial{suffix}"
-    model.save(beside)
-    os.replace(beside, path)

@@ -5,9 +5,10 @@ import os
 
 import keras
 
+from tfvae.files import digest, replacing
 from tfvae.training.callbacks import Checkpoint, StopAtStep
 from tfvae.training.distribute import Workers, shard_training, shard_validation
-from tfvae.training.run_folder import load_model
+from tfvae.training.run_folder import NEW_STATE, load_model
 
 
 def train(
@@ -52,10 +53,11 @@ def _train(workers, configuration, folder, resume, verbose, callbacks):
         configuration, state = _resumed(configuration, folder)
         if state is not None and (state["finished"] or state["stopped"]):
             return
+    is_new = state is None or not state["epoch"]
     setting = configuration.resolved_setting()
     workers.check_batch_size(setting.batch_size)
     keras.utils.set_random_seed(configuration.seed)
-    model = None if state is None else load_model(folder.last)
+    model = None if is_new else load_model(folder.last)
     batches, validation = workers.run_on_all(
         lambda: _read(configuration, model and model.tokenizer), _summary
     )
@@ -65,7 +67,12 @@ def _train(workers, configuration, folder, resume, verbose, callbacks):
         workers.check_model(model)
         if not resume:
             workers.run_on_all(lambda: folder.create(configuration))
-    first_epoch = state["epoch"] if state else 0
+    texts = _digests(configuration)
+    if state is None:
+        state = {**NEW_STATE, "texts": texts}
+        folder.save_state(state)
+    workers.run_on_all(lambda: _check_texts(configuration, texts, state["texts"]))
+    first_epoch = state["epoch"]
     total_steps = configuration.builder(batches.tokenizer, steps_per_epoch).num_steps
     num_batches = total_steps
     if model.loop is not None:
@@ -108,7 +115,7 @@ def _train(workers, configuration, folder, resume, verbose, callbacks):
         if history.csv_file is not None:
             history.csv_file.close()
     checkpoint.state["finished"] = not checkpoint.state["stopped"]
-    checkpoint.save_state()
+    folder.save_state(checkpoint.state)
 
 
 def _read(configuration, tokenizer):
@@ -153,12 +160,36 @@ def _resumed(configuration, folder):
     return stored, folder.load_state()
 
 
+def _digests(configuration):
+    """Returns what tells the contents of the texts, by role."""
+    paths = {"train": configuration.train, "valid": configuration.valid}
+    return {role: digest(path) for role, path in paths.items() if path is not None}
+
+
+def _check_texts(configuration, found, known):
+    """Refuses to go on with other texts than the run began with.
+
+    Raises:
+        ValueError: If a text has another content.
+    """
+    for role, content in known.items():
+        if found.get(role) != content:
+            raise ValueError(
+                f"{getattr(configuration, role)}: the file has changed since the run "
+                f"began ({content['bytes']} bytes then). Restore it to resume the run, "
+                "or train in another folder."
+            )
+
+
 def _forget_rows_after(path, num_epochs):
     """Removes the rows of a history whose epochs will be run again."""
     if not os.path.exists(path):
         return
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    kept = rows[:1] + [row for row in rows[1:] if int(row[0]) < num_epochs]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(kept if num_epochs else [])
+    # The last row may be cut, of an epoch that was not saved.
+    numbered = [row for row in rows[1:] if row and row[0].isdigit()]
+    kept = rows[:1] + [row for row in numbered if int(row[0]) < num_epochs]
+    with replacing(path) as beside:
+        with open(beside, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(kept if num_epochs else [])
