@@ -29,8 +29,8 @@ class FeatureEncoder(Encoder):
     code_dim = NUM_FEATURES
     vocabulary_size = VOCABULARY_SIZE
 
-    def build(self):
-        self.built = True
+    def __init__(self):
+        super().__init__()
 
     def call(self, tokens, seed=None, training=False):
         return features(tokens)

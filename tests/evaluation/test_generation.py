@@ -214,7 +214,7 @@ def make_model(**options):
 
 
 def test_is_a_ratio_of_sums_in_any_batches(monkeypatch):
-    monkeypatch.setattr(generation, "_BATCH_SIZE", 2)
+    monkeypatch.setattr(generation, "_SCORING_BATCH_SIZE", 2)
     model, done = make_model(), []
     texts = ["a b c", "", "d zebra", "a b c d e f g a b c d", "g"]
 

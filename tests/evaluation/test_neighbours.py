@@ -53,7 +53,7 @@ def test_build_encodes_every_sentence(model):
     assert index.texts == TEXTS
     points = encode_means(model, TEXTS)
     expected = points / np.linalg.norm(points, axis=1, keepdims=True)
-    np.testing.assert_allclose(index.points, expected, atol=1e-5)
+    np.testing.assert_allclose(index.directions, expected, atol=1e-5)
 
 
 def test_neighbours_of_texts(model):
@@ -73,7 +73,7 @@ def test_save_and_load(model, tmp_path):
     index.save(tmp_path / "index.npz")
     again = NeighbourIndex.load(tmp_path / "index.npz", model)
     assert again.texts == TEXTS
-    np.testing.assert_allclose(again.points, index.points, rtol=1e-6)
+    np.testing.assert_allclose(again.directions, index.directions, rtol=1e-6)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     NeighbourIndex.load(tmp_path / "index.npz", loaded)

@@ -254,26 +254,19 @@ def test_a_discount_takes_no_more_than_there_is():
 
 
 def kenlm_model(texts, folder, order):
-    """Learns KenLM's model of texts whose `<unk>` it takes for a word like any other.
-
-    It gives the name `<unk>` a meaning of its own.
-    """
+    """Learns KenLM's model of texts."""
     import kenlm
 
     text, arpa = folder / "text", folder / "model.arpa"
-    text.write_text("".join(f"{renamed(each)}\n" for each in texts))
+    text.write_text("".join(f"{each}\n" for each in texts))
     command = ["lmplz", "-o", str(order), "--discount_fallback", "--skip_symbols"]
     command += ["-T", folder, "-S", "1G", "--text", text, "--arpa", arpa]
     subprocess.run(command, check=True, capture_output=True)
     return kenlm.Model(str(arpa))
 
 
-def renamed(text):
-    return text.replace("<unk>", "<unknown>")
-
-
-def without_unknown(text):
-    return " ".join(word for word in text.split() if word != "<unk>")
+def replaced(text, other):
+    return " ".join(other if word == "<unk>" else word for word in text.split())
 
 
 NEEDS = "compares with KenLM: its module `kenlm` and its program `lmplz` on PATH"
@@ -289,10 +282,11 @@ def test_agrees_with_kenlm(tmp_path, unknown):
         for num, seed in ((2000, 0), (100, 1))
     )
     ours = NgramModel.fit(learned, 4, unknown=unknown).score(scored)
-    if unknown == "skipped":
-        learned = [without_unknown(text) for text in learned]
-    else:
-        scored = [renamed(text) for text in scored]
+    # To KenLM the name `<unk>` means a word never seen.
+    if unknown == "word":
+        scored = [replaced(text, "<unknown>") for text in scored]
+    other = "<unknown>" if unknown == "word" else ""
+    learned = [replaced(text, other) for text in learned]
     theirs = kenlm_model(learned, tmp_path, 4)
     scores = [list(theirs.full_scores(text)) for text in scored]
     nats = [-math.log(10) * score for each in scores for score, *_ in each]

@@ -60,7 +60,8 @@ def reconstruction_quality(
             f"`num_samples` must not be negative. Received: num_samples={num_samples}"
         )
     decode = _decoder(model, num_samples, max_length)
-    references, modes, samples, distances = [], [], [], []
+    references, modes, distances = [], [], []
+    repeated, samples = [], []
     for index, batch in enumerate(batches):
         inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
@@ -71,12 +72,13 @@ def reconstruction_quality(
         of_mode, of_samples = decode(inputs, batch_seed)
         tokens = inputs["tokens"].numpy()
         of_mode = _until_end(of_mode.numpy())
-        references += _words(tokens)
+        words = _words(tokens)
+        references += words
         modes += _words(of_mode)
         distances.append(edit_distances(tokens, of_mode))
         if num_samples:
-            ids = of_samples.numpy().reshape([num_samples, len(tokens), -1])
-            samples += [_words(_until_end(each)) for each in ids]
+            repeated += num_samples * words
+            samples += _words(_until_end(of_samples.numpy()))
         if progress is not None:
             progress.update(index + 1)
     if not references:
@@ -91,7 +93,11 @@ def reconstruction_quality(
     result["num_reconstructed"] = len(references)
     result["num_words_reconstructed"] = num_words
     if num_samples:
-        result.update(_coupled(references, samples, num_samples))
+        # The paper's code keeps one word of a sentence that ends at once.
+        samples = [words or [EOS_ID] for words in samples]
+        result["bleu_coupled_1"] = bleu_single_order(repeated, samples, 1)
+        result["bleu_coupled_2"] = bleu_single_order(repeated, samples, 2)
+        result["num_samples_bleu_coupled"] = num_samples
     result["seed"] = seed
     return result
 
@@ -119,31 +125,6 @@ def _decoder(model, num_samples, max_length):
         return of_mode, of_samples
 
     return decode
-
-
-def _coupled(references, samples, num_samples):
-    """Computes the Coupled-VAE's BLEU over all samples of all sentences.
-
-    Args:
-        references: List of lists of ids, one per sentence.
-        samples: List of lists of sentences; those of one batch follow one another,
-            one list for each sample.
-        num_samples: Positive int.
-    """
-    repeated, decoded, start = [], [], 0
-    for index in range(0, len(samples), num_samples):
-        of_batch = samples[index : index + num_samples]
-        size = len(of_batch[0])
-        for sample in of_batch:
-            repeated += references[start : start + size]
-            # The paper's code keeps one word of a sentence that ends at once.
-            decoded += [words or [EOS_ID] for words in sample]
-        start += size
-    return {
-        "bleu_coupled_1": bleu_single_order(repeated, decoded, 1),
-        "bleu_coupled_2": bleu_single_order(repeated, decoded, 2),
-        "num_samples_bleu_coupled": num_samples,
-    }
 
 
 def _until_end(ids):

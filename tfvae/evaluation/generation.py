@@ -15,7 +15,7 @@ from tfvae.text.records import TokenRows
 
 _UNKNOWN = "<unk>"
 # Sentences that a language model scores at once.
-_BATCH_SIZE = 64
+_SCORING_BATCH_SIZE = 64
 # Lengths are rounded up to multiples, so that few shapes are traced.
 _MULTIPLE = 8
 
@@ -274,8 +274,8 @@ def language_model_perplexity(model, texts, progress=None):
     rows = TokenRows(*model.tokenizer.encode_batch(texts))
     order = np.argsort(rows.lengths, kind="stable")
     nats = num_tokens = 0
-    for first in range(0, len(order), _BATCH_SIZE):
-        chosen = rows[order[first : first + _BATCH_SIZE]]
+    for first in range(0, len(order), _SCORING_BATCH_SIZE):
+        chosen = rows[order[first : first + _SCORING_BATCH_SIZE]]
         width = max(-(-int(chosen.lengths.max()) // _MULTIPLE), 1) * _MULTIPLE
         tokens = chosen.padded(width)
         scores = scorer({"tokens": tokens}, 0)

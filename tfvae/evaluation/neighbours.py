@@ -42,7 +42,7 @@ class NeighbourIndex:
 
     Args:
         texts: List of `N` str.
-        points: Float array `[N, Z]`, their codes.
+        codes: Float array `[N, Z]`, the code of each text.
         fingerprint: Str that identifies the model that made the codes.
 
     Raises:
@@ -53,16 +53,16 @@ class NeighbourIndex:
         and leaves out the query.
     """
 
-    def __init__(self, texts, points, fingerprint=""):
-        points = np.asarray(points, np.float32)
-        if len(texts) == 0 or points.ndim != 2 or len(texts) != len(points):
+    def __init__(self, texts, codes, fingerprint=""):
+        codes = np.asarray(codes, np.float32)
+        if len(texts) == 0 or codes.ndim != 2 or len(texts) != len(codes):
             raise ValueError(
-                "`texts` and `points` must be as many, and at least one. Received: "
-                f"{len(texts)} texts, points of shape {points.shape}"
+                "`texts` and `codes` must be as many, and at least one. Received: "
+                f"{len(texts)} texts, codes of shape {codes.shape}"
             )
         self.texts = list(texts)
         self.fingerprint = fingerprint
-        self.points = _directions(points)
+        self.directions = _directions(codes)
 
     @classmethod
     def build(cls, model, texts, *, max_length=None, batch_size=100):
@@ -83,17 +83,17 @@ class NeighbourIndex:
         """
         kept, codes = [], []
         batches = encode(model, texts, max_length=max_length, batch_size=batch_size)
-        for batch, points in batches:
+        for batch, of_batch in batches:
             kept += batch
-            codes.append(points)
-        points = np.concatenate(codes) if codes else np.zeros([0, 0])
-        return cls(kept, points, fingerprint_of(model))
+            codes.append(of_batch)
+        codes = np.concatenate(codes) if codes else np.zeros([0, 0])
+        return cls(kept, codes, fingerprint_of(model))
 
-    def query(self, points, num=5, texts=None):
+    def query(self, codes, num=5, texts=None):
         """Finds the nearest sentences.
 
         Args:
-            points: Float array `[Q, Z]`.
+            codes: Float array `[Q, Z]`.
             num: Positive int, neighbours per query. Defaults to `5`.
             texts: List of `Q` str, the sentences of the codes, or `None`. A neighbour
                 of the same words is left out.
@@ -105,16 +105,17 @@ class NeighbourIndex:
         Raises:
             ValueError: If `num` is not positive or `Z` is another.
         """
-        points = np.asarray(points, np.float32)
+        codes = np.asarray(codes, np.float32)
+        num_columns = self.directions.shape[1]
         if num < 1:
             raise ValueError(f"`num` must be positive. Received: num={num}")
-        if points.ndim != 2 or points.shape[1] != self.points.shape[1]:
+        if codes.ndim != 2 or codes.shape[1] != num_columns:
             raise ValueError(
-                f"`points` must have {self.points.shape[1]} columns, as the index has. "
-                f"Received: shape={points.shape}"
+                f"`codes` must have {num_columns} columns, as the index has. "
+                f"Received: shape={codes.shape}"
             )
-        texts = [None] * len(points) if texts is None else texts
-        cosines = _directions(points) @ self.points.T
+        texts = [None] * len(codes) if texts is None else texts
+        cosines = _directions(codes) @ self.directions.T
         return [
             list(itertools.islice(self._ranked(row, text), num))
             for row, text in zip(cosines, texts, strict=True)
@@ -137,7 +138,7 @@ class NeighbourIndex:
         with open(beside, "wb") as file:
             np.savez_compressed(
                 file,
-                points=self.points,
+                points=self.directions,
                 # One block of bytes: NumPy pads strings to the longest.
                 texts=np.frombuffer(b"".join(encoded), np.uint8),
                 ends=np.cumsum([len(text) for text in encoded]),
@@ -212,7 +213,7 @@ def _read(path):
     return arrays
 
 
-def _directions(points):
-    norms = np.linalg.norm(points, axis=1, keepdims=True)
+def _directions(codes):
+    norms = np.linalg.norm(codes, axis=1, keepdims=True)
     # A code of zero has no direction: its cosines are 0.
-    return points / np.maximum(norms, np.finfo(np.float32).tiny)
+    return codes / np.maximum(norms, np.finfo(np.float32).tiny)
