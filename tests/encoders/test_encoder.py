@@ -1,8 +1,140 @@
+import numpy as np
 import pytest
 
-from tfvae.encoders import Encoder
+from tests.support import (
+    BOS_ID,
+    EOS_ID,
+    VOCABULARY_SIZE,
+    gru_step,
+    lstm_step,
+    make_encoder,
+)
+from tfvae.encoders import Encoder, RecurrentEncoder
+from tfvae.seeds import as_seed
 
 
 def test_an_encoder_must_implement_call(tokens):
     with pytest.raises(NotImplementedError, match="must implement `call`"):
         Encoder().call(tokens)
+
+
+CELLS = [("lstm", False), ("lstm", True), ("gru", False)]
+
+
+def built(**options):
+    encoder = make_encoder(**options)
+    encoder.build()
+    return encoder
+
+
+def words_of(row):
+    return [word for word in row.tolist() if word]
+
+
+def code_of(encoder, direction, words):
+    """Runs a NumPy loop over the words of one sentence, without padding."""
+    kernel, recurrent, bias, *rest = (
+        weight.numpy() for weight in encoder.recurrences[direction].weights
+    )
+    state = cell = np.zeros(encoder.hidden_dim)
+    for x in encoder.embedding.get_weights()[0][words] @ kernel + bias:
+        if encoder.cell == "lstm":
+            state, cell = lstm_step(x, state, cell, recurrent)
+        else:
+            state = gru_step(x, state, recurrent, rest[0])
+    return np.concatenate([state, cell] if encoder.use_cell else [state])
+
+
+@pytest.mark.parametrize(("cell", "use_cell"), CELLS)
+@pytest.mark.parametrize(
+    ("add_bos", "add_eos"), [(False, False), (True, False), (False, True), (True, True)]
+)
+def test_code_is_the_state_after_the_last_true_word(
+    tokens, cell, use_cell, add_bos, add_eos
+):
+    options = {"add_bos": add_bos, "add_eos": add_eos, "bidirectional": True}
+    encoder = built(cell=cell, use_cell=use_cell, **options)
+    codes = encoder(tokens).numpy()
+    before = [BOS_ID] if add_bos else []
+    after = [EOS_ID] if add_eos else []
+    for row, code in zip(tokens, codes, strict=True):
+        words = before + words_of(row) + after
+        if not words:
+            assert (code == 0.0).all()
+            continue
+        forward = code_of(encoder, 0, words)
+        backward = code_of(encoder, 1, words[::-1])
+        expected = np.concatenate([forward, backward])
+        np.testing.assert_allclose(code, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize(("cell", "use_cell"), CELLS)
+def test_padding_does_not_change_the_code(tokens, cell, use_cell, bidirectional):
+    encoder = built(cell=cell, use_cell=use_cell, bidirectional=bidirectional)
+    padded = np.pad(tokens, [[0, 0], [0, 4]])
+    np.testing.assert_allclose(encoder(padded), encoder(tokens), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 4),
+        ({"bidirectional": True}, 8),
+        ({"use_cell": True}, 8),
+        ({"bidirectional": True, "use_cell": True}, 16),
+        ({"cell": "gru", "bidirectional": True}, 8),
+    ],
+)
+def test_code_dim(tokens, options, expected):
+    encoder = built(**options)
+    assert encoder.code_dim == expected
+    assert encoder(tokens).shape == (len(tokens), expected)
+
+
+def test_dropout_acts_in_training_only(tokens):
+    encoder = built(dropout=0.5)
+    plain = encoder(tokens).numpy()
+    assert (encoder(tokens, seed=as_seed(3)).numpy() == plain).all()
+    noisy = encoder(tokens, seed=as_seed(3), training=True).numpy()
+    assert (noisy != plain).any()
+    again = encoder(tokens, seed=as_seed(3), training=True).numpy()
+    assert (noisy == again).all()
+    other = encoder(tokens, seed=as_seed(4), training=True).numpy()
+    assert (noisy != other).any()
+
+
+def test_dropout_is_on_the_embeddings(tokens):
+    encoder = built(dropout=0.5)
+    # Without the recurrence's weights on words, dropping their components does nothing.
+    encoder.recurrences[0].kernel.assign(np.zeros((3, 16)))
+    plain = encoder(tokens).numpy()
+    noisy = encoder(tokens, seed=as_seed(3), training=True).numpy()
+    assert (noisy == plain).all()
+
+
+def test_embeddings_start_standard_normal():
+    encoder = RecurrentEncoder(400, 25, 2)
+    encoder.build()
+    values = encoder.embedding.get_weights()[0]
+    assert abs(values.mean()) < 4 / values.size**0.5
+    assert abs(values.std() - 1.0) < 4 / (2 * values.size) ** 0.5
+
+
+def test_initializers_are_used():
+    encoder = built(initializer="ones", embedding_initializer="zeros")
+    assert (encoder.embedding.get_weights()[0] == 0.0).all()
+    assert (encoder.recurrences[0].kernel.numpy() == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell": "rnn"}, "`cell` must be one of.*cell='rnn'"),
+        ({"cell": "gru", "use_cell": True}, "`use_cell` needs `cell='lstm'`.*'gru'"),
+        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\).*dropout=1.0"),
+    ],
+)
+def test_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        RecurrentEncoder(VOCABULARY_SIZE, 3, 4, **options)

@@ -298,7 +298,9 @@ def test_given_parts_are_used_and_saved(inputs, tmp_path):
 def test_refusals():
     with pytest.raises(ValueError, match="`distance` must be one of.*'cosine'"):
         Coupling(distance="cosine")
-    with pytest.raises(ValueError, match="`Coupling` reads latent codes.*Use it in a `VAE`"):
+    with pytest.raises(
+        ValueError, match="`Coupling` reads latent codes.*Use it in a `VAE`"
+    ):
         LanguageModel(make_decoder(conditioning=()), objective=[Coupling()])
     decoder = make_decoder()
     with pytest.raises(ValueError, match="`decoder` must be a component of its own"):

@@ -1,6 +1,6 @@
 """Networks that score and write sentences given a memory made from a latent."""
 
-from tfvae.decoders.bridge import Bridge as Bridge
 from tfvae.decoders.convolutional import ConvolutionalDecoder as ConvolutionalDecoder
+from tfvae.decoders.decoder import Bridge as Bridge
 from tfvae.decoders.decoder import Decoder as Decoder
 from tfvae.decoders.recurrent import RecurrentDecoder as RecurrentDecoder

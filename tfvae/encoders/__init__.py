@@ -1,4 +1,4 @@
 """Networks that encode a sentence as a code."""
 
 from tfvae.encoders.encoder import Encoder as Encoder
-from tfvae.encoders.recurrent import RecurrentEncoder as RecurrentEncoder
+from tfvae.encoders.encoder import RecurrentEncoder as RecurrentEncoder

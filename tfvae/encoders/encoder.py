@@ -1,6 +1,12 @@
-"""The base class of encoders."""
+"""Encoders: the base class, and a recurrence read at the true length."""
 
+import keras
+import tensorflow as tf
+
+from tfvae.layers import RNN, dropout, make_embedding, require_rate
 from tfvae.layers.component import Component
+from tfvae.ops.sequences import add_special_tokens, lengths, reverse, state_at
+from tfvae.seeds import fold_in
 
 
 class Encoder(Component):
@@ -33,3 +39,103 @@ class Encoder(Component):
             Float tensor `[B, C]`.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement `call`.")
+
+
+@keras.saving.register_keras_serializable("tfvae")
+class RecurrentEncoder(Encoder):
+    """Encodes a sentence as the last state of a GRU or LSTM.
+
+    The code is the state after the last true word, `[h]`; with both directions
+    `[forward h, backward h]`; with `use_cell` the LSTM's memory cell is appended to
+    each, `[h, c]`, as in the Copula-VAE's released code.
+
+    Args:
+        vocabulary_size: Positive int `V`.
+        embedding_dim: Positive int, width of the embeddings.
+        hidden_dim: Positive int, width of the state in each direction.
+        cell: `"lstm"` or `"gru"`. Defaults to `"lstm"`.
+        bidirectional: Whether a second recurrence reads backwards. Defaults to
+            `False`.
+        use_cell: Whether the code includes an LSTM's memory cell. Defaults to `False`.
+        dropout: Float in `[0, 1)`, on embeddings, in training. Defaults to `0.0`.
+        add_bos: Whether the encoder reads `<s>` before the words. Defaults to `True`.
+        add_eos: Whether it reads `</s>` after them. Defaults to `True`. Without either,
+            an empty sentence has the code zero.
+        initializer: Keras initializer of the recurrence, or `None` for PyTorch's.
+        embedding_initializer: Keras initializer of the embeddings, or `None` for a
+            standard normal, PyTorch's (Keras: uniform in +-0.05).
+
+    Raises:
+        ValueError: If `cell` is unknown, if `use_cell` meets a GRU, or if `dropout` is
+            outside `[0, 1)`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        embedding_dim,
+        hidden_dim,
+        cell="lstm",
+        bidirectional=False,
+        use_cell=False,
+        dropout=0.0,
+        add_bos=True,
+        add_eos=True,
+        initializer=None,
+        embedding_initializer=None,
+        *,
+        name=None,
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if use_cell and cell != "lstm":
+            raise ValueError(
+                "`use_cell` needs `cell='lstm'`: a GRU has no memory cell. "
+                f"Received: cell={cell!r}"
+            )
+        require_rate("dropout", dropout)
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.use_cell = use_cell
+        self.dropout = dropout
+        self.add_bos = add_bos
+        self.add_eos = add_eos
+        self.initializer = keras.initializers.get(initializer)
+        self.embedding_initializer = keras.initializers.get(embedding_initializer)
+        self.code_dim = hidden_dim * (1 + bidirectional) * (1 + use_cell)
+        self.embedding = make_embedding(
+            vocabulary_size, embedding_dim, self.embedding_initializer
+        )
+        directions = ("forward", "backward") if bidirectional else ("forward",)
+        self.recurrences = [
+            RNN(hidden_dim, cell, self.initializer, name=direction)
+            for direction in directions
+        ]
+
+    def build(self):
+        """Creates the weights."""
+        self.embedding.build()
+        for recurrence in self.recurrences:
+            recurrence.build(input_dim=self.embedding_dim)
+        self.built = True
+
+    def call(self, tokens, seed=None, training=False):
+        """Encodes word ids `[B, T]` into codes `[B, C]`."""
+        tokens = add_special_tokens(tokens, bos=self.add_bos, eos=self.add_eos)
+        num_words = lengths(tokens)
+        states = []
+        for index, recurrence in enumerate(self.recurrences):
+            words = reverse(tokens, num_words) if index else tokens
+            vectors = tf.gather(self.embedding.embeddings.value, tf.transpose(words))
+            if training:
+                vectors = dropout(vectors, self.dropout, fold_in(seed, index))
+            outputs = recurrence.unroll(
+                recurrence.project(vectors),
+                recurrence.initial_state(tf.shape(tokens)[0]),
+            )
+            kept = outputs if self.use_cell else outputs[:1]
+            states += [state_at(output, num_words) for output in kept]
+        return tf.concat(states, -1)

@@ -1,9 +1,9 @@
 """Posteriors and priors over latent codes."""
 
-from tfvae.latents.deterministic import Deterministic as Deterministic
 from tfvae.latents.gaussian import Gaussian as Gaussian
 from tfvae.latents.gaussian import StandardNormal as StandardNormal
 from tfvae.latents.gaussian_copula import GaussianCopula as GaussianCopula
+from tfvae.latents.implicit import Deterministic as Deterministic
 from tfvae.latents.implicit import Implicit as Implicit
 from tfvae.latents.latent import Latent as Latent
 from tfvae.latents.planar_flow import PlanarFlow as PlanarFlow

@@ -9,8 +9,6 @@ from tfvae.objectives.mmd import MMD as MMD
 from tfvae.objectives.mutual_information import (
     MutualInformation as MutualInformation,
 )
-from tfvae.objectives.reconstruction import BagOfWords as BagOfWords
-from tfvae.objectives.reconstruction import Reconstruction as Reconstruction
 from tfvae.objectives.schedules import Constant as Constant
 from tfvae.objectives.schedules import Cyclical as Cyclical
 from tfvae.objectives.schedules import Linear as Linear
@@ -18,5 +16,7 @@ from tfvae.objectives.schedules import Peaking as Peaking
 from tfvae.objectives.schedules import Piecewise as Piecewise
 from tfvae.objectives.schedules import Schedule as Schedule
 from tfvae.objectives.schedules import Sigmoid as Sigmoid
+from tfvae.objectives.term import BagOfWords as BagOfWords
 from tfvae.objectives.term import CriticTerm as CriticTerm
+from tfvae.objectives.term import Reconstruction as Reconstruction
 from tfvae.objectives.term import Term as Term

@@ -7,7 +7,7 @@ import statistics
 import nltk
 import pytest
 
-from tfvae.text.grammar import words
+from tfvae.text.grammar import rules
 from tfvae.text.grammar.grammar import (
     ATTRIBUTES,
     Grammar,
@@ -189,23 +189,23 @@ def test_attributes_agree_with_the_words(sentences):
         names = sentence.names()
         found = set(sentence.text.split())
         people = {
-            topic for topic, own in words.TOPICS.items() if found & set(own.people)
+            topic for topic, own in rules.TOPICS.items() if found & set(own.people)
         }
         assert people == {names["topic"]}
         moods = {
             mood
-            for mood in words.SENTIMENTS
-            if found & {*words.ADVERBS[mood], *words.PERSON_ADJECTIVES[mood]}
+            for mood in rules.SENTIMENTS
+            if found & {*rules.ADVERBS[mood], *rules.PERSON_ADJECTIVES[mood]}
         }
         assert moods == {names["sentiment"]}
         assert (sentence.text[-1] == "?") == (names["form"] == "question")
         assert ("will" in found) == (names["tense"] == "future")
         if names["form"] == "question":
             auxiliary = sentence.text.split()[0]
-            assert auxiliary == words.AUXILIARIES[names["tense"]]
+            assert auxiliary == rules.AUXILIARIES[names["tense"]]
         elif names["tense"] != "future":
             place = {"present": 1, "past": 2}[names["tense"]]
-            assert found & {v[place] for v in words.TOPICS[names["topic"]].verbs}
+            assert found & {v[place] for v in rules.TOPICS[names["topic"]].verbs}
 
 
 def test_parse_recovers_the_attributes(grammar, sentences):
@@ -217,10 +217,10 @@ def test_parse_recovers_the_attributes(grammar, sentences):
 
 def test_attribute_frequencies(grammar, sentences):
     expected = {
-        "topic": words.TOPIC_WEIGHTS,
-        "sentiment": words.SENTIMENT_WEIGHTS,
-        "tense": words.TENSE_WEIGHTS,
-        "form": words.FORM_WEIGHTS,
+        "topic": rules.TOPIC_WEIGHTS,
+        "sentiment": rules.SENTIMENT_WEIGHTS,
+        "tense": rules.TENSE_WEIGHTS,
+        "form": rules.FORM_WEIGHTS,
     }
     num = len(sentences)
     total = 0.0
@@ -288,7 +288,7 @@ def test_pairs(grammar, pairs):
 
 
 def test_an_answer_uses_the_verb_of_its_question(grammar, pairs):
-    verbs = [v for own in words.TOPICS.values() for v in own.verbs]
+    verbs = [v for own in rules.TOPICS.values() for v in own.verbs]
     for pair in pairs[:500]:
         asked = {v for v in verbs if v[0] in pair.context.split()}
         assert any(

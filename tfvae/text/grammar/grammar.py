@@ -8,22 +8,31 @@ import os
 import random
 import typing
 
-from tfvae.text.grammar import words
 from tfvae.text.grammar.pcfg import PCFG
-from tfvae.text.grammar.rules import make_rules
+from tfvae.text.grammar.rules import (
+    FORM_WEIGHTS,
+    FORMS,
+    SENTIMENT_WEIGHTS,
+    SENTIMENTS,
+    TENSE_WEIGHTS,
+    TENSES,
+    TOPIC_WEIGHTS,
+    TOPICS,
+    make_rules,
+)
 
 ATTRIBUTES = {
-    "topic": tuple(words.TOPICS),
-    "sentiment": words.SENTIMENTS,
-    "tense": words.TENSES,
-    "form": words.FORMS,
+    "topic": tuple(TOPICS),
+    "sentiment": SENTIMENTS,
+    "tense": TENSES,
+    "form": FORMS,
 }
 
 _WEIGHTS = (
-    words.TOPIC_WEIGHTS,
-    words.SENTIMENT_WEIGHTS,
-    words.TENSE_WEIGHTS,
-    words.FORM_WEIGHTS,
+    TOPIC_WEIGHTS,
+    SENTIMENT_WEIGHTS,
+    TENSE_WEIGHTS,
+    FORM_WEIGHTS,
 )
 
 

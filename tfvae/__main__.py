@@ -1,7 +1,0 @@
-"""`python -m tfvae`."""
-
-import sys
-
-from tfvae.cli.main import main
-
-sys.exit(main())
