@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from tfvae.models.forward import Update
 from tfvae.ops import replicas
+from tfvae.ops.memory import keep_freed_memory
 from tfvae.ops.sequences import lengths
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text.batches import Batches, without_autotune
-
 
 # Logged by callbacks; a model's own metrics are costs.
 _LARGER_IS_BETTER = ("val_mi", "val_active_units")
@@ -143,6 +143,7 @@ class Trainer(keras.Model):
             # Keras's own "auto" leaves XLA off on machines without an accelerator.
             single = self.distribute_strategy.num_replicas_in_sync == 1
             jit_compile = single and not run_eagerly and self.supports_jit
+        keep_freed_memory()
         super().compile(
             optimizer=optimizer,
             run_eagerly=run_eagerly,
