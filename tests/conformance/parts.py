@@ -27,7 +27,6 @@ from tfvae.loops import Lagging, Pretraining
 from tfvae.models import LanguageModel, SVIRefiner
 from tfvae.objectives import (
     KL,
-    UnitVarianceKL,
     MMD,
     BagOfWords,
     Constant,
@@ -41,6 +40,7 @@ from tfvae.objectives import (
     Piecewise,
     Reconstruction,
     Sigmoid,
+    UnitVarianceKL,
 )
 from tfvae.samplers import Ancestral, BeamSearch, Greedy, Nucleus, TopK
 from tfvae.seeds import as_seed

@@ -30,6 +30,4 @@ class DeltaGaussian(Gaussian):
 def delta_vae(setting, data):
     builder = ModelBuilder(setting, data)
     posterior = DeltaGaussian(builder.setting.latent_dim)
-    return builder.vae(
-        [Reconstruction(), KL(builder.annealing())], posterior=posterior
-    )
+    return builder.vae([Reconstruction(), KL(builder.annealing())], posterior=posterior)

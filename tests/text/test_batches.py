@@ -1,4 +1,6 @@
 import collections
+import gzip
+import os
 from pathlib import Path
 
 import keras
@@ -10,9 +12,11 @@ from tfvae.text.batches import (
     Batches,
     bucket_boundaries,
     checked_boundaries,
+    reader_errors,
     without_autotune,
 )
-from tfvae.text.tokenizer import WordTokenizer
+from tfvae.text.tokenizer import CharacterTokenizer, WordTokenizer
+from tfvae.text.wordpiece import WordpieceTokenizer
 
 WORDS = [f"w{index}" for index in range(500)]
 
@@ -244,6 +248,20 @@ def test_learns_a_vocabulary_at_construction(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "tokenizer", [WordTokenizer(), CharacterTokenizer(), WordpieceTokenizer()]
+)
+def test_a_tokenizer_learns_from_what_is_trained_on(tokenizer):
+    texts = ["w x", "u u u v v v", "x w", "u u u v v v"]
+    batches = Batches(texts, tokenizer, 2, max_length=3, too_long="drop")
+    assert set("".join(tokenizer.vocabulary[4:])) - set(" #") == set("wx")
+    assert batches.counts().num_dropped == 2
+    before = tokenizer.vocabulary
+    assert Batches(["other"], tokenizer, 1).tokenizer.vocabulary == before
+    with pytest.raises(ValueError, match="min_count=2, lowercase=False. Leave"):
+        Batches(texts, WordTokenizer(), min_count=2)
+
+
+@pytest.mark.parametrize(
     ("texts", "message"),
     [
         ([], "vocabulary would be empty"),
@@ -254,6 +272,129 @@ def test_learns_a_vocabulary_at_construction(tmp_path):
 def test_refuses_texts_that_teach_no_vocabulary(texts, message):
     with pytest.raises(ValueError, match=message):
         Batches(texts)
+
+
+def test_columns_of_tables(tokenizer, tmp_path):
+    path = tmp_path / "train.CSV.gz"
+    path.write_bytes(gzip.compress(b'1,"w1, w2"\n2,"w3\nw4"\n'))
+    batches = Batches(path, tokenizer, 1, column=2, header=False, shuffle=False)
+    assert all_rows(batches) == [(3, 6), (7, 8)]
+
+
+def test_counts_the_lines_of_a_file(tokenizer, tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text('text,id\nw1 x,1\n\n"w2\nw3 w4 w5",2\n,3\n')
+    counts = Batches(path, tokenizer, 1, max_length=3, too_long="truncate").counts()
+    found = counts.num_lines, counts.num_sentences, counts.num_words, counts.num_tokens
+    assert found == (6, 2, 6, 5)
+    assert (counts.num_cut, counts.num_unknown, counts.unknown_rate) == (1, 1, 0.2)
+
+
+def test_a_refused_sentence_is_found_in_its_file(tokenizer, tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text('text\n\nw1\n"w2\nw3"\nw1 w2 w3\n')
+    for shuffle in (False, True):
+        with pytest.raises(ValueError, match=r"train\.csv, line 6: the text has 3 tok"):
+            len(Batches(path, tokenizer, 2, max_length=2, shuffle=shuffle))
+    path.write_text("text\nw1\nw2\n")
+    batches = Batches(path, tokenizer, 1, max_length=2)
+    batches.counts()
+    path.write_text("text\nw1\n\nw1 w2 w3\n")
+    with pytest.raises(ValueError, match=r"train\.csv, line 4: the text has 3 tokens"):
+        list(batches)
+    long = Batches(path, tokenizer, 1, max_length=1, too_long="drop")
+    path.write_text("text\nw1 w2\n")
+    with pytest.raises(ValueError, match=r"train\.csv: no sentence of at most max_len"):
+        long.counts()
+    path.write_text("text\nw1\n")
+    with pytest.raises(ValueError, match=r"train\.csv: fewer sentences than one batch"):
+        len(Batches(path, tokenizer, 2))
+    with pytest.raises(
+        ValueError, match=r"train\.csv: gave 2 sentences at first and 1"
+    ):
+        list(batches)
+
+
+def test_a_pipe_is_refused(tokenizer, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for texts in (path, "-"):
+        for given in (tokenizer, None):
+            with pytest.raises(ValueError, match=": a pipe can be read only once"):
+                Batches(texts, given)
+
+
+@pytest.mark.parametrize("damage", ["vanishes", "is no text"])
+def test_a_dataset_whose_text_is_lost_raises_the_readers_error(
+    tokenizer, tmp_path, damage
+):
+    path = tmp_path / "train.txt"
+    path.write_text("w1 w2\nw3\n")
+    training = Batches(path, tokenizer, 1)
+    other = Batches(["w1"], tokenizer, 1)
+    dataset = training.for_evaluation().dataset()
+    if damage == "vanishes":
+        path.unlink()
+        expected, message = FileNotFoundError, r"train\.txt: no such file"
+    else:
+        path.write_bytes(gzip.compress(b"w1 w2"))
+        expected, message = ValueError, r"train\.txt, line 1: not UTF-8 text but gzip"
+    with pytest.raises(expected, match=message) as error:
+        with reader_errors(other, dataset, training):
+            list(dataset)
+    assert "\n" not in str(error.value) and error.value.__suppress_context__
+    failing = tf.data.Dataset.range(1).map(
+        lambda x: tf.debugging.check_numerics(tf.cast(x, tf.float32) / 0.0, "infinite")
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        with reader_errors(other, training):
+            list(failing)
+
+
+def test_a_share_of_the_words_of_training_is_unknown(tokenizer):
+    texts = sentences(2000)
+    plain = Batches(texts, tokenizer, 8, seed=3, drop_remainder=False)
+    batches = Batches(
+        texts, tokenizer, 8, seed=3, drop_remainder=False, unknown_share=0.1
+    )
+    expected = np.concatenate(all_rows(plain.arrays(1)))
+    found = np.concatenate(all_rows(batches.arrays(1)))
+    replaced = found == 3
+    assert (found[~replaced] == expected[~replaced]).all()
+    error = (0.1 * 0.9 / len(found)) ** 0.5
+    assert abs(replaced.mean() - 0.1) < 4 * error
+    again = Batches(
+        lambda: iter(texts),
+        tokenizer,
+        8,
+        seed=3,
+        drop_remainder=False,
+        unknown_share=0.1,
+    )
+    assert all_rows(again.arrays(1)) == all_rows(batches.arrays(1))
+    epochs = [set(all_rows(batches.arrays(epoch))) for epoch in (0, 1)]
+    of_each = [{row for row in rows if 3 in row} for rows in epochs]
+    assert of_each[0] != of_each[1]
+
+
+def test_evaluation_keeps_its_words(tokenizer):
+    texts = sentences(50)
+    batches = Batches(texts, tokenizer, 8, unknown_share=0.5)
+    view = batches.for_evaluation(sort=False)
+    assert all_rows(view) == list(map(ids, texts))
+    assert batches.counts().unknown_share == 0.5 and view.counts().unknown_share == 0
+    assert batches.counts().num_unknown == 0
+    valid = Batches(["w1 x", "w2 w3 w4"], tokenizer, 2, shuffle=False)
+    assert valid.counts().warnings(batches.counts()) == []
+    (warning,) = valid.counts().warnings(view.counts())
+    assert "never occurs in training" in warning
+
+
+def test_labels_and_contexts_are_never_replaced(tokenizer):
+    records = [{"text": "w1 w2", "label": 7, "context": "w3 w4"}] * 40
+    batch = next(iter(Batches(records, tokenizer, 40, unknown_share=0.5)))
+    assert set(rows(batch)) == {(5, 6), (3, 6), (5, 3), (3, 3)}
+    assert set(rows(batch, "context")) == {(7, 8)} and set(batch["label"]) == {7}
 
 
 def test_iterating_yields_the_first_epoch(tokenizer):
@@ -368,7 +509,9 @@ def test_texts_are_read_afresh_for_each_epoch(tokenizer):
 def test_an_iterator_that_cannot_restart_is_noticed(tokenizer):
     texts = iter(sentences(20))
     batches = Batches(lambda: texts, tokenizer, 5)
-    with pytest.raises(ValueError, match="gave 20 sentences at first and 0 now"):
+    with pytest.raises(
+        ValueError, match="`texts`: gave 20 sentences at first and 0 now"
+    ):
         list(batches.arrays())
 
 
@@ -406,9 +549,14 @@ def test_refuses_texts_before_any_batch(tokenizer, texts, message):
         ({"boundaries": [5, 100]}, "boundaries=.5, 100., max_length=200"),
         ({"texts": iter(["a"])}, "Received: list_iterator. Wrap it"),
         ({"column": "line"}, "column='line', texts of type list"),
+        ({"header": False}, "header=False, column='text', texts of type list"),
+        ({"unknown_share": 1.0}, "unknown_share=1.0"),
+        ({"unknown_share": -0.1}, "unknown_share=-0.1"),
+        ({"unknown_share": 0.1, "shuffle": False}, "shuffle=False"),
         ({"max_tokens": 9}, "max_tokens=9, min_count=1, lowercase=False. Leave"),
         ({"min_count": 2}, "min_count=2"),
         ({"lowercase": True}, "lowercase=True"),
+        ({"texts": ["a"], "column": 2}, "column=2, texts of type list"),
     ],
 )
 def test_refuses_arguments(tokenizer, arguments, message):

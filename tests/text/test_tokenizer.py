@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvae.text.tokenizer import WordTokenizer
+from tfvae.text.tokenizer import CharacterTokenizer, Tokenizer, WordTokenizer
 
 TEXTS = ["the cat saw the dog", "the dog ran"]
 
@@ -91,6 +91,13 @@ def test_lowercase_joins_cases():
     tokenizer.adapt(["Éclair éclair ÉCLAIR"])
     assert tokenizer.vocabulary[4:] == ["éclair"]
     assert tokenizer.encode("ÉCLAIR") == [4]
+
+
+def test_lowercase_reads_beyond_a_control_character():
+    tokenizer = WordTokenizer(lowercase=True)
+    tokenizer.adapt(["A\0B C\x01D \x7f end"])
+    assert tokenizer.vocabulary[4:] == ["a\ufffdb", "c\x01d", "end", "\x7f"]
+    assert 3 not in tokenizer.encode("end C\x01d a\0b")
 
 
 def test_detokenize_stops_at_the_end_and_skips_control_ids(tokenizer):
@@ -190,6 +197,113 @@ def test_an_unadapted_tokenizer_stays_so_when_loaded(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras").tokenizer
     with pytest.raises(ValueError, match="no vocabulary yet"):
         loaded.tokenize(["a"])
+
+
+MOLECULES = ["CC(=O)Oc1ccccc1C(=O)O", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C"]
+
+
+def test_characters_are_tokens():
+    tokenizer = CharacterTokenizer()
+    tokenizer.adapt(MOLECULES)
+    counts = collections.Counter("".join(MOLECULES))
+    expected = sorted(counts, key=lambda letter: (-counts[letter], letter))
+    assert tokenizer.vocabulary[4:] == expected
+    ids = tokenizer.tokenize(MOLECULES)
+    assert ids.dtype == tf.int32
+    assert ids.row_lengths().numpy().tolist() == list(map(len, MOLECULES))
+    assert tokenizer.encode("CX") == [tokenizer.vocabulary.index("C"), 3]
+
+
+def test_characters_restore_every_text():
+    texts = [
+        "two  spaces\tand\u00a0more",
+        "語り手 が 言う",
+        "naïve e\u0301 😀 \u200b\x02",
+        "<unk> ## <s>",
+        *MOLECULES,
+    ]
+    tokenizer = CharacterTokenizer()
+    tokenizer.adapt(texts)
+    ids = tokenizer.tokenize([f" \n{text}\u3000" for text in texts])
+    assert 3 not in ids.flat_values
+    restored = [text.decode() for text in tokenizer.detokenize(ids).numpy()]
+    assert restored == ["two  spaces and more", *texts[1:]]
+    assert [tokenizer.encode(text) for text in texts] == ids.to_list()
+    assert tokenizer.encode(" \t ") == []
+
+
+def test_characters_of_any_bytes():
+    tokenizer = CharacterTokenizer(lowercase=True, min_count=2)
+    tokenizer.adapt(["Éa éb", "\0\0 b"])
+    assert tokenizer.vocabulary[4:] == [" ", "b", "é", "\ufffd"]
+    ids = tokenizer.tokenize([b"\xc9\x00\xff", "É B"]).to_list()
+    assert ids == [[7, 7, 7], [6, 4, 5]]
+    assert tokenizer.detokenize([[6, 3, 2, 6]]).numpy()[0].decode() == "é<unk>"
+
+
+def test_characters_survive_saving_and_an_export(tmp_path):
+    tokenizer = CharacterTokenizer(lowercase=True)
+    tokenizer.adapt(["to be", "or not"])
+    config = keras.saving.serialize_keras_object(tokenizer)
+    copy = keras.saving.deserialize_keras_object(config)
+    tokenizer.save_assets(tmp_path)
+    copy.load_assets(tmp_path)
+    assert isinstance(copy, CharacterTokenizer)
+    assert copy.vocabulary == tokenizer.vocabulary and " " in copy.vocabulary
+    assert copy.encode("NOT TO") == tokenizer.encode("not to")
+
+    module = tf.Module()
+    module.tokenizer = tokenizer
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serve(text):
+        return tokenizer.detokenize(tokenizer.tokenize(text))
+
+    module.serve = serve
+    tf.saved_model.save(module, tmp_path / "export")
+    loaded = tf.saved_model.load(tmp_path / "export")
+    result = loaded.serve(tf.constant(["Not  to be?", ""]))
+    assert result.numpy().tolist() == [b"not  to be<unk>", b""]
+
+
+class _Phrases(Tokenizer):
+    """Takes what stands between commas for tokens."""
+
+    def _split(self, text):
+        return tf.strings.split(tf.strings.regex_replace(text, " ", "_"), ",")
+
+    def _join(self, words):
+        return tf.strings.reduce_join(words, axis=-1, separator=",")
+
+
+class _Halves(WordTokenizer):
+    """Cuts words at hyphens besides."""
+
+    def _split(self, text):
+        return super()._split(tf.strings.regex_replace(text, "-", " - "))
+
+    def _join(self, words):
+        return tf.strings.regex_replace(super()._join(words), " - ", "-")
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "words"),
+    [
+        (_Phrases(), ["re-read_it", "re-do", "re-read"]),
+        (_Halves(), ["re", "-", "it,re", "read,re", "do", "read", "it"]),
+    ],
+)
+def test_a_subclass_says_how_to_split_and_to_join(tokenizer, words):
+    texts = ["re-read it,re-read,re-do", "re-read it"]
+    tokenizer.adapt(texts)
+    assert sorted(tokenizer.vocabulary[4:]) == sorted(words)
+    ids = tokenizer.tokenize(texts)
+    assert 3 not in ids.flat_values
+    assert [tokenizer.encode(text) for text in texts] == ids.to_list()
+    restored = [
+        text.decode().replace("_", " ") for text in tokenizer.detokenize(ids).numpy()
+    ]
+    assert restored == texts
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ def test_min_count_and_nothing_left():
         (["a", "b", "a"], "Received twice: 'a'"),
         (["a b"], "without whitespace"),
         (["a\u00a0"], "without whitespace"),
+        (["\t"], "without whitespace"),
+        (["  "], "without whitespace"),
         ([""], "without whitespace"),
         ([3], "without whitespace"),
         (["a", "<unk>"], "another place"),
@@ -43,7 +45,7 @@ def test_special_tokens_may_be_given():
 
 def test_file_round_trip_keeps_every_word(tmp_path):
     # \x85 ends a line for str.splitlines, but not for a vocabulary file.
-    words = ["naïve", "日本", "a\u200bb", "#"]
+    words = ["naïve", "日本", "a\u200bb", "#", " "]
     path = tmp_path / "vocabulary.txt"
     Vocabulary(words).write(path)
     lines = path.read_bytes().decode("utf-8").split("\n")

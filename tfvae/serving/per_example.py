@@ -9,6 +9,7 @@ from tfvae.samplers.sampler import Ancestral
 from tfvae.seeds import Stream, fold_in, uniform
 from tfvae.text import WordpieceTokenizer
 from tfvae.text.vocabulary import SPECIAL_TOKENS
+from tfvae.text.wordpiece import MOST_BYTES
 
 # Encoding draws nothing outside of training: its stream is free for the prior.
 _PRIOR = Stream.PRIOR
@@ -168,8 +169,6 @@ def read_texts(text, tokenize, max_length):
     return tokens, ids.row_lengths() > max_length
 
 
-# A longer word is unknown to the tokenizer of tensorflow-text.
-_MOST_BYTES = 100
 _SUFFIX = "##"
 
 
@@ -203,7 +202,7 @@ class WordpieceLookup:
         split = self.tokenizer.split(text)
         words = split.flat_values
         pieces, is_known = self._cut(words)
-        is_known &= tf.strings.length(words) <= _MOST_BYTES
+        is_known &= tf.strings.length(words) <= MOST_BYTES
         special = tf.constant(SPECIAL_TOKENS)
         is_known &= ~tf.reduce_any(words[:, None] == special, axis=1)
         unknown = tf.fill([tf.size(words), 1], self.tokenizer.unk_id)
@@ -216,7 +215,7 @@ class WordpieceLookup:
     def _cut(self, words):
         """Returns piece ids `[W, rounds]`, -1 for none, and whether a word is whole."""
         num_chars = tf.strings.length(words, unit="UTF8_CHAR")
-        num_chars = tf.where(tf.strings.length(words) <= _MOST_BYTES, num_chars, 0)
+        num_chars = tf.where(tf.strings.length(words) <= MOST_BYTES, num_chars, 0)
 
         def look_up(index, start, size, found):
             end_is_open = start < num_chars

@@ -1,5 +1,6 @@
 """Batches of equally long sentences from a stream of texts, in bounded memory."""
 
+import contextlib
 import copy
 import functools
 import itertools
@@ -8,16 +9,20 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tfvae.text.readers import read_texts
+from tfvae.text.formats import count_lines, is_stream
+from tfvae.text.readers import read_numbered, read_texts
 from tfvae.text.records import (
     TOO_LONG,
+    RecordError,
+    TokenRows,
     concatenate,
     count_records,
+    count_words,
     read_blocks,
     select,
-    sentences_of,
 )
 from tfvae.text.tokenizer import WordTokenizer
+from tfvae.text.vocabulary import UNK_ID
 
 
 class Batches:
@@ -39,20 +44,29 @@ class Batches:
 
     Args:
         texts: Path of a file that `read_texts` reads (str or `os.PathLike`, so a str is
-            never a sentence), a list of texts, or a callable without arguments that
-            returns a fresh iterator over them. Texts are str, or dicts with `"text"`
-            and, in all or none, `"label"` (int) and `"context"` (str).
-        tokenizer: A tokenizer with a vocabulary, or `None`: the constructor then reads
-            the texts, with their contexts, and learns the words for a `WordTokenizer`.
-            Defaults to `None`.
+            never a sentence; no pipe, since every epoch reads it anew), a list of
+            texts, or a callable without arguments that returns a fresh iterator over
+            them. Texts are str, or dicts with `"text"` and, in all or none, `"label"`
+            (int) and `"context"` (str).
+        tokenizer: A tokenizer, or `None` for a `WordTokenizer`. If it has no vocabulary
+            yet, the constructor reads the texts, with their contexts, and it learns
+            from what is trained on: not from the sentences, or ends of sentences, that
+            `too_long` leaves out by their number of words. Defaults to `None`.
         batch_size: Positive int. Defaults to `32`.
-        column: Str. The column of the sentences where `texts` is a `.tsv` or `.jsonl`
-            file. Defaults to `"text"`.
+        column: Str or int. The column of the sentences, by name or number, where
+            `texts` is a `.csv`, `.tsv` or `.jsonl` file, see `read_columns`. Defaults
+            to `"text"`.
+        header: Bool. Whether the first row of a `.csv` or `.tsv` file holds names.
+            Defaults to `True`.
         max_length: Positive int. Largest number of tokens of a text or a context.
             Defaults to `200`.
         too_long: What becomes of longer ones: `"error"` refuses them, `"truncate"` cuts
             them after `max_length` tokens, `"drop"` leaves the sentence out. Defaults
             to `"error"`.
+        unknown_share: Float, at least 0 and below 1. Share of the tokens of the
+            sentences (not of the contexts) that are replaced by `<unk>`, others in each
+            epoch, so that a model learns what to make of unknown words where the
+            training text has none. For training only. Defaults to `0.0`.
         max_tokens: Int above 4, or `None`. Largest vocabulary to learn, the four
             special tokens included. Defaults to `None`, no limit.
         min_count: Positive int. Words that occur less often are not learned. Defaults
@@ -73,8 +87,9 @@ class Batches:
     Raises:
         FileNotFoundError: If `texts` is a path where there is no file.
         ValueError: If an argument is outside the values named above, if what a
-            vocabulary is learned by comes with a `tokenizer` or a `column` without a
-            path, or if no vocabulary can be learned from the texts.
+            vocabulary is learned by comes with a `tokenizer`, a `column` without a path
+            of a table or an `unknown_share` with `shuffle=False`, or if no vocabulary
+            can be learned from the texts.
 
     Example:
     >>> texts = ["a cat ran", "a cat", "a dog ran"]
@@ -94,8 +109,10 @@ class Batches:
         batch_size=32,
         *,
         column="text",
+        header=True,
         max_length=200,
         too_long="error",
+        unknown_share=0.0,
         max_tokens=None,
         min_count=1,
         lowercase=False,
@@ -122,9 +139,16 @@ class Batches:
                 f"`too_long` must be one of {', '.join(TOO_LONG)}. "
                 f"Received: {too_long!r}"
             )
+        if not 0.0 <= unknown_share < 1.0 or unknown_share and not shuffle:
+            raise ValueError(
+                "`unknown_share` must be at least 0 and below 1, and 0 with "
+                "shuffle=False, for evaluation. "
+                f"Received: unknown_share={unknown_share}, shuffle={shuffle}"
+            )
         self.batch_size = batch_size
         self.max_length = max_length
         self.too_long = too_long
+        self.unknown_share = unknown_share
         self.boundaries = checked_boundaries(
             bucket_boundaries(max_length) if boundaries is None else boundaries,
             max_length,
@@ -135,17 +159,24 @@ class Batches:
         self.seed = seed
         self.drop_remainder = shuffle if drop_remainder is None else drop_remainder
         self._counts = None
-        self.texts = _reopenable(texts, column)
+        self._failures = []
+        self._file = None
+        if isinstance(texts, (str, os.PathLike)):
+            self._file = functools.partial(read_numbered, texts, column, header=header)
+        self.texts = _reopenable(texts, column, header)
         if tokenizer is None:
             tokenizer = WordTokenizer(max_tokens, min_count, lowercase)
-            tokenizer.adapt(sentences_of(self._read()))
         elif (max_tokens, min_count, lowercase) != (None, 1, False):
             raise ValueError(
-                "`max_tokens`, `min_count` and `lowercase` are for learning a "
-                f"vocabulary, but `tokenizer` has one. Received: {max_tokens=}, "
+                "`max_tokens`, `min_count` and `lowercase` are for the tokenizer that "
+                f"is made here, but `tokenizer` is given. Received: {max_tokens=}, "
                 f"{min_count=}, {lowercase=}. Leave them out, or leave out `tokenizer`."
             )
         self.tokenizer = tokenizer
+        if not tokenizer.has_vocabulary:
+            with self._locating():
+                words = count_words(self._read(), *self._limits())
+            tokenizer.learn(words)
 
     def __len__(self):
         """Returns the number of batches of an epoch, the same in every epoch.
@@ -162,9 +193,9 @@ class Batches:
             return full + (rest > 0)
         if full == 0:
             raise ValueError(
-                "`texts` holds fewer sentences than one batch. "
+                f"{self._place}: fewer sentences than one batch. "
                 f"Received: {rest} sentences, batch_size={self.batch_size}. "
-                "Lower `batch_size`, or pass drop_remainder=False."
+                "Lower `batch_size` (`--batch-size`), or pass drop_remainder=False."
             )
         return full
 
@@ -173,7 +204,7 @@ class Batches:
         return self.arrays()
 
     def counts(self):
-        """Counts sentences and tokens; reads all the texts at the first call only.
+        """Counts sentences, words and tokens, reading the texts at the first call.
 
         Returns:
             A `TextCounts`.
@@ -182,14 +213,12 @@ class Batches:
             ValueError: If a text is refused, or no sentence is left.
         """
         if self._counts is None:
-            counts = count_records(self._blocks())
-            if counts.num_sentences == 0:
-                raise ValueError(
-                    "`texts` holds no sentence of at most "
-                    f"max_length={self.max_length} tokens."
-                )
+            with self._locating():
+                counts = count_records(self._read(), *self._limits())
+            if self._file is not None:
+                counts = counts._replace(num_lines=count_lines(self._place))
             self._counts = counts
-        return self._counts
+        return self._counts._replace(unknown_share=self.unknown_share)
 
     def num_sentences(self):
         """Returns the number of sentences, without those dropped as too long.
@@ -202,9 +231,9 @@ class Batches:
     def for_evaluation(self, sort=True):
         """Creates batches of every sentence of the same texts, in a fixed order.
 
-        Nothing is shuffled and no remainder is dropped, however these batches were
-        made; sentences that `too_long="drop"` leaves out stay out. The counts are
-        shared, so the texts are not read again for them.
+        Nothing is shuffled, no remainder is dropped and no word replaced, however these
+        batches were made; sentences that `too_long="drop"` leaves out stay out. The
+        counts are shared, so the texts are not read again for them.
 
         Args:
             sort: Bool. Whether the sentences of a window are grouped by length, which
@@ -220,6 +249,7 @@ class Batches:
         view = copy.copy(self)
         view.shuffle = view.drop_remainder = False
         view.sort = sort
+        view.unknown_share = 0.0
         return view
 
     def arrays(self, epoch=0):
@@ -239,7 +269,7 @@ class Batches:
         generator = np.random.default_rng([self.seed, epoch])
         carried = None
         num_read = 0
-        for block in self._windows():
+        for block in self._windows(epoch):
             num_read += len(block["tokens"])
             if carried is not None:
                 block = concatenate([carried, block])
@@ -249,8 +279,8 @@ class Batches:
             carried = select(block, spare)
         if num_read != expected:
             raise ValueError(
-                f"`texts` gave {expected} sentences at first and {num_read} now. It "
-                "must return a fresh iterator over the same texts at each call."
+                f"{self._place}: gave {expected} sentences at first and {num_read} "
+                "now. It must be the same texts that are read in every epoch."
             )
         if not self.drop_remainder and len(carried["tokens"]):
             yield self._batch(carried)
@@ -300,20 +330,60 @@ class Batches:
             key: tf.TensorSpec([None] if key == "label" else [None, None], tf.int32)
             for key in self.counts().keys
         }
-        dataset = tf.data.Dataset.from_generator(generator, output_signature=signature)
+        remembered = functools.partial(self._remembering, generator)
+        dataset = tf.data.Dataset.from_generator(remembered, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
         return without_autotune(dataset.prefetch(8))
+
+    def _remembering(self, generator):
+        """Iterates, keeping an error for `reader_errors`; TensorFlow keeps its text."""
+        self._failures.clear()
+        try:
+            yield from generator()
+        except (ValueError, OSError) as error:
+            self._failures.append(error)
+            raise
 
     def _read(self):
         return self.texts() if callable(self.texts) else self.texts
 
-    def _blocks(self):
-        return read_blocks(self._read(), self.tokenizer, self.max_length, self.too_long)
+    @property
+    def _place(self):
+        """What errors call the texts: the path of a file."""
+        return "`texts`" if self._file is None else self._file.args[0]
 
-    def _windows(self):
+    def _limits(self):
+        return self.tokenizer, self.max_length, self.too_long
+
+    @contextlib.contextmanager
+    def _locating(self):
+        """Names the file and the line of a sentence that is refused."""
+        try:
+            yield
+        except RecordError as error:
+            if self._file is None:
+                raise
+            place = self._place
+            if error.number is not None:
+                lines = itertools.islice(self._file(), error.number - 1, None)
+                place = f"{place}, line {next(lines)[0]}"
+            raise ValueError(f"{place}: {error.problem}") from None
+
+    def _blocks(self, epoch):
+        generator = np.random.default_rng([self.seed, epoch, 1])
+        with self._locating():
+            for block in read_blocks(self._read(), *self._limits()):
+                if self.unknown_share:
+                    rows = block["tokens"]
+                    replaced = generator.random(len(rows.flat)) < self.unknown_share
+                    flat = np.where(replaced, np.int32(UNK_ID), rows.flat)
+                    block["tokens"] = TokenRows(flat, rows.lengths)
+                yield block
+
+    def _windows(self, epoch):
         held = []
         count = 0
-        for block in self._blocks():
+        for block in self._blocks(epoch):
             held.append(block)
             count += len(block["tokens"])
             if count >= self.window:
@@ -347,6 +417,30 @@ class Batches:
 
     def _width(self, lengths):
         return self.boundaries[np.searchsorted(self.boundaries, lengths.max())]
+
+
+@contextlib.contextmanager
+def reader_errors(*sources):
+    """Raises the error of a reader itself where TensorFlow only tells of it.
+
+    A text that has become unreadable stops a dataset with an error of TensorFlow, whose
+    text holds that of the reader and both tracebacks.
+
+    Args:
+        *sources: `Batches` whose datasets are read inside of the context; what is no
+            `Batches` is ignored.
+
+    Raises:
+        ValueError: In place of `tf.errors.OpError`, if a text was refused.
+        OSError: If a text could not be read.
+    """
+    try:
+        yield
+    except tf.errors.OpError:
+        for source in sources:
+            if isinstance(source, Batches) and source._failures:
+                raise source._failures.pop() from None
+        raise
 
 
 def without_autotune(dataset):
@@ -425,16 +519,22 @@ def checked_boundaries(boundaries, max_length):
     return boundaries
 
 
-def _reopenable(texts, column):
+def _reopenable(texts, column, header):
     """Returns `texts` in a form that can be read anew: a callable or a list."""
     if isinstance(texts, (str, os.PathLike)):
+        if is_stream(texts):
+            raise ValueError(
+                f"{texts}: a pipe can be read only once, but batches are read anew in "
+                "every epoch. Write the text to a file, or pass "
+                "`list(read_texts(path))`."
+            )
         # A missing file is reported now; nothing is read before the first item.
-        read_texts(texts, column)
-        return functools.partial(read_texts, texts, column)
-    if column != "text":
+        read_texts(texts, column, header=header)
+        return functools.partial(read_texts, texts, column, header=header)
+    if column != "text" or not header:
         raise ValueError(
-            "`column` is for `texts` that is the path of a file. "
-            f"Received: column={column!r}, texts of type {type(texts).__name__}"
+            "`column` and `header` are for `texts` that is the path of a file. "
+            f"Received: {header=}, {column=}, texts of type {type(texts).__name__}"
         )
     if callable(texts) or isinstance(texts, (list, tuple)):
         return texts

@@ -1,14 +1,33 @@
 """Turns texts, with or without a label and a context, into blocks of token ids."""
 
+import collections
 import typing
 
 import numpy as np
+import tensorflow as tf
 
-from tfvae.text.vocabulary import PAD_ID, chunks
+from tfvae.text.vocabulary import PAD_ID, UNK_ID, chunks
 
 TOO_LONG = ("error", "truncate", "drop")
+# From here on a share of sentences or tokens is worth a warning.
+_LARGE_SHARE = 0.2
 _CHUNK = 4096
 _NAMES = {"text": "tokens", "context": "context", "label": "label"}
+
+
+class RecordError(ValueError):
+    """A record that is refused, or all of them.
+
+    Args:
+        number: Int. Which record it is, counted from 1, or `None` for all.
+        problem: Str. What is wrong and what to do, to follow the name of a place.
+    """
+
+    def __init__(self, number, problem):
+        place = "`texts`" if number is None else f"Sentence {number}"
+        super().__init__(f"{place}: {problem}")
+        self.number = number
+        self.problem = problem
 
 
 class TextCounts(typing.NamedTuple):
@@ -19,12 +38,79 @@ class TextCounts(typing.NamedTuple):
         num_tokens: Int. Their tokens; `<s>`, `</s>` and padding not included.
         longest: Int. The largest number of tokens of a sentence.
         keys: Tuple of str. The keys of a batch.
+        num_lines: Int. Lines of the file, a header and blank ones included; where the
+            texts are no file, all the texts.
+        num_words: Int. Words between whitespace in the sentences, before any is cut.
+        num_single: Int. Sentences of one word between whitespace.
+        num_dropped: Int. Sentences left out as too long.
+        num_cut: Int. Sentences of which the end, or that of the context, is cut off.
+        num_unknown: Int. Tokens that are `<unk>`.
+        unknown_share: Float. Share of the tokens that `Batches` replaces by `<unk>`
+            besides.
     """
 
     num_sentences: int
     num_tokens: int
     longest: int
     keys: tuple
+    num_lines: int = 0
+    num_words: int = 0
+    num_single: int = 0
+    num_dropped: int = 0
+    num_cut: int = 0
+    num_unknown: int = 0
+    unknown_share: float = 0.0
+
+    @property
+    def unknown_rate(self):
+        """The share of the tokens that are `<unk>`, a float from 0 to 1."""
+        return self.num_unknown / max(self.num_tokens, 1)
+
+    def warnings(self, training=None):
+        """Lists what makes figures of these texts mean little.
+
+        Args:
+            training: The `TextCounts` of the texts that are trained on, or `None` if
+                these are they. Defaults to `None`.
+
+        Returns:
+            List of str, a sentence or two each.
+        """
+        found = []
+        num_read = self.num_sentences + self.num_dropped
+        if self.num_dropped > _LARGE_SHARE * num_read:
+            found.append(
+                f"{self.num_dropped} of {num_read} sentences are longer than the limit "
+                "and left out. Raise the limit, or cut long sentences: "
+                "`too_long='truncate'` (`--too-long truncate`)."
+            )
+        tokens_are_words = self.num_tokens <= self.num_words
+        if self.num_single > self.num_sentences / 2 and tokens_are_words:
+            found.append(
+                f"{self.num_single} of {self.num_sentences} sentences hold one word. "
+                "If the text is written without spaces, take its characters for "
+                "tokens: `CharacterTokenizer()` (`--tokenizer character`)."
+            )
+        if self.unknown_rate > _LARGE_SHARE:
+            remedy = (
+                "Learn a larger vocabulary, or wordpieces: `WordpieceTokenizer()` "
+                "(`--tokenizer wordpiece`)."
+                if training is None
+                else "Is it the kind of text that the vocabulary was learned from?"
+            )
+            found.append(
+                f"{self.unknown_rate:.0%} of the tokens are unknown, `<unk>`, so "
+                f"likelihoods and perplexities say little. {remedy}"
+            )
+        learns_unknown = training and (training.num_unknown or training.unknown_share)
+        if training and self.num_unknown and not learns_unknown:
+            found.append(
+                f"{self.num_unknown} of {self.num_tokens} tokens are unknown, `<unk>`, "
+                "which never occurs in training, so its probability is not learned. "
+                "Replace a few words of training by it: `unknown_share=0.01` "
+                "(`--unknown-share 0.01`)."
+            )
+        return found
 
 
 class TokenRows:
@@ -113,50 +199,103 @@ def read_blocks(texts, tokenizer, max_length, too_long):
         `"context"` (`TokenRows`) and `"label"` (int32 array). All have the same keys.
 
     Raises:
-        ValueError: Naming the record's number, counted from 1, if it lacks a key or has
-            another one, a text or context has no token or too many, or a label is no
-            int.
+        RecordError: A ValueError that names the record's number, counted from 1, if it
+            lacks a key or has another one, a text or context has no token or too many,
+            or a label is no int.
     """
     for first, columns in _column_chunks(texts):
-        yield _block(columns, first, tokenizer, max_length, too_long)
+        yield _block(columns, first, tokenizer, max_length, too_long)[0]
 
 
-def sentences_of(texts):
-    """Reads what a vocabulary is learned from: the texts and their contexts.
+def count_words(texts, tokenizer, max_length, too_long):
+    """Counts what a vocabulary is learned from: the texts and their contexts.
+
+    Only what is trained on counts: without the sentences that are dropped, or their
+    cut ends. Before wordpieces are known, a length is that in words.
 
     Args:
         texts: Iterable of str or of dicts, as for `read_blocks`.
-
-    Yields:
-        Str.
-
-    Raises:
-        ValueError: If a record lacks a key, has another one, or holds no str.
-    """
-    for _, columns in _column_chunks(texts):
-        for key, column in columns.items():
-            if key != "label":
-                yield from column
-
-
-def count_records(blocks):
-    """Counts sentences and tokens.
-
-    Args:
-        blocks: Iterable of dicts as `read_blocks` yields them.
+        tokenizer: A tokenizer, whose `split` tells the words.
+        max_length: Positive int. Largest number of words of a text or context.
+        too_long: `"error"`, `"truncate"` or `"drop"`: what becomes of longer ones.
 
     Returns:
-        A `TextCounts`.
+        `collections.Counter` of words, as bytes.
+
+    Raises:
+        ValueError: If a record lacks a key, has another one, or holds no str, or if
+            every sentence is dropped.
     """
-    sentences = tokens = longest = 0
+    counts = collections.Counter()
+    num_read = num_kept = 0
+    for _, columns in _column_chunks(texts):
+        split = [tokenizer.split(columns[key]) for key in columns if key != "label"]
+        kept = np.ones(len(columns["text"]), bool)
+        if too_long == "drop":
+            for words in split:
+                kept &= words.row_lengths().numpy() <= max_length
+        for words in split:
+            if not kept.all():
+                words = tf.ragged.boolean_mask(words, kept)
+            if too_long == "truncate":
+                words = words[:, :max_length]
+            counts.update(words.flat_values.numpy().tolist())
+        num_read += len(kept)
+        num_kept += int(kept.sum())
+    if num_read and not num_kept:
+        raise _no_sentence(max_length)
+    return counts
+
+
+def count_records(texts, tokenizer, max_length, too_long):
+    """Counts sentences, tokens and what becomes of them.
+
+    Args:
+        texts: See `read_blocks`.
+        tokenizer: See `read_blocks`.
+        max_length: See `read_blocks`.
+        too_long: See `read_blocks`.
+
+    Returns:
+        A `TextCounts`; its `num_lines` are the texts.
+
+    Raises:
+        ValueError: If a record is refused, see `read_blocks`, or no sentence is left.
+    """
+    total = collections.Counter()
+    longest = 0
     keys = ()
-    for block in blocks:
+    for first, columns in _column_chunks(texts):
+        block, is_long = _block(columns, first, tokenizer, max_length, too_long)
+        texts_kept = columns["text"]
+        if too_long == "drop":
+            texts_kept = [texts_kept[place] for place in np.flatnonzero(~is_long)]
+        words = [len(text.split()) for text in texts_kept]
         lengths = block["tokens"].lengths
-        sentences += len(lengths)
-        tokens += int(lengths.sum())
+        total.update(
+            num_sentences=len(lengths),
+            num_tokens=int(lengths.sum()),
+            num_lines=len(is_long),
+            num_words=sum(words),
+            num_single=words.count(1),
+            num_dropped=len(is_long) - len(lengths),
+            num_cut=int(is_long.sum()) if too_long == "truncate" else 0,
+            num_unknown=int((block["tokens"].flat == UNK_ID).sum()),
+        )
         longest = max(longest, int(lengths.max(initial=0)))
         keys = tuple(block)
-    return TextCounts(sentences, tokens, longest, keys)
+    if not total["num_sentences"]:
+        raise _no_sentence(max_length)
+    return TextCounts(longest=longest, keys=keys, **total)
+
+
+def _no_sentence(max_length):
+    return RecordError(
+        None,
+        f"no sentence of at most max_length={max_length} tokens. Raise the limit, "
+        "`max_length` (`--max-length`), or cut long sentences: `too_long='truncate'` "
+        "(`--too-long truncate`).",
+    )
 
 
 def concatenate(blocks):
@@ -220,6 +359,7 @@ def _record_keys(record):
 
 def _columns(records, keys, first):
     if keys == ("text",) and all(isinstance(record, str) for record in records):
+        _refuse_surrogates(records, first)
         return {"text": records}
     records = [{"text": item} if isinstance(item, str) else item for item in records]
     for number, record in enumerate(records, first):
@@ -232,30 +372,57 @@ def _columns(records, keys, first):
     for key in set(keys) - {"label"}:
         for number, value in enumerate(columns[key], first):
             if not isinstance(value, str):
-                raise ValueError(
-                    f"Sentence {number}: {key!r} must be a str. Received: {value!r}"
-                )
+                raise RecordError(number, f"{key!r} must be a str. Received: {value!r}")
+        _refuse_surrogates(columns[key], first)
     return columns
 
 
+def _refuse_surrogates(column, first):
+    try:
+        "".join(column).encode("utf-8")
+    except UnicodeEncodeError:
+        is_whole = [
+            not any("\ud800" <= letter <= "\udfff" for letter in text)
+            for text in column
+        ]
+        raise RecordError(
+            first + is_whole.index(False),
+            "the text holds half of a surrogate pair, which is no character. Read it "
+            'with errors="replace", or leave the sentence out.',
+        ) from None
+
+
 def _block(columns, first, tokenizer, max_length, too_long):
+    """Returns the block of the records that are kept, and which of all are too long."""
     block = {}
-    kept = np.ones(len(columns["text"]), bool)
+    is_long = np.zeros(len(columns["text"]), bool)
     for key, column in columns.items():
         if key == "label":
             block[key] = _labels(column, first)
             continue
         rows = TokenRows(*tokenizer.encode_batch(column))
-        _refuse_wordless(rows, key, first)
-        fits = rows.lengths <= max_length
-        if too_long == "error":
-            _refuse_longer(rows, fits, key, first, max_length)
-        elif too_long == "truncate":
-            rows = rows if fits.all() else rows.truncated(max_length)
-        else:
-            kept &= fits
+        if not rows.lengths.all():
+            raise RecordError(
+                first + int(np.argmin(rows.lengths)),
+                f"the {key} has no words. Leave the sentence out, or write '<unk>' in "
+                "its place.",
+            )
+        longer = rows.lengths > max_length
+        if too_long == "error" and longer.any():
+            place = int(np.argmax(longer))
+            raise RecordError(
+                first + place,
+                f"the {key} has {rows.lengths[place]} tokens, more than {max_length}. "
+                "Raise the limit, `max_length` (`--max-length`), or cut or drop long "
+                "sentences: `too_long='truncate'` or 'drop' (`--too-long truncate`).",
+            )
+        if too_long == "truncate" and longer.any():
+            rows = rows.truncated(max_length)
+        is_long |= longer
         block[_NAMES[key]] = rows
-    return block if kept.all() else select(block, np.flatnonzero(kept))
+    if too_long == "drop" and is_long.any():
+        block = select(block, np.flatnonzero(~is_long))
+    return block, is_long
 
 
 def _labels(column, first):
@@ -267,27 +434,9 @@ def _labels(column, first):
         except (TypeError, ValueError, OverflowError):
             exact = False
         if not exact:
-            raise ValueError(
-                f"Sentence {first + place}: 'label' must be an int below 2**31. "
-                f"Received: {value!r}. Number the classes from 0."
+            raise RecordError(
+                first + place,
+                f"'label' must be an int below 2**31. Received: {value!r}. Number the "
+                "classes from 0.",
             )
     return labels
-
-
-def _refuse_wordless(rows, key, first):
-    if not rows.lengths.all():
-        number = first + int(np.argmin(rows.lengths))
-        raise ValueError(
-            f"Sentence {number}: the {key} has no words. Leave the sentence out, or "
-            "write '<unk>' in its place."
-        )
-
-
-def _refuse_longer(rows, fits, key, first, max_length):
-    if not fits.all():
-        place = int(np.argmin(fits))
-        raise ValueError(
-            f"Sentence {first + place}: the {key} has {rows.lengths[place]} tokens, "
-            f"more than max_length={max_length}. Raise `max_length`, or pass "
-            "too_long='truncate' or too_long='drop'."
-        )

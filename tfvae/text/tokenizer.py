@@ -1,7 +1,6 @@
-"""The base class of the tokenizers, and the tokenizer of whole words."""
+"""The base class of the tokenizers, and the tokenizers of words and of characters."""
 
 import collections
-import itertools
 import os
 
 import keras
@@ -31,7 +30,14 @@ _FILE_NAME = "vocabulary.txt"
 class Tokenizer(keras.layers.Layer):
     """Turns text into token ids and back; base class of the tokenizers.
 
-    A subclass implements `tokenize`, and `_learn` (from word counts to a `Vocabulary`).
+    A token is a word between whitespace. A subclass changes that by two methods of
+    core TensorFlow ops, so that an export reads and writes text: `_split`, from texts
+    (string tensor `[B]`, already lowercased where that is set) to their tokens (string
+    `RaggedTensor` `[B, None]`), and `_join`, from tokens (`RaggedTensor` `[B, None]`)
+    to texts (string tensor `[B]`). One whose tokens are not all in the vocabulary as
+    they stand also changes `tokenize`, and `_learn`, from the counts of what `_split`
+    yields (`collections.Counter` of str) to a `Vocabulary`.
+
     The vocabulary is saved as an asset of the `.keras` file, not in the config.
 
     Args:
@@ -117,17 +123,28 @@ class Tokenizer(keras.layers.Layer):
             texts = _dataset_texts(texts)
         counts = collections.Counter()
         for chunk in chunks(texts, _CHUNK):
-            for text in self._lowercased(chunk):
-                counts.update(text.split())
+            words = self.split(tf.constant(chunk, tf.string))
+            counts.update(words.flat_values.numpy().tolist())
+        self.learn(counts)
+
+    def learn(self, counts):
+        """Learns the vocabulary from the counts of what `split` yields.
+
+        Args:
+            counts: Mapping from words, as UTF-8 bytes, to numbers of occurrences.
+
+        Raises:
+            ValueError: If it holds no word to learn.
+        """
+        counts = collections.Counter(
+            {word.decode("utf-8"): count for word, count in counts.items()}
+        )
         for token in SPECIAL_TOKENS:
             counts.pop(token, None)
         self._set_vocabulary(self._learn(counts))
 
     def split(self, text):
-        """Splits text into words at whitespace, after lowercasing where that is set.
-
-        Whitespace is what Python's `str.split` splits at: ASCII whitespace and the
-        Unicode spaces, such as the no-break and the ideographic space.
+        """Splits text into tokens, after lowercasing where that is set.
 
         Args:
             text: String tensor `[B]`, UTF-8.
@@ -145,19 +162,27 @@ class Tokenizer(keras.layers.Layer):
                 f"list. Received: shape={text.shape}"
             )
         if self.lowercase:
+            # The op takes U+0000 for the end of the text.
+            text = tf.strings.regex_replace(text, r"\x{0}", "\ufffd")
             text = tf.strings.lower(text, encoding="utf-8")
-        return tf.strings.split(tf.strings.regex_replace(text, _WHITESPACE, " "))
+        return self._split(text)
 
     def tokenize(self, text):
-        """Computes the token ids of each text, without `<s>` and `</s>`.
+        """Computes the id of each token, without `<s>` and `</s>`.
 
         Args:
             text: String tensor `[B]`, UTF-8.
 
         Returns:
             Int32 `RaggedTensor` `[B, None]`.
+
+        Raises:
+            ValueError: If `text` is not of rank 1, or before a vocabulary is known.
         """
-        raise NotImplementedError(f"{type(self).__name__} must implement `tokenize`.")
+        self._known_vocabulary()
+        words = self.split(text)
+        ids = tf.cast(self._id_table.lookup(words.flat_values), tf.int32)
+        return words.with_flat_values(ids)
 
     def detokenize(self, token_ids):
         """Computes the text of token ids, up to the first `</s>`.
@@ -168,7 +193,7 @@ class Tokenizer(keras.layers.Layer):
             token_ids: Int tensor or `RaggedTensor` `[..., L]`.
 
         Returns:
-            String tensor `[...]`, the words joined by single spaces.
+            String tensor `[...]`, the tokens joined: words by single spaces.
         """
         self._known_vocabulary()
         if isinstance(token_ids, tf.RaggedTensor):
@@ -185,8 +210,7 @@ class Tokenizer(keras.layers.Layer):
             & tf.not_equal(rows, BOS_ID)
         )
         words = tf.ragged.boolean_mask(self._word_table.lookup(rows), shown)
-        text = tf.strings.reduce_join(words, axis=-1, separator=" ")
-        return tf.reshape(text, shape[:-1])
+        return tf.reshape(self._join(words), shape[:-1])
 
     def encode(self, text):
         """Computes the ids of one text, as `tokenize` does.
@@ -245,8 +269,14 @@ class Tokenizer(keras.layers.Layer):
             "lowercase": self.lowercase,
         }
 
+    def _split(self, text):
+        return tf.strings.split(plain_spaces(text))
+
+    def _join(self, words):
+        return tf.strings.reduce_join(words, axis=-1, separator=" ")
+
     def _learn(self, counts):
-        raise NotImplementedError(f"{type(self).__name__} must implement `_learn`.")
+        return Vocabulary.from_counts(counts, self.max_tokens, self.min_count)
 
     def _known_vocabulary(self):
         if self._vocabulary is None:
@@ -270,13 +300,17 @@ class Tokenizer(keras.layers.Layer):
                 ),
                 default_value=SPECIAL_TOKENS[UNK_ID],
             )
+        self._make_id_table()
 
-    def _lowercased(self, texts):
-        # The op and `str.lower` know different versions of Unicode.
-        if not self.lowercase:
-            return texts
-        lowered = tf.strings.lower(tf.constant(texts, tf.string), encoding="utf-8")
-        return [text.decode("utf-8") for text in lowered.numpy()]
+    def _make_id_table(self):
+        ids = self._vocabulary.ids
+        with tf.init_scope():
+            self._id_table = tf.lookup.StaticHashTable(
+                tf.lookup.KeyValueTensorInitializer(
+                    list(ids), list(ids.values()), tf.string, tf.int64
+                ),
+                default_value=UNK_ID,
+            )
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -318,56 +352,65 @@ class WordTokenizer(Tokenizer):
     [b'a cat ran', b'a dog']
     """
 
-    def tokenize(self, text):
-        """Computes the id of each word, without `<s>` and `</s>`.
 
-        Args:
-            text: String tensor `[B]`, UTF-8.
+@keras.saving.register_keras_serializable("tfvae")
+class CharacterTokenizer(Tokenizer):
+    """Turns text into one id for each character, and back.
 
-        Returns:
-            Int32 `RaggedTensor` `[B, None]`.
+    For text that is written without spaces, or has few words of its own: Chinese,
+    molecules, names. A character is a Unicode code point. Whitespace at both ends of a
+    text is removed; every other whitespace character is the token `" "`, so texts come
+    back with the spaces that they had. The ids are ordered as those of `WordTokenizer`.
+    Characters that are not in the vocabulary become `<unk>`; U+0000 counts as U+FFFD.
+    `<unk>` in a text is five characters like any other.
 
-        Raises:
-            ValueError: If `text` is not of rank 1, or before a vocabulary is known.
-        """
-        self._known_vocabulary()
-        words = self.split(text)
-        ids = tf.cast(self._id_table.lookup(words.flat_values), tf.int32)
-        return words.with_flat_values(ids)
+    `tokenize` and `detokenize` use core TensorFlow ops only.
 
-    def encode_batch(self, texts):
-        """Computes the ids of many texts, as `tokenize` does, but as NumPy arrays.
+    Args:
+        max_tokens: Int above 4, or `None`. Largest vocabulary size, the four special
+            tokens included. Defaults to `None`, no limit.
+        min_count: Positive int. `adapt` leaves out characters counted less often.
+            Defaults to `1`.
+        lowercase: Bool. Whether text is lowercased first. Defaults to `False`.
+        vocabulary: List of str, or `None`: the characters, in place of `adapt`.
+            Defaults to `None`.
+        name: Name of the layer. Defaults to `None`.
+        dtype: Dtype policy of the layer; ids are int32 whatever it is. Defaults to
+            `None`.
 
-        Args:
-            texts: List of `B` str.
+    Raises:
+        ValueError: If an argument is outside the values named above.
 
-        Returns:
-            A pair: int32 array of all ids, one text after the other, and int64 array
-            `[B]` of the number of ids of each text.
-        """
-        ids = self._known_vocabulary().ids
-        words = [text.split() for text in self._lowercased(texts)]
-        lengths = np.fromiter(map(len, words), np.int64, len(words))
-        flat = np.fromiter(
-            (ids.get(word, UNK_ID) for word in itertools.chain.from_iterable(words)),
-            np.int32,
-            lengths.sum(),
-        )
-        return flat, lengths
+    Example:
+    >>> tokenizer = CharacterTokenizer()
+    >>> tokenizer.adapt(["to be", "not"])
+    >>> tokenizer.vocabulary[4:]
+    ['o', 't', ' ', 'b', 'e', 'n']
+    >>> tokenizer.encode("to be!")
+    [5, 4, 6, 7, 8, 3]
+    >>> tokenizer.detokenize([[5, 4, 6, 7, 8]]).numpy().tolist()
+    [b'to be']
+    """
 
-    def _learn(self, counts):
-        return Vocabulary.from_counts(counts, self.max_tokens, self.min_count)
+    def _split(self, text):
+        text = tf.strings.strip(plain_spaces(text))
+        text = tf.strings.regex_replace(text, r"\x{0}", "\ufffd")
+        return tf.strings.unicode_split(text, "UTF-8")
 
-    def _set_vocabulary(self, vocabulary):
-        super()._set_vocabulary(vocabulary)
-        ids = vocabulary.ids
-        with tf.init_scope():
-            self._id_table = tf.lookup.StaticHashTable(
-                tf.lookup.KeyValueTensorInitializer(
-                    list(ids), list(ids.values()), tf.string, tf.int64
-                ),
-                default_value=UNK_ID,
-            )
+    def _join(self, words):
+        return tf.strings.reduce_join(words, axis=-1)
+
+
+def plain_spaces(text):
+    """Replaces every whitespace character by a space.
+
+    Args:
+        text: String tensor, UTF-8.
+
+    Returns:
+        String tensor of the same shape.
+    """
+    return tf.strings.regex_replace(text, _WHITESPACE, " ")
 
 
 def _dataset_texts(dataset):

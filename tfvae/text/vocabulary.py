@@ -20,11 +20,12 @@ class Vocabulary:
 
     Args:
         words: Iterable of str, without repetition, none of them empty or holding
-            whitespace.
+            whitespace; only the space alone may be one.
 
     Raises:
-        ValueError: If a word is repeated, empty, not a str or holds whitespace, if a
-            special token stands anywhere but at its own place, or if there is no word.
+        ValueError: If a word is repeated, empty, not a str or holds whitespace (and is
+            not the space alone), if a special token stands anywhere but at its own
+            place, or if there is no word.
 
     Example:
     >>> Vocabulary(["tea", "milk"]).ids["milk"]
@@ -137,7 +138,7 @@ def chunks(items, size):
 
 
 def _check_word(word):
-    if not isinstance(word, str) or word.split() != [word]:
+    if not isinstance(word, str) or word.split() != [word] and word != " ":
         raise ValueError(
             "`vocabulary` must hold str words without whitespace. "
             f"Received: {word!r}. Split it, or leave it out."
