@@ -9,6 +9,7 @@ from tests.training.conftest import texts as texts
 from tfvae.reporting import collect_runs, read_labelled, render
 from tfvae.text import read_texts
 from tfvae.training import RunConfiguration, RunFolder
+from tfvae.training.run_folder import NEW_STATE
 
 # What a run keeps beside it, with metrics of every kind.
 KEPT = {
@@ -38,7 +39,7 @@ epoch,loss,nll,val_loss,val_nll
 1,28.0,28.0,27.5,27.5
 """,
 }
-_STATE = {"epoch": 2, "best": 27.5, "best_epoch": 2, "stopped": False, "finished": True}
+_STATE = {**NEW_STATE, "epoch": 2, "best": 27.5, "best_epoch": 2, "finished": True}
 
 
 def make_run(texts, folder, preset="vae", **fields):

@@ -11,6 +11,7 @@ from tfvae.cli.options import parse_overrides
 from tfvae.cli.train import TRAIN
 from tfvae.reporting.run_record import command_of, read_history, read_run
 from tfvae.training import RunConfiguration, RunFolder
+from tfvae.training.run_folder import NEW_STATE
 
 
 def test_command_repeats_the_run():
@@ -63,7 +64,8 @@ def folder(configuration, tmp_path):
 
 def test_unfinished(folder):
     assert "not finished an epoch" in read_run(folder).notes[0]
-    state = {"epoch": 3, "best_epoch": 2, "stopped": False, "finished": False}
+    state = {**NEW_STATE, "epoch": 3, "best_epoch": 2}
+    (folder / "last.keras").touch()
     (folder / "state.json").write_text(json.dumps(state))
     (folder / "history.csv").write_text("epoch,kl\n0,1\n1,2\n2,3\n")
     record = read_run(folder)

@@ -101,9 +101,11 @@ def killed(tmp_path_factory):
 
 @pytest.fixture
 def finished(killed, tmp_path):
-    """A copy of the finished run."""
+    """A copy of the finished run, but for the word that it is."""
     whole = killed[2][0].parent.parent / "whole"
-    return RunFolder(shutil.copytree(whole, tmp_path / "run"))
+    folder = RunFolder(shutil.copytree(whole, tmp_path / "run"))
+    folder.save_state({**folder.load_state(), "finished": False})
+    return folder
 
 
 def test_the_run_writes_what_it_is_thought_to(killed):

@@ -100,8 +100,7 @@ class RunFolder:
             Dict by the keys of `NEW_STATE`, or `None` before the first whole epoch.
 
         Raises:
-            ValueError: If the file is missing though models were saved, or is damaged,
-                or the last model is missing.
+            ValueError: If the file is missing though models were saved, or is damaged.
         """
         self.recover()
         if not os.path.exists(self.state):
@@ -112,18 +111,31 @@ class RunFolder:
                 )
             return None
         state = read_json(self.state)
+        # Runs of older versions do not tell their texts.
+        state.setdefault("texts", {})
         for name, example in NEW_STATE.items():
             if name not in state or not _is_like(state[name], example):
                 raise ValueError(
                     f"{self.state}: {name!r} is missing or not as it was written. "
                     f"Restore the file. Received: {state.get(name)!r}"
                 )
-        if state["epoch"] and not os.path.exists(self.last):
+        return state
+
+    def load_last(self, state):
+        """Loads the model after the last whole epoch.
+
+        Args:
+            state: Dict of `load_state`.
+
+        Raises:
+            ValueError: If the file is missing or damaged.
+        """
+        if not os.path.exists(self.last):
             raise ValueError(
                 f"{self.last}: no such file, although {state['epoch']} epochs were "
                 "trained. Restore it, or train in another folder."
             )
-        return state
+        return load_model(self.last)
 
     def save_epoch(self, model, state, is_best):
         """Saves the last model, the best one and the counters, all at one instant.
