@@ -10,6 +10,7 @@ from nltk.translate.bleu_score import corpus_bleu
 from tests import support
 from tfvae.evaluation.bleu import (
     bleu,
+    bleu_known,
     bleu_single_order,
     edit_distances,
     reconstruction_quality,
@@ -73,6 +74,14 @@ def test_of_the_mode():
     assert result["token_error_rate"] == pytest.approx(4 / 12)
     assert (result["num_reconstructed"], result["num_words_reconstructed"]) == (4, 12)
     assert "bleu_coupled_1" not in result
+    # The `<unk>` of the first sentence gets no credit.
+    references[0][0][3] = -1
+    for n in (1, 2, 3):
+        expected = corpus_bleu(references, WRITTEN, weights=(1 / n,) * n)
+        assert result[f"bleu_known_{n}"] == pytest.approx(expected)
+        assert expected < result[f"bleu_{n}"]
+    assert result["bleu_known_4"] == pytest.approx(0.0, abs=1e-30)
+    assert result["reconstructed_cut_share"] == 0
 
 
 def test_of_samples():
@@ -86,6 +95,20 @@ def test_of_samples():
     assert result["bleu_coupled_2"] == pytest.approx(brevity * matches / pairs)
     assert result["num_samples_bleu_coupled"] == 3
     assert result["seed"] == 5
+
+
+def test_reconstructions_that_are_cut():
+    class Cutter(Parrot):
+        def decode_ids(self, z, sampler, max_length):
+            return super().decode_ids(z, sampler, max_length)[:, :max_length]
+
+    batches = [{"tokens": np.array([[4, 5, 6], [4, 5, 0], [13, 4, 0]], "int32")}]
+    # Parrot's rows end in `</s>` in column 7, or at a 13.
+    for max_length, share in ((7, 0), (6, 2 / 3), (1, 2 / 3)):
+        result = reconstruction_quality(
+            Cutter(), batches, num_samples=0, max_length=max_length
+        )
+        assert result["reconstructed_cut_share"] == share
 
 
 def test_samples_follow_the_seed():
@@ -149,6 +172,23 @@ def test_bleu_of_no_match_is_zero_without_a_warning():
     # Two of three words match, and the empty sentence counts as one that does not.
     assert found["bleu_1"] == pytest.approx(math.exp(1 - 4 / 3) * 2 / 4)
     assert found["bleu_4"] == pytest.approx(0.0, abs=1e-30)
+
+
+def test_an_unknown_word_matches_nothing(rng):
+    rows = rng.integers(UNK_ID, 7, (2, 30, 9))
+    # Half of the words are the reference's.
+    rows[1] = np.where(rng.random((30, 9)) < 0.5, *rows)
+    references, hypotheses = rows.tolist()
+    apart = [
+        [[f"{side}<unk>" if i == UNK_ID else str(i) for i in row] for row in rows]
+        for side, rows in enumerate((references, hypotheses))
+    ]
+    found = bleu_known(references, hypotheses)
+    pairs = [[reference] for reference in apart[0]], apart[1]
+    assert list(found) == [f"bleu_known_{n}" for n in (1, 2, 3, 4)]
+    for n, value in enumerate(found.values(), 1):
+        assert value == pytest.approx(corpus_bleu(*pairs, weights=(1 / n,) * n))
+        assert 0 < value < bleu(references, hypotheses)[f"bleu_{n}"]
 
 
 def test_single_order_by_hand():

@@ -11,7 +11,13 @@ from scipy import stats
 from tests import support
 from tests.evaluation import linear_gaussian as toy
 from tfvae.decoders import Bridge
-from tfvae.evaluation.evaluate import check_groups, describe, evaluate, why_undefined
+from tfvae.evaluation.evaluate import (
+    cautions,
+    check_groups,
+    describe,
+    evaluate,
+    why_undefined,
+)
 from tfvae.evaluation.likelihood import SentenceScorer
 from tfvae.evaluation.metrics import METRICS, format_table, of_group
 from tfvae.latents import (
@@ -38,7 +44,8 @@ REPORTED = {
     "nll_minus_log_copula",
 }
 LATENT = set(of_group("latent")) - FITTED - REPORTED
-GENERAL = {"num_sentences", "num_tokens", "num_samples", "seed"}
+COUNTS = {"num_sentences", "num_tokens", "num_unknown", "unknown_share"}
+GENERAL = COUNTS | {"num_samples", "seed"}
 # What a posterior with a density has.
 ALL_KEYS = set(of_group("likelihood")) - FITTED - REPORTED | LATENT | GENERAL
 
@@ -80,6 +87,7 @@ def test_linear_gaussian_from_end_to_end():
     spread = (log_q - stats.norm.logpdf(loc + noise).sum(-1) - kl).std()
     identity = result["kl"] - result["mi"] - result["marginal_kl"]
     assert abs(identity) < 4 * spread / 1600**0.5
+    assert 0 < result["marginal_kl_se"] < result["mi_se"] < 0.1
     assert 0 < result["mi_batch"] < result["mi_batch_cap"] == math.log(32)
     assert 0 < result["mi"] < result["mi_cap"] == math.log(400)
     assert (result["mi_batch_size"], result["mi_loo_samples"]) == (32, 399)
@@ -95,6 +103,20 @@ def test_collapsed_model():
     for key in ("kl", "mi", "mi_batch", "mi_loo", "marginal_kl"):
         assert abs(result[key]) < 1e-5
     assert result["nelbo"] == pytest.approx(result["reconstruction"])
+
+
+def test_aggregate_of_a_collapsed_model_that_is_not_the_prior():
+    model = support.make_vae()
+    for head in model.posterior.heads.values():
+        head.kernel.assign(tf.zeros_like(head.kernel))
+        head.bias.assign([0.3, -0.1])
+    result = measure(model, support.batch((3, 5, 1, 4) * 5), 8)
+    # Two means and two log-variances of 0.3 and -0.1: all sentences are alike.
+    expected = sum(0.5 * (m**2 + np.exp(m) - 1 - m) for m in (0.3, -0.1))
+    assert result["marginal_kl"] == pytest.approx(expected, abs=1e-5)
+    assert result["marginal_kl_method"] == "kl_minus_mi"
+    assert max(result["marginal_kl_se"], result["mi_se"]) < 1e-5
+    assert "-0.000" not in format_table(result)
 
 
 def test_caps_and_leave_one_out_of_separated_codes():
@@ -141,6 +163,7 @@ def test_monte_carlo_kl_of_a_posterior_without_a_closed_form():
     tokens = np.repeat(support.batch(), 400, axis=0)
     result = measure(model, tokens, num_samples=2, per_sentence=True, loo_samples=9)
     assert result["kl_method"] == "monte_carlo"
+    assert result["marginal_kl_method"] == "sampled"
     params = model.posterior_params({"tokens": support.batch()})
     loc = params["loc"].numpy()[:, 0]
     scale = np.exp(params["log_variance"].numpy()[:, 0] / 2)
@@ -161,6 +184,29 @@ def test_a_linear_implicit_posterior_has_exact_metrics():
     total = result["reconstruction"] + result["critic_kl"]
     assert result["critic_elbo"] == pytest.approx(total, rel=1e-5)
     assert "linear network" in result["notes"][0]
+    # The critic is not trained: its value is about 0.
+    assert result["kl"] > 1 > 2 * abs(result["critic_kl"])
+    assert "`critic_kl`, " in result["notes"][1]
+    assert f"exact `kl`, {result['kl']:.2f} nats" in result["notes"][1]
+
+
+@pytest.mark.parametrize(
+    ("kl", "critic_kl", "method", "is_far"),
+    [
+        (3.0, 1.4, "closed_form", True),
+        (3.0, -0.5, "closed_form", True),
+        (3.0, 1.6, "closed_form", False),
+        (0.9, 0.0, "closed_form", False),
+        (1.5, 0.6, "closed_form", False),
+        (3.0, 1.4, "monte_carlo", False),
+    ],
+)
+def test_a_critic_far_below_an_exact_divergence(kl, critic_kl, method, is_far):
+    result = {"unknown_share": 0.05, "kl": kl, "kl_method": method}
+    assert cautions(result) == []
+    found = cautions(result | {"critic_kl": critic_kl})
+    assert len(found) == is_far
+    assert all("critic has not learned" in note for note in found)
 
 
 def test_a_sampled_posterior_has_no_divergence():
@@ -179,7 +225,7 @@ def test_a_sampled_posterior_has_no_divergence():
     assert result["active_units_noise"] == pytest.approx(expected, rel=0.1)
     assert result["active_units"] == 0
     absent = {"kl", "kl_method", "nelbo", "nelbo_se", "perplexity_nelbo", "marginal_kl"}
-    absent |= {key for key in ALL_KEYS if key.startswith("mi")}
+    absent |= {key for key in ALL_KEYS if key.startswith(("mi", "marginal"))}
     assert set(result) == (ALL_KEYS | FITTED | {"notes"}) - absent
     assert result["nll_method"] == "fitted_proposal"
     assert (result["proposal_prior_share"], result["proposal_draws"]) == (0.1, 512)
@@ -217,9 +263,7 @@ def test_language_model():
     result = measure(model, tokens, 2, per_sentence=True)
     whole = -model.decoder.log_prob(tokens, tf.zeros([1, 5, 0]))[0].numpy()
     np.testing.assert_allclose(result.pop("per_sentence")["nll"], whole, rtol=1e-5)
-    assert set(result) == {
-        *("nll", "nll_method", "nll_se", "perplexity", "num_sentences", "num_tokens")
-    }
+    assert set(result) == {"nll", "nll_method", "nll_se", "perplexity", *COUNTS}
     assert result["num_tokens"] == sum(support.LENGTHS) + 5
     expected = np.exp(whole.sum() / result["num_tokens"])
     assert result["perplexity"] == pytest.approx(expected, rel=1e-5)
@@ -230,7 +274,7 @@ def test_deterministic_codes_have_reconstruction_only():
     result = measure(model, support.batch())
     assert set(result) == {
         *("reconstruction", "active_units", "active_units_threshold", "latent_dim"),
-        *("num_samples", "seed", "num_sentences", "num_tokens", "notes"),
+        *("num_samples", "seed", "notes", *COUNTS),
     }
     assert result["num_samples"] == 1
     assert "Deterministic" in result["notes"][0]
@@ -250,8 +294,10 @@ def test_without_samples_there_is_a_bound_and_no_likelihood(num_samples):
 
 def test_one_sentence():
     result = measure(toy.diagonal_vae(), toy.random_tokens(5)[:1])
-    assert not {"nll_se", "nelbo_se", "mi_loo", "active_units"} & set(result)
+    absent = {"nll_se", "nelbo_se", "mi_se", "marginal_kl_se", "mi_loo", "active_units"}
+    assert not absent & set(result)
     assert result["num_sentences"] == 1
+    assert result["marginal_kl"] == pytest.approx(result["kl"], abs=1e-5)
     assert abs(result["mi"]) < 1e-5
 
 
@@ -415,11 +461,46 @@ def test_measures_every_sentence_of_batches():
     assert for_training["num_sentences"] == 5
     lengths = [len(text.split()) + 1 for text in TEXTS]
     assert for_training["per_sentence"]["num_tokens"].tolist() == lengths
+    dropping = Batches(
+        TEXTS, tokenizer, 2, shuffle=True, drop_remainder=True, sort=True, seed=5
+    )
+    assert sum(len(batch["tokens"]) for batch in dropping.dataset()) == 4
+    found = evaluate(model, dropping, **options)
+    np.testing.assert_equal(found, for_training)
     batches = Batches(TEXTS, tokenizer, 2, shuffle=False)
     assert evaluate(model, batches.dataset(), **options)["nll"] == for_training["nll"]
     options["per_sentence"] = False
     by_length = evaluate(model, batches.for_evaluation().dataset(), **options)
     assert evaluate(model, batches, **options) == by_length
+
+
+def test_unknown_words_are_counted_and_warned_of():
+    tokenizer = WordTokenizer(vocabulary=WORDS)
+    model = LanguageModel(support.make_decoder(conditioning=()), tokenizer=tokenizer)
+    options = {"jit_compile": False, "per_sentence": True}
+    # 1 word of 20 is unknown, then 2 of 20, one of them spelled so.
+    known = ["a b c d e f g a b c", "a b c d e f zebra g a b"]
+    result = evaluate(model, Batches(known, tokenizer, 2), **options)
+    assert (result["num_unknown"], result["unknown_share"]) == (1, 1 / 20)
+    assert result["num_tokens"] == 22 and "notes" not in result
+    known[0] = known[0].replace("d", "<unk>")
+    batches = Batches(known, tokenizer, 1)
+    result = evaluate(model, batches, **options)
+    assert (result["num_unknown"], result["unknown_share"]) == (2, 2 / 20)
+    assert result["per_sentence"]["num_unknown"].tolist() == [1, 1]
+    (note,) = result["notes"]
+    assert note.startswith("10.0 % of the words are `<unk>`")
+    assert note.endswith("makes perplexity and likelihood look better than they are.")
+    # The warning is one of likelihoods.
+    model = support.make_vae(tokenizer=tokenizer)
+    result = evaluate(model, batches, groups="latent", jit_compile=False)
+    assert result["num_unknown"] == 2 and "notes" not in result
+
+
+def test_empty_sentences_have_no_share_of_unknown_words():
+    model = LanguageModel(support.make_decoder(conditioning=()))
+    result = measure(model, np.zeros([2, 1], "int32"))
+    assert (result["num_unknown"], result["unknown_share"]) == (0, 0.0)
 
 
 def test_a_term_of_ones_own_reports_a_metric():

@@ -142,6 +142,18 @@ def test_lengths_of_the_protocols():
     assert model.lengths == [33, 33, 80]
 
 
+def test_share_of_sentences_that_are_cut():
+    class Talker(Parrot):
+        def generate_ids(self, num, sampler, max_length, seed):
+            rows = [[4, 5, 2], [4, 5, 6], [2, 0, 0], [4, 2, 0]]
+            return tf.tile(tf.constant(rows), [num // 4 + 1, 1])[:num]
+
+    result = quality(Talker(posterior=None), num_generated=6)
+    # The second sentence, which comes twice.
+    assert result["generated_cut_share"] == 2 / 6
+    assert result["average_length"] == (2 + 3 + 0 + 1 + 2 + 3) / 6
+
+
 def test_without_a_latent_nothing_is_decoded_greedily():
     result = quality(Parrot(posterior=None))
     assert not [key for key in result if "ivae" in key or "coupled" in key]

@@ -16,6 +16,7 @@ from tfvae.evaluation.latent import (
     marginal_kl,
     moment_kl,
     mutual_information,
+    standard_error,
 )
 from tfvae.evaluation.metrics import of_group
 from tfvae.evaluation.posterior import exact_mean, with_density
@@ -163,7 +164,7 @@ def test_divergence_from_the_prior_is_information_plus_marginal(rng):
     z, log_q = draw(posterior, params)
     log_prior = stats.norm.logpdf(z).sum(-1)
     information = mutual_information(posterior, params, z)
-    marginal = marginal_kl(information.log_marginal, log_prior)
+    marginal = marginal_kl(information, log_prior).value
     variance = 0.7**2 + 0.6**2
     per_unit = 0.5 * (variance + 0.5**2 - 1 - np.log(variance))
     difference = information.log_marginal - log_prior
@@ -172,6 +173,76 @@ def test_divergence_from_the_prior_is_information_plus_marginal(rng):
     kl = 0.5 * (params["loc"].numpy() ** 2 + 0.6**2 - 1 - 2 * np.log(0.6)).sum(-1)
     error = 4 * (log_q - log_prior).std() / num**0.5
     assert abs(kl.mean() - information.value - marginal) < error
+
+
+def gaussian_estimates(seed, loc, scale, num=400, latent_dim=2):
+    """Draws means `N(*loc)` and one code each: the two estimates of a known value.
+
+    Returns:
+        Tuple of the information, its true value, the estimates of the divergence from
+        the prior without and with the exact KL, and its true value.
+    """
+    (center, spread), rng = loc, np.random.default_rng(seed)
+    params = gaussian_params(rng.normal(center, spread, (num, latent_dim)), scale)
+    posterior = Gaussian(latent_dim)
+    z = posterior.sample(params, 1, tf.constant([seed, 1]))[0].numpy()
+    log_prior = stats.norm.logpdf(z).sum(-1)
+    kl = 0.5 * (params["loc"].numpy() ** 2 + scale**2 - 1 - 2 * np.log(scale)).sum(-1)
+    information = mutual_information(posterior, params, z)
+    variance = spread**2 + scale**2
+    per_unit = 0.5 * (variance + center**2 - 1 - np.log(variance))
+    return (
+        information,
+        0.5 * latent_dim * np.log(variance / scale**2),
+        marginal_kl(information, log_prior),
+        marginal_kl(information, log_prior, kl),
+        latent_dim * per_unit,
+    )
+
+
+@pytest.mark.parametrize(
+    ("loc", "scale", "method"),
+    [((0.4, 0.1), 0.9, "kl_minus_mi"), ((0.0, 0.8), 0.6, "sampled")],
+)
+def test_standard_errors_are_the_spread_over_corpora(loc, scale, method):
+    found = [gaussian_estimates(seed, loc, scale) for seed in range(40)]
+    information, true_mi, sampled, chosen, true_kl = zip(*found, strict=True)
+    errors = [standard_error(each.by_sentence) for each in information]
+    pairs = [([each.value for each in information], errors, true_mi[0])]
+    for estimates in (sampled, chosen):
+        values, errors, _ = zip(*estimates, strict=True)
+        pairs.append((values, errors, true_kl[0]))
+    for values, errors, true in pairs:
+        spread = np.std(values, ddof=1)
+        # The standard deviation of 40 values has a relative error of 1 / sqrt(78).
+        assert np.mean(errors) == pytest.approx(spread, rel=4 / 78**0.5)
+        # The finite mixture moves it by about (e^MI) / num nats.
+        assert abs(np.mean(values) - true) < 4 * spread / 40**0.5 + 0.01
+    assert {each.method for each in chosen} == {method}
+    assert np.mean(pairs[2][1]) <= np.mean(pairs[1][1])
+    if method == "kl_minus_mi":
+        assert np.mean(pairs[2][1]) < 0.5 * np.mean(pairs[1][1])
+
+
+def test_information_and_marginal_add_up_to_the_exact_divergence():
+    information, _, sampled, chosen, _ = gaussian_estimates(0, (0.4, 0.1), 0.9)
+    assert (sampled.method, chosen.method) == ("sampled", "kl_minus_mi")
+    loc = np.random.default_rng(0).normal(0.4, 0.1, (400, 2))
+    kl = 0.5 * (loc**2 + 0.9**2 - 1 - 2 * np.log(0.9)).sum(-1)
+    assert information.value + chosen.value == pytest.approx(kl.mean(), rel=1e-5)
+    # Of one sentence the mixture is its posterior, which the information is 0 of.
+    posterior, params = Gaussian(2), gaussian_params([[0.4, 0.0]], 0.9)
+    z = draw(posterior, params)[0]
+    single = mutual_information(posterior, params, z)
+    found = marginal_kl(single, stats.norm.logpdf(z).sum(-1), [0.1])
+    assert found.value == pytest.approx(0.1, abs=1e-6)
+    assert found.method == "kl_minus_mi" and np.isnan(found.standard_error)
+
+
+def test_standard_error_by_hand():
+    # The unbiased variance is 4.
+    assert standard_error([1.0, 3.0, 5.0]) == pytest.approx(2 / 3**0.5)
+    assert np.isnan(standard_error([1.0]))
 
 
 def test_collapsed_posterior_carries_nothing():

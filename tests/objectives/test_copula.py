@@ -12,7 +12,7 @@ from tests.support import (
     make_vae,
 )
 from tfvae.evaluation.evaluate import evaluate
-from tfvae.latents import Deterministic, Gaussian, GaussianCopula
+from tfvae.latents import Deterministic, Gaussian, GaussianCopula, Implicit
 from tfvae.models import LanguageModel
 from tfvae.objectives import KL, CopulaLikelihood, Reconstruction
 from tfvae.seeds import as_seed
@@ -193,6 +193,18 @@ def test_trains_saves_loads_and_is_evaluated(tokens, tmp_path):
     assert [term.sampled for term in loaded.objective[2:]] == [False, True]
     found = evaluate(loaded, dataset(tokens), num_samples=3, jit_compile=False)
     assert found["kl_method"] == "closed_form"
+
+
+@pytest.mark.parametrize("prior", [Implicit(LATENT_DIM), Deterministic(LATENT_DIM)])
+def test_reports_nothing_without_a_density_of_the_prior(tokens, prior):
+    model = make_vae(
+        posterior=Gaussian(LATENT_DIM),
+        prior=prior,
+        objective=[Reconstruction(), CopulaLikelihood()],
+    )
+    result = evaluate(model, dataset(tokens), num_samples=2, jit_compile=False)
+    assert "reconstruction" in result
+    assert not {"nll_minus_log_copula", "nll", "kl"} & set(result)
 
 
 def test_errors():

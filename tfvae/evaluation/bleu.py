@@ -6,10 +6,9 @@ import warnings
 import keras
 import numpy as np
 import tensorflow as tf
-from nltk.translate.bleu_score import brevity_penalty, corpus_bleu
 
 from tfvae.evaluation.likelihood import any_size
-from tfvae.ops.sequences import EOS_ID, PAD_ID
+from tfvae.ops.sequences import EOS_ID, PAD_ID, UNK_ID
 from tfvae.samplers.sampler import Greedy
 from tfvae.seeds import as_seed, fold_in
 
@@ -61,7 +60,7 @@ def reconstruction_quality(
         )
     decode = _decoder(model, num_samples, max_length)
     references, modes, distances = [], [], []
-    repeated, samples = [], []
+    repeated, samples, num_cut = [], [], 0
     for index, batch in enumerate(batches):
         inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
@@ -71,6 +70,7 @@ def reconstruction_quality(
         decode.get_concrete_function(*specs)
         of_mode, of_samples = decode(inputs, batch_seed)
         tokens = inputs["tokens"].numpy()
+        num_cut += count_cut(of_mode)
         of_mode = _until_end(of_mode.numpy())
         words = _words(tokens)
         references += words
@@ -87,9 +87,10 @@ def reconstruction_quality(
     if not num_words:
         raise ValueError("`batches` must hold a word. Received: empty sentences only")
     exact = [one == other for one, other in zip(references, modes, strict=True)]
-    result = bleu(references, modes)
+    result = bleu(references, modes) | bleu_known(references, modes)
     result["exact_match"] = sum(exact) / len(exact)
     result["token_error_rate"] = float(np.concatenate(distances).sum() / num_words)
+    result["reconstructed_cut_share"] = num_cut / len(references)
     result["num_reconstructed"] = len(references)
     result["num_words_reconstructed"] = num_words
     if num_samples:
@@ -127,6 +128,11 @@ def _decoder(model, num_samples, max_length):
     return decode
 
 
+def count_cut(ids):
+    """Counts the sentences that were cut before their `</s>`, of ids `[B, L]`."""
+    return int(np.sum(~np.any(np.asarray(ids) == EOS_ID, axis=1)))
+
+
 def _until_end(ids):
     """Replaces `</s>`, and what might follow it, by padding."""
     ended = np.cumsum(ids == EOS_ID, axis=1) > 0
@@ -154,6 +160,9 @@ def bleu(references, hypotheses):
         Papineni et al. 2002. In NLTK a sentence shorter than `n` counts as one n-gram
         without a match.
     """
+    # Imported where it is used: that takes a second.
+    from nltk.translate.bleu_score import corpus_bleu
+
     _check(references, hypotheses)
     with warnings.catch_warnings():
         # NLTK warns where nothing matches, which 0 says too.
@@ -164,6 +173,30 @@ def bleu(references, hypotheses):
             list(BLEU_WEIGHTS.values()),
         )
     return dict(zip(BLEU_WEIGHTS, map(float, scores), strict=True))
+
+
+def bleu_known(references, hypotheses):
+    """Computes corpus BLEU as `bleu` does, without credit for `<unk>`.
+
+    An `<unk>` of a reference and one of a hypothesis may be different words, so they
+    do not match; both count as words.
+
+    Args:
+        references: List of lists of word ids, one reference per hypothesis.
+        hypotheses: List of lists of word ids.
+
+    Returns:
+        Dict of floats from 0 to 1, `bleu_known_1` to `bleu_known_4`.
+
+    Raises:
+        ValueError: If there is no hypothesis, or the numbers differ.
+    """
+    # An id that no other side has.
+    references = [
+        [-1 if word == UNK_ID else word for word in words] for words in references
+    ]
+    scores = bleu(references, hypotheses)
+    return {f"bleu_known_{n}": scores[f"bleu_{n}"] for n in (1, 2, 3, 4)}
 
 
 def bleu_single_order(references, hypotheses, n):
@@ -187,6 +220,8 @@ def bleu_single_order(references, hypotheses, n):
         Wu et al. 2020, On the Encoder-Decoder Incompatibility, table 2, whose numbers
         are these times 100.
     """
+    from nltk.translate.bleu_score import brevity_penalty
+
     _check(references, hypotheses)
     matches = total = 0
     for reference, hypothesis in zip(references, hypotheses, strict=True):

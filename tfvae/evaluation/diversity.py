@@ -4,8 +4,6 @@ import collections
 import itertools
 import math
 
-from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-
 
 def distinct(sentences, n):
     """Computes Dist-n: different n-grams as a share of all.
@@ -77,6 +75,8 @@ def self_bleu(sentences):
     References:
         Zhu et al. 2018, Texygen.
     """
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
     kept = [list(words) for words in sentences if len(words)]
     if len(kept) < 2:
         raise ValueError(

@@ -1,7 +1,5 @@
 """All metrics of a model on one set of sentences."""
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,12 +13,17 @@ from tfvae.evaluation.latent import (
     aggregate_metrics,
     marginal_kl,
     mutual_information,
+    standard_error,
 )
 from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
+from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches
+
+# Share of unknown words from which on a likelihood needs a note.
+_MANY_UNKNOWN = 0.05
 
 
 def evaluate(
@@ -74,9 +77,9 @@ def evaluate(
         jit_compile: Whether XLA compiles the decoder, or `None` for what the model was
             compiled with.
         per_sentence: Whether to add the key `"per_sentence"`, a dict of NumPy arrays
-            `[N]`: `num_tokens` and what there is of `reconstruction`, `kl`, `nelbo`,
-            `nll` and the papers' own metrics. `Batches` are then measured in the order
-            of their texts, not by length. Defaults to `False`.
+            `[N]`: `num_tokens`, `num_unknown` and what there is of `reconstruction`,
+            `kl`, `nelbo`, `nll` and the papers' own metrics. `Batches` are then
+            measured in the order of their texts, not by length. Defaults to `False`.
         texts: Sentences of `batches`, for generation: `Batches`, a list of str, or a
             callable that returns a fresh iterator of str; `None` for those of
             `batches` where these are `Batches`.
@@ -126,9 +129,13 @@ def evaluate(
         if latents:
             found |= {"num_samples": scorer.num_samples, "seed": seed}
             posterior = scorer.posterior_sampler.posterior
+            if scorer.kl_method == "closed_form":
+                latents["kl"] = scores["kl"]
             found |= _latent(posterior, latents, seed, mi_batch_size, loo_samples)
             if "likelihood" in chosen:
                 notes += describe(scorer, num_samples)
+        if "likelihood" in chosen:
+            notes += cautions(found)
         result |= _of_groups(found, chosen)
         if per_sentence:
             result["per_sentence"] = scores
@@ -275,7 +282,9 @@ def _score(scorer, batches, seed, mi_samples, bar):
         scores = scorer(inputs, fold_in(as_seed(seed), index))
         costs = scores._asdict()
         samples = costs.pop("samples")
-        sentences.append(costs.pop("reported") | costs)
+        unknown = np.count_nonzero(np.asarray(inputs["tokens"]) == UNK_ID, axis=1)
+        reported = costs.pop("reported")
+        sentences.append(reported | costs | {"num_unknown": unknown})
         if samples is not None:
             codes = (samples.z, samples.log_prior)
             z, log_prior = (
@@ -312,20 +321,27 @@ def _joined(rows):
 def _likelihoods(sentences):
     """Computes means over sentences, their standard errors and perplexities."""
     num_sentences = len(sentences["num_tokens"])
-    num_tokens = int(sentences["num_tokens"].sum())
+    num_tokens, num_unknown = (
+        int(sentences[name].sum()) for name in ("num_tokens", "num_unknown")
+    )
     result = {
         name: float(values.mean(dtype=np.float64))
         for name, values in sentences.items()
-        if name != "num_tokens"
+        if name not in ("num_tokens", "num_unknown")
     }
     for name, of_name in (("nelbo", "perplexity_nelbo"), ("nll", "perplexity")):
         if name in sentences:
             costs = sentences[name].astype(np.float64)
             result[of_name] = perplexity(costs.sum(), num_tokens)
             if num_sentences > 1:
-                error = costs.std(ddof=1) / math.sqrt(num_sentences)
-                result[f"{name}_se"] = float(error)
-    return result | {"num_sentences": num_sentences, "num_tokens": num_tokens}
+                result[f"{name}_se"] = standard_error(costs)
+    num_words = num_tokens - num_sentences
+    return result | {
+        "num_sentences": num_sentences,
+        "num_tokens": num_tokens,
+        "num_unknown": num_unknown,
+        "unknown_share": num_unknown / max(num_words, 1),
+    }
 
 
 def _methods(scorer, has_nll):
@@ -373,12 +389,45 @@ def _latent(posterior, latents, seed, mi_batch_size, loo_samples):
         others = mutual_information(
             posterior, *codes, block_size=loo_samples + 1, leave_one_out=True
         )
+        result["mi_se"] = standard_error(whole.by_sentence)
         result["mi_loo"] = others.value
         result["mi_loo_samples"] = others.block_size - 1
     if "log_prior" in latents:
         log_prior = np.moveaxis(latents["log_prior"], 1, 0)
-        result["marginal_kl"] = marginal_kl(whole.log_marginal, log_prior)
+        marginal = marginal_kl(whole, log_prior, latents.get("kl"))
+        result["marginal_kl"] = marginal.value
+        result["marginal_kl_method"] = marginal.method
+        if num_sentences > 1:
+            result["marginal_kl_se"] = marginal.standard_error
     return result
+
+
+def cautions(result):
+    """Formats what makes numbers look better than they are.
+
+    Args:
+        result: Dict of metrics of the group `"likelihood"`.
+
+    Returns:
+        List of sentences.
+    """
+    notes = []
+    share = result["unknown_share"]
+    if share > _MANY_UNKNOWN:
+        notes.append(
+            f"{100 * share:.1f} % of the words are `<unk>` to the model. They share "
+            "one probability, which makes perplexity and likelihood look better than "
+            "they are."
+        )
+    if "critic_kl" in result and result.get("kl_method") == "closed_form":
+        kl, critic_kl = result["kl"], result["critic_kl"]
+        if kl - critic_kl > 1.0 and critic_kl < 0.5 * kl:
+            notes.append(
+                f"`critic_kl`, {critic_kl:.2f} nats, is far below the exact `kl`, "
+                f"{kl:.2f} nats: the critic has not learned the divergence, and "
+                "`critic_elbo` looks better than the model is."
+            )
+    return notes
 
 
 def describe(scorer, num_samples):

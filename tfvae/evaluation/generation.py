@@ -6,9 +6,10 @@ import itertools
 import numpy as np
 
 from tfvae.evaluation import diversity
+from tfvae.evaluation.bleu import count_cut
 from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.ngram import NgramModel
-from tfvae.models.writing import BATCH_SIZE, generate
+from tfvae.models.writing import BATCH_SIZE, generate_ids
 from tfvae.samplers.sampler import Ancestral, Greedy
 from tfvae.text import WordTokenizer
 from tfvae.text.records import TokenRows
@@ -101,9 +102,13 @@ def generation_quality(
             )
     if language_model is not None:
         check_language_model(language_model)
-    sampled = generated(num_generated, Ancestral(), max_length)
+    sampled, num_cut = generated(num_generated, Ancestral(), max_length)
     notes = []
-    result = {"num_samples_generated": num_generated, "seed": seed}
+    result = {
+        "num_samples_generated": num_generated,
+        "generated_cut_share": num_cut / num_generated,
+        "seed": seed,
+    }
     result |= _statistics(sampled, train, num_distinct, num_self_bleu, notes)
     if _has_words(sampled):
         result |= _perplexities(learn, train, test, sampled) | {"ngram_order": order}
@@ -117,17 +122,21 @@ def generation_quality(
             "would be the same."
         )
     else:
-        greedy = generated(num_distinct, Greedy(allow_unknown=False), max_length)
+        greedy, _ = generated(num_distinct, Greedy(allow_unknown=False), max_length)
         result |= _coupled(greedy)
-        greedy = generated(num_ivae, Greedy(), 80)
+        greedy, _ = generated(num_ivae, Greedy(), 80)
         result |= _ivae(learn, train, reader.vocabulary, greedy, notes)
     return result | {"notes": notes} if notes else result
 
 
 def _generated(model, num, sampler, max_length, seed, bar):
-    """Generates a list of sentences and tells a progress bar, or `None`, of them."""
-    texts = []
-    for text in generate(
+    """Generates sentences and tells a progress bar, or `None`, of them.
+
+    Returns:
+        Tuple of a list of str and how many of them were cut at `max_length`.
+    """
+    texts, num_cut = [], 0
+    for ids in generate_ids(
         model,
         num,
         sampler=sampler,
@@ -135,10 +144,12 @@ def _generated(model, num, sampler, max_length, seed, bar):
         seed=seed,
         batch_size=BATCH_SIZE,
     ):
-        texts.append(text)
-        if bar is not None and (len(texts) % BATCH_SIZE == 0 or len(texts) == num):
+        written = model.tokenizer.detokenize(ids).numpy()
+        texts += [text.decode("utf-8") for text in written]
+        num_cut += count_cut(ids)
+        if bar is not None:
             bar.update(len(texts))
-    return texts
+    return texts, num_cut
 
 
 class _Reader:

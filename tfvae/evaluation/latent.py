@@ -81,6 +81,7 @@ class MutualInformation(typing.NamedTuple):
         value: Float, in nats.
         cap: Float, the largest value the estimator can take, in nats; `inf` if none.
         block_size: Int, the number of posteriors in each mixture.
+        log_own: Float64 `[S, N]`, `log q(z|x)` of each code in nats; NaN as below.
         log_marginal: Float64 `[S, N]`, `log q(z)` of each code in nats; NaN where
             there is no other posterior to compare with.
     """
@@ -88,7 +89,27 @@ class MutualInformation(typing.NamedTuple):
     value: float
     cap: float
     block_size: int
+    log_own: np.ndarray
     log_marginal: np.ndarray
+
+    @property
+    def by_sentence(self):
+        """Mean of `log q(z|x) - log q(z)` over each sentence's codes, float64 `[N]`."""
+        return np.mean(self.log_own - self.log_marginal, axis=0)
+
+
+class MarginalKL(typing.NamedTuple):
+    """An estimate of `KL(q(z) || p(z))`.
+
+    Attributes:
+        value: Float, in nats.
+        standard_error: Float, in nats; NaN for a single sentence.
+        method: `"kl_minus_mi"` or `"sampled"`.
+    """
+
+    value: float
+    standard_error: float
+    method: str
 
 
 def mutual_information(posterior, params, z, *, block_size=None, leave_one_out=False):
@@ -156,25 +177,50 @@ def mutual_information(posterior, params, z, *, block_size=None, leave_one_out=F
             )
     value = np.nanmean(log_own - log_marginal)
     cap = math.inf if leave_one_out else math.log(block_size)
-    return MutualInformation(float(value), cap, block_size, log_marginal)
+    return MutualInformation(float(value), cap, block_size, log_own, log_marginal)
 
 
-def marginal_kl(log_marginal, log_prior):
+def standard_error(values):
+    """Computes the standard error of the mean of values `[N]`; NaN for a single one."""
+    if len(values) < 2:
+        return math.nan
+    return float(np.std(values, ddof=1, dtype=np.float64) / math.sqrt(len(values)))
+
+
+def marginal_kl(information, log_prior, kl=None):
     """Estimates `KL(q(z) || p(z))`, how far codes as a whole are from the prior.
 
-    With `log q(z)` from all sentences, `E[KL(q(z|x) || p(z))]` is the mutual
-    information plus this metric.
+    `E[KL(q(z|x) || p(z))]` is the mutual information plus this metric, so with an exact
+    `kl` there are two estimates, of which the one of smaller standard error is taken:
+
+    - `"sampled"`: the mean of `log q(z) - log p(z)`. The better one where codes carry
+      information and fit the prior as a whole.
+    - `"kl_minus_mi"`: `mean(kl) - information.value`. The better one where the
+      posteriors are much alike and not the prior, as in a collapsed model, or so far
+      apart that the information is at its cap.
+
+    The mixture `q(z)` is taken as given in the standard error: to first order its own
+    noise adds nothing.
 
     Args:
-        log_marginal: Float array `[S, N]`, `log q(z)` of codes sampled from the
-            posteriors, in nats.
+        information: `MutualInformation` with all sentences in the mixture.
         log_prior: Float array `[S, N]`, `log p(z)` of the same codes, in nats.
+        kl: Float array `[N]`, the exact `KL(q(z|x) || p(z))` in nats, or `None` where
+            it is not known.
 
     Returns:
-        Float, in nats.
+        A `MarginalKL`.
     """
-    difference = np.asarray(log_marginal) - np.asarray(log_prior, np.float64)
-    return float(np.mean(difference))
+    difference = information.log_marginal - np.asarray(log_prior, np.float64)
+    error = standard_error(np.mean(difference, axis=0))
+    sampled = MarginalKL(float(np.mean(difference)), error, "sampled")
+    if kl is None:
+        return sampled
+    kl = np.asarray(kl, np.float64)
+    error = standard_error(kl - information.by_sentence)
+    value = float(np.mean(kl)) - information.value
+    exact = MarginalKL(value, error, "kl_minus_mi")
+    return sampled if sampled.standard_error < error else exact
 
 
 def _log_densities(density, z, start, stop, leave_one_out):

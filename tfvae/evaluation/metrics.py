@@ -94,12 +94,15 @@ _LIKELIHOOD = {
     "perplexity": (
         "perplexity (NLL)",
         "",
-        "exp(total nats / total tokens) of `nll`; tokens are words and `</s>`.",
+        "exp(total nats / total tokens) of `nll`; tokens are words and `</s>`. All "
+        "unknown words share one probability, that of `<unk>`: compare models of the "
+        "same vocabulary only.",
     ),
     "perplexity_nelbo": (
         "perplexity (negative ELBO)",
         "",
-        "exp(total nats / total tokens) of `nelbo`; tokens are words and `</s>`.",
+        "exp(total nats / total tokens) of `nelbo`; tokens and unknown words as in "
+        "`perplexity`.",
     ),
     "critic_elbo": (
         "critic's negative ELBO",
@@ -151,6 +154,12 @@ _LATENT = {
         "sentences, the own one included; at most `mi_cap`.",
         "Li et al. 2019, A Surprisingly Effective Fix for Deep Latent Variable Models",
     ),
+    "mi_se": (
+        "  its standard error",
+        "nats",
+        "Standard error of `mi` as a mean over sentences. `mi` itself may be slightly "
+        "negative where there is no information, and is then printed as 0.",
+    ),
     "mi_cap": ("  its cap", "nats", "log(num_sentences), the largest `mi` possible."),
     "mi_loo": (
         "mutual information, leave-one-out",
@@ -168,8 +177,19 @@ _LATENT = {
     "marginal_kl": (
         "KL of aggregate posterior",
         "nats",
-        "KL(q(z) || p(z)) by sampling, q(z) as in `mi`; kl = mi + marginal_kl in "
-        "expectation.",
+        "KL(q(z) || p(z)), q(z) as in `mi`, computed as `marginal_kl_method` says; "
+        "kl = mi + marginal_kl in expectation.",
+    ),
+    "marginal_kl_method": (
+        "  its method",
+        "",
+        "How `marginal_kl` was computed: sampled, the mean of log q(z) - log p(z); or "
+        "kl_minus_mi, where `kl` is exact and the standard error of that is smaller.",
+    ),
+    "marginal_kl_se": (
+        "  its standard error",
+        "nats",
+        "Standard error of `marginal_kl` as a mean over sentences.",
     ),
     "critic_marginal_kl": (
         "critic's KL of aggregate posterior",
@@ -214,6 +234,17 @@ _LATENT = {
 _GENERAL = {
     "num_sentences": ("sentences", "", "Sentences evaluated."),
     "num_tokens": ("tokens", "", "Their words and one `</s>` each."),
+    "num_unknown": (
+        "  unknown",
+        "",
+        "Tokens equal to `<unk>`: words that the model does not know, or that the text "
+        "spells so.",
+    ),
+    "unknown_share": (
+        "  share of words",
+        "",
+        "Share of the words, `</s>` not counted, that are `<unk>`.",
+    ),
     "num_samples": (
         "latent samples",
         "per sentence",
@@ -266,6 +297,15 @@ _RECONSTRUCTION = {
         )
         for n in (1, 2, 3, 4)
     },
+    **{
+        f"bleu_known_{n}": (
+            f"BLEU-{n}, unknown words wrong",
+            "",
+            f"BLEU-{n} as above, except that `<unk>` matches nothing: two of them may "
+            "be different words.",
+        )
+        for n in (1, 2, 3, 4)
+    },
     "bleu_wae_3": (
         "BLEU-3 with the WAE's weights",
         "",
@@ -300,6 +340,12 @@ _RECONSTRUCTION = {
         "",
         "Words to insert, delete or replace to turn that reconstruction into the "
         "sentence, as a share of its words; `</s>` not counted, may exceed 1.",
+    ),
+    "reconstructed_cut_share": (
+        "reconstructions cut",
+        "",
+        "Share of these reconstructions that were cut before `</s>`, at 200 ids "
+        "by default.",
     ),
     "num_reconstructed": ("sentences reconstructed", "", "Sentences compared."),
     "num_words_reconstructed": ("  their words", "", "Without `</s>`."),
@@ -407,6 +453,12 @@ _GENERATION = {
         "distribution.",
     ),
     "num_words_generated": ("  their words", "", "Without `</s>`."),
+    "generated_cut_share": (
+        "  cut",
+        "",
+        "Share of generated sentences that were cut before `</s>`, at 200 ids "
+        "by default.",
+    ),
     "num_empty_generated": (
         "  without words",
         "",
@@ -511,6 +563,14 @@ METRICS = {
     for key, (name, unit, definition, *source) in metrics.items()
 }
 
+# What a table begins with.
+_FIRST = (
+    *("reconstruction", "kl", "nelbo", "nll", "perplexity"),
+    *("mi", "active_units"),
+)
+# What is positive or 0 by definition, though an estimate may lie below.
+_NOT_NEGATIVE = ("mi_batch", "mi", "mi_loo", "marginal_kl")
+
 
 def of_group(group):
     """Returns the metrics of a group.
@@ -535,6 +595,9 @@ def of_group(group):
 def format_table(result, metrics=None):
     """Formats the result of `evaluate` as text.
 
+    What tells most comes first: reconstruction, KL, negative ELBO, NLL, perplexity,
+    mutual information and active units, each with the lines that explain it.
+
     Args:
         result: Dict from `evaluate`; keys without a definition are left out.
         metrics: Dict from key to `Metric`, or `None` for all.
@@ -547,9 +610,10 @@ def format_table(result, metrics=None):
     NLL     101.500  nats/sentence
     tokens    82430
     """
+    metrics = metrics or METRICS
     rows = [
-        (metric.name, _text(result[key]), metric.unit)
-        for key, metric in (metrics or METRICS).items()
+        (metrics[key].name, _text(key, result[key]), metrics[key].unit)
+        for key in _by_importance(metrics)
         if key in result
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
@@ -561,5 +625,21 @@ def format_table(result, metrics=None):
     return "\n".join(lines)
 
 
-def _text(value):
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _by_importance(metrics):
+    """Returns the keys of metrics, `_FIRST` first, details behind what they explain."""
+    blocks, first = {}, None
+    for key, metric in metrics.items():
+        if first is None or not metric.name.startswith(" "):
+            first = key
+        blocks.setdefault(first, []).append(key)
+    order = [key for key in _FIRST if key in blocks]
+    order += [key for key in blocks if key not in _FIRST]
+    return [key for first in order for key in blocks[first]]
+
+
+def _text(key, value):
+    if not isinstance(value, float):
+        return str(value)
+    value = max(value, 0.0) if key in _NOT_NEGATIVE else value
+    # The sum has no negative zero.
+    return f"{round(value, 3) + 0.0:.3f}"

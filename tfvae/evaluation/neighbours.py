@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 
+from tfvae.files import replacing
 from tfvae.models.writing import encode, encode_means
 
 _KEYS = {"points", "texts", "ends", "fingerprint"}
@@ -44,6 +45,7 @@ class NeighbourIndex:
         texts: List of `N` str.
         codes: Float array `[N, Z]`, the code of each text.
         fingerprint: Str that identifies the model that made the codes.
+        lines: List of `N` int, the line of each text in its file, or `None`.
 
     Raises:
         ValueError: If there is no sentence or the sizes differ.
@@ -53,7 +55,7 @@ class NeighbourIndex:
         and leaves out the query.
     """
 
-    def __init__(self, texts, codes, fingerprint=""):
+    def __init__(self, texts, codes, fingerprint="", lines=None):
         codes = np.asarray(codes, np.float32)
         if len(texts) == 0 or codes.ndim != 2 or len(texts) != len(codes):
             raise ValueError(
@@ -62,15 +64,17 @@ class NeighbourIndex:
             )
         self.texts = list(texts)
         self.fingerprint = fingerprint
+        self.lines = None if lines is None else [int(line) for line in lines]
         self.directions = _directions(codes)
 
     @classmethod
-    def build(cls, model, texts, *, max_length=None, batch_size=100):
+    def build(cls, model, texts, *, lines=None, max_length=None, batch_size=100):
         """Encodes sentences, in batches.
 
         Args:
             model: `VAE` with a tokenizer.
             texts: Iterable of str.
+            lines: List of int, the line of each text in its file, or `None`.
             max_length: Int, words after which a sentence is cut, or `None`.
             batch_size: Positive int, sentences at once.
 
@@ -87,7 +91,7 @@ class NeighbourIndex:
             kept += batch
             codes.append(of_batch)
         codes = np.concatenate(codes) if codes else np.zeros([0, 0])
-        return cls(kept, codes, fingerprint_of(model))
+        return cls(kept, codes, fingerprint_of(model), lines)
 
     def query(self, codes, num=5, texts=None):
         """Finds the nearest sentences.
@@ -105,6 +109,11 @@ class NeighbourIndex:
         Raises:
             ValueError: If `num` is not positive or `Z` is another.
         """
+        found = self.query_places(codes, num, texts)
+        return [[(self.texts[place], cosine) for place, cosine in row] for row in found]
+
+    def query_places(self, codes, num=5, texts=None):
+        """Finds the places in `texts` of the nearest sentences; see `query`."""
         codes = np.asarray(codes, np.float32)
         num_columns = self.directions.shape[1]
         if num < 1:
@@ -125,7 +134,12 @@ class NeighbourIndex:
         for place in np.argsort(-cosines, kind="stable"):
             other = self.texts[place]
             if text is None or other.split() != text.split():
-                yield other, float(np.clip(cosines[place], -1.0, 1.0))
+                yield int(place), float(np.clip(cosines[place], -1.0, 1.0))
+
+    def record(self, place):
+        """Returns a sentence as a dict, with its `"line"` where that is known."""
+        line = {} if self.lines is None else {"line": self.lines[place]}
+        return {**line, "text": self.texts[place]}
 
     def save(self, path):
         """Writes the index to an `.npz` file, completely or not at all.
@@ -134,8 +148,8 @@ class NeighbourIndex:
             path: Path of the file; it is replaced.
         """
         encoded = [text.encode("utf-8") for text in self.texts]
-        beside = f"{os.fspath(path)}.partial"
-        with open(beside, "wb") as file:
+        lines = {} if self.lines is None else {"lines": np.asarray(self.lines)}
+        with replacing(path) as beside, open(beside, "wb") as file:
             np.savez_compressed(
                 file,
                 points=self.directions,
@@ -143,8 +157,8 @@ class NeighbourIndex:
                 texts=np.frombuffer(b"".join(encoded), np.uint8),
                 ends=np.cumsum([len(text) for text in encoded]),
                 fingerprint=np.array(self.fingerprint),
+                **lines,
             )
-        os.replace(beside, path)
 
     @classmethod
     def load(cls, path, model=None):
@@ -178,7 +192,8 @@ class NeighbourIndex:
             content[start:end].decode("utf-8")
             for start, end in itertools.pairwise(starts)
         ]
-        return cls(texts, arrays["points"], str(arrays["fingerprint"]))
+        fingerprint = str(arrays["fingerprint"])
+        return cls(texts, arrays["points"], fingerprint, arrays.get("lines"))
 
 
 def digest(texts):

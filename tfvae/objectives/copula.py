@@ -56,6 +56,8 @@ class CopulaLikelihood(Term):
         bound.
     """
 
+    _has_kl = True
+
     def __init__(
         self,
         weight=1.0,
@@ -92,6 +94,11 @@ class CopulaLikelihood(Term):
                 "dimensions. Use `Gaussian(covariance='diagonal')`, or drop the term. "
                 f"Received: posterior={received}"
             )
+
+    def bind(self, model):
+        """Checks that the term fits a model and creates the head; see `Term`."""
+        super().bind(model)
+        self._has_kl = model.has_density
 
     def build(self, *, code_dim, latent_dim, **widths):
         """Creates the head on the encoder's codes."""
@@ -137,8 +144,10 @@ class CopulaLikelihood(Term):
     def reported(self, forward):
         """Computes `nll_minus_log_copula`, `[B]` in nats: the paper's, no bound.
 
-        It is `reconstruction + kl - log c`.
+        It is `reconstruction + kl - log c`; nothing where the prior has no density.
         """
+        if not self._has_kl:
+            return {}
         reconstruction = -tf.reduce_mean(forward.log_likelihood, axis=0)
         value = reconstruction + kl_divergence(forward) - self.log_copula(forward)
         return {"nll_minus_log_copula": value}
