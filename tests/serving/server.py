@@ -23,6 +23,14 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 NAME = "tiny"
 VERSION = 1
 LABELS = {"stable": 1}
+# As TF Serving's REST API translates them.
+_STATUS = {
+    "DEADLINE_EXCEEDED": 504,
+    "INTERNAL": 500,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 503,
+    "UNAVAILABLE": 503,
+}
 _numbers = itertools.count()
 
 
@@ -69,16 +77,19 @@ class Model:
     Args:
         signatures: Signatures of a loaded SavedModel.
         batching: Whether requests are batched.
-        trouble: List of gRPC status names; each is given once, before any answer.
+        trouble: List of pairs of a gRPC status name and a message; each is given once,
+            before any answer.
         pause: Float, seconds that a request takes at least.
     """
 
     def __init__(self, signatures, batching=False, trouble=(), pause=0.0):
         self.signatures = signatures
         self.functions = signatures
+        self.is_batching = batching
         self.trouble = list(trouble)
         self.pause = pause
         self.num_batches = 0
+        self.num_requests = 0
         if batching:
             self.functions = {
                 name: batched(function, self._count)
@@ -96,15 +107,21 @@ class Model:
 
     def predict(self, name, version, label, signature, inputs):
         """Answers a request of arrays."""
+        self.num_requests += 1
         time.sleep(self.pause)
         if self.trouble:
-            raise Refused("for a test", self.trouble.pop(0), 503)
+            code, message = self.trouble.pop(0)
+            raise Refused(message, code, _STATUS[code])
         known = version in (None, VERSION) and (label is None or label in LABELS)
         if name != NAME or not known:
-            raise Refused(f"Servable not found: {name}", "NOT_FOUND", 404)
+            message = f"Servable not found for request: {name}"
+            raise Refused(message, "NOT_FOUND", _STATUS["NOT_FOUND"])
         specs = self.specs(signature)
         if set(inputs) != set(specs):
             raise Refused(f"inputs must be {sorted(specs)}; given: {sorted(inputs)}")
+        num = max(len(value) for value in inputs.values())
+        if self.is_batching and num > 32:
+            raise Refused(f"Task size {num} is larger than maximum input batch size 32")
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
         try:
             outputs = self.functions[signature](**tensors)

@@ -67,8 +67,14 @@ def answered(exported):
     requests = [
         {"signature": name, "inputs": to_json(request_of(name))} for name in NAMES
     ]
-    bad = {name: to_json(request_of("score")) for name in ("shape", "rows", "dtype")}
+    kinds = ("shape", "scalar", "deep", "rows", "dtype")
+    bad = {name: to_json(request_of("score")) for name in kinds}
     bad["shape"]["seed"] |= {"shape": [5, 1], "values": [1] * 5}
+    bad["scalar"]["text"] |= {
+        "shape": [],
+        "values": bad["scalar"]["text"]["values"][:1],
+    }
+    bad["deep"]["text"] |= {"shape": [5, 1]}
     bad["rows"]["seed"] |= {"shape": [2, 2], "values": [1, 2, 3, 4]}
     bad["dtype"]["seed"] |= {"dtype": c_runtime.FLOAT}
     requests += [{"signature": "score", "inputs": inputs} for inputs in bad.values()]
@@ -91,6 +97,12 @@ def test_answers_are_those_of_python(signatures, answered, name):
     ("name", "message"),
     [
         ("shape", "not compatible with expected shape [?,2]"),
+        ("shape", "the shape of input `seed` is not compatible with expected shape"),
+        (
+            "scalar",
+            "the shape of input `text` is not compatible with expected shape [?]",
+        ),
+        ("deep", "any number of rows. Received shape:] [5 1]"),
         ("rows", "need one number of rows"),
         ("dtype", "int32 but float is provided"),
     ],

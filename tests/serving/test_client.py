@@ -98,10 +98,94 @@ def test_refusals_are_clear(connect):
         client.predict("score", text=TEXTS, seed=SEEDS[:2])
     with pytest.raises(ValueError, match="refused the request.*inputs must be"):
         client.predict("score", text=TEXTS)
-    with pytest.raises(ValueError, match="Servable not found"):
+    with pytest.raises(ValueError, match="'tiny', version 2: Servable not found"):
         connect(version=2).score(TEXTS)
-    with pytest.raises(ValueError, match="Servable not found"):
+    with pytest.raises(ValueError, match="label 'unheard': Servable not found"):
         connect(label="unheard").score(TEXTS)
+
+
+LINES = [f"{text} {word}" for text in TEXTS for word in ("a", "cat", "été")] * 3
+
+
+def test_many_rows_are_several_requests(connect, signatures):
+    lines = LINES[:33]
+    model = Model(signatures, batching=True)
+    client = connect(model)
+    got = client.reconstruct(lines, seed=3, temperature=0.7)
+    assert model.num_requests == 2
+    seeds = row_seeds(3, 33)
+    warm = np.full(33, 0.7, np.float32)
+    rows = [
+        client.predict(
+            "reconstruct",
+            text=lines[row : row + 1],
+            seed=seeds[row : row + 1],
+            temperature=warm[row : row + 1],
+        )
+        for row in range(33)
+    ]
+    assert model.num_requests == 2 + 33
+    wanted = {name: np.concatenate([row[name] for row in rows]) for name in got}
+    assert_same(got, wanted)
+    assert got["text"].tolist() == wanted["text"].tolist()
+
+
+def test_rows_of_a_request_are_chosen(connect, signatures):
+    model = Model(signatures)
+    client = connect(model, batch_size=2)
+    assert len(client.generate(5)["text"]) == 5
+    assert model.num_requests == 3
+    whole = connect(Model(signatures), batch_size=100)
+    assert_same(client.generate(5, seed=1), whole.generate(5, seed=1))
+
+
+def test_an_output_without_a_rows_shape_is_not_joined(signatures, monkeypatch):
+    client = Client("tiny", rest=True, batch_size=2)
+    monkeypatch.setattr(
+        client._transport,
+        "predict",
+        lambda signature, inputs: {"ids": np.zeros([2, int(inputs["x"].max())])},
+    )
+    with pytest.raises(ValueError, match="`ids` has no fixed shape .*larger `batch_si"):
+        client.predict("mine", x=[1, 2, 3, 4])
+    assert client.predict("mine", x=[1, 2])["ids"].shape == (2, 2)
+
+
+NO_ROWS = "one number of rows, at least one"
+
+
+@pytest.mark.parametrize(
+    ("method", "inputs", "message"),
+    [
+        ("score", ([],), NO_ROWS),
+        ("encode", (np.zeros([0], object),), NO_ROWS),
+        ("generate", (0,), "`num` must be positive. Received: num=0"),
+        ("interpolate", ("a", "a cat", []), NO_ROWS),
+        ("decode", (np.zeros([0, 2]),), NO_ROWS),
+        ("score", ("a cat",), "`texts` must be a list .*Received: 'a cat'"),
+        ("score", ([1, 2],), "`texts` must be a list of str or bytes.*int32"),
+        ("score", (["a", 2],), "`texts` must hold either texts or numbers.*int, str"),
+        ("score", ([["a"], ["b", "c"]],), "`texts` must have rows of one length"),
+        ("decode", ([[1.0], [1.0, 2.0]],), "`z` must have rows of one length"),
+        ("decode", ([1.0, 2.0],), r"`z` must hold numbers `\[B, Z\]`.*shape \(2,\)"),
+        ("decode", (["a"],), r"`z` must hold numbers `\[B, Z\]`"),
+        ("interpolate", ("a", "a cat", 0.5), "`fraction` must be a list or an array"),
+    ],
+)
+def test_what_is_no_request_is_not_sent(method, inputs, message):
+    # No server is there to answer.
+    client = Client("tiny", "127.0.0.1", 9, rest=True, retries=0)
+    with pytest.raises(ValueError, match=message) as caught:
+        getattr(client, method)(*inputs)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_do_not_fit_are_not_sent():
+    client = Client("tiny", "127.0.0.1", 9, rest=True, retries=0)
+    with pytest.raises(ValueError, match="`seed` must hold ints of 32 bits"):
+        client.predict("score", text=["a"], seed=[[0, 2**31]])
+    with pytest.raises(ValueError, match="text: 1, seed: 2"):
+        client.predict("score", text=["a"], seed=[[0, 1], [0, 2]])
 
 
 def test_wrong_dtype(signatures):
@@ -116,12 +200,58 @@ def test_versions_and_labels(connect):
     assert len(connect(label="stable").score(TEXTS)["nll"]) == len(TEXTS)
 
 
+BUSY = ("UNAVAILABLE", "for a test")
+
+
 def test_unavailable_is_asked_again(connect, signatures):
-    model = Model(signatures, trouble=["UNAVAILABLE"] * 2)
+    model = Model(signatures, trouble=[BUSY] * 2)
     assert len(connect(model, retries=2).score(TEXTS)["nll"]) == len(TEXTS)
-    model.trouble = ["UNAVAILABLE"] * 2
-    with pytest.raises(ConnectionError, match="no model server answers"):
+    model.trouble = [BUSY] * 2
+    with pytest.raises(ConnectionError, match="runs but cannot answer now: for a test"):
         connect(model, retries=1).score(TEXTS)
+
+
+QUEUE = (
+    "The batch scheduling queue to which this task was submitted is full; "
+    "currently 100 batches enqueued and max_enqueued_batches is 100"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "sentence"),
+    [
+        ("UNAVAILABLE", QUEUE, ConnectionError, "as many requests waiting as its"),
+        ("RESOURCE_EXHAUSTED", QUEUE, ConnectionError, "as many requests waiting"),
+        ("NOT_FOUND", "Servable not found", ValueError, "not loaded the model 'tiny'"),
+        ("INTERNAL", "what\n failed", ValueError, "refused the request: .*, what fail"),
+    ],
+)
+def test_each_status_has_its_sentence(
+    connect, signatures, code, message, kind, sentence
+):
+    client = connect(Model(signatures, trouble=[(code, message)]), retries=0)
+    with pytest.raises(kind, match=sentence) as caught:
+        client.score(TEXTS)
+    assert "no model server answers" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(client.score(TEXTS)["nll"]) == len(TEXTS)
+
+
+def test_a_lack_of_memory(signatures):
+    # By REST it has the status of a server that is unavailable.
+    trouble = [("RESOURCE_EXHAUSTED", "OOM when allocating tensor")]
+    with grpc_server(Model(signatures, trouble=trouble)) as port:
+        client = Client("tiny", "127.0.0.1", port, retries=0)
+        with pytest.raises(ConnectionError, match="lacks the memory .*: OOM when"):
+            client.score(TEXTS)
+
+
+def test_a_time_limit_of_the_server(signatures):
+    trouble = [("DEADLINE_EXCEEDED", "30 s are over")]
+    with rest_server(Model(signatures, trouble=trouble)) as port:
+        client = Client("tiny", "127.0.0.1", port, rest=True, retries=0)
+        with pytest.raises(TimeoutError, match="time limit of its own: 30 s are"):
+            client.score(TEXTS)
 
 
 def test_no_server(rest):
@@ -168,6 +298,7 @@ def test_time_is_over(connect, signatures):
         ({"version": 1, "label": "stable"}, "not both"),
         ({"timeout": 0}, "`timeout` must be positive"),
         ({"retries": -1}, "`retries` not negative"),
+        ({"batch_size": 0}, "`batch_size` must be positive"),
     ],
 )
 def test_refused(options, message):

@@ -27,10 +27,10 @@ from tfvae.latents import Implicit
 from tfvae.models import LanguageModel
 from tfvae.models.refinement import SVIRefiner
 from tfvae.objectives import Reconstruction
-from tfvae.serving import Signature, export, signatures_of
+from tfvae.serving import Signature, export, export_wordpiece, signatures_of
 from tfvae.serving.exporter import free_version, into_place
 from tfvae.serving.per_example import InferenceEngine
-from tfvae.text import WordTokenizer
+from tfvae.text import WordpieceTokenizer, WordTokenizer
 
 
 def test_default_is_reconstruction(signatures):
@@ -287,11 +287,48 @@ def test_implicit_has_no_kl():
     assert set(outputs) == {"reconstruction", "num_tokens", "num_samples", "truncated"}
 
 
-def test_every_request_can_be_answered(exported, signatures):
-    path = os.path.join(exported, "assets.extra", "tf_serving_warmup_requests")
-    replayed = []
+def warmup_requests(folder):
+    """Reads the warm-up requests of an export."""
+    path = os.path.join(folder, "assets.extra", "tf_serving_warmup_requests")
     for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-        request = PredictionLog.FromString(record).predict_log.request
+        yield PredictionLog.FromString(record).predict_log.request
+
+
+@pytest.fixture
+def wordpiece_model():
+    """A model that reads pieces of words."""
+    return make_model(
+        tokenizer=WordpieceTokenizer(vocabulary=[*"abcd", "##a", "##b", "##c"])
+    )
+
+
+def test_wordpiece_export_warms_up(wordpiece_model, tmp_path):
+    place = export_wordpiece(wordpiece_model, tmp_path / "pieces", max_length=9)
+    (request,) = warmup_requests(place)
+    assert request.model_spec.name == "pieces"
+    assert request.model_spec.signature_name == "encode_wordpiece"
+    text = tf.make_ndarray(request.inputs["text"])
+    assert text.shape == (1,) and text[0]
+    signatures = tf.saved_model.load(place).signatures
+    got = call(signatures, "encode_wordpiece", {"text": text})
+    wanted = wordpiece_model.tokenizer.tokenize(tf.constant(text))
+    assert (
+        got["token_ids"][0, : got["lengths"][0]].tolist() == wanted[0].numpy().tolist()
+    )
+    place = export_wordpiece(
+        wordpiece_model, tmp_path / "pieces", max_length=9, warmup=False
+    )
+    assert not os.path.exists(os.path.join(place, "assets.extra"))
+
+
+def test_wordpiece_export_is_for_wordpieces(model, tmp_path):
+    with pytest.raises(ValueError, match="WordpieceTokenizer.*WordTokenizer"):
+        export_wordpiece(model, tmp_path / "m")
+
+
+def test_every_request_can_be_answered(exported, signatures):
+    replayed = []
+    for request in warmup_requests(exported):
         assert request.model_spec.name == "tiny"
         inputs = {
             name: tf.constant(tf.make_ndarray(value))

@@ -233,6 +233,22 @@ def test_a_workers_error_surfaces(monkeypatch, tmp_path):
     assert all(process.poll() is not None for process in started.values())
 
 
+def test_a_killed_worker_is_named_as_killed(monkeypatch, tmp_path):
+    killed = (
+        "import os, signal; print('12/40 - loss: 81.2', flush=True); "
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    scripts = {"chief": WAIT, "worker-1": WAIT, "worker-2": killed}
+    started = _scripts(monkeypatch, tmp_path, scripts)
+    with pytest.raises(
+        ChildProcessError, match="worker-2 was killed by signal 9 "
+    ) as e:
+        sweep_module.run_workers(str(tmp_path), 2)
+    assert "short of memory" in str(e.value) and "loss" not in str(e.value)
+    assert "worker-2.log" in str(e.value)
+    assert all(process.poll() is not None for process in started.values())
+
+
 def test_ends_with_its_parent():
     code = (
         "import time; from tfvae.tuning.sweep import end_with_parent\n"

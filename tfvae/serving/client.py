@@ -3,6 +3,7 @@
 import base64
 import importlib
 import json
+import reprlib
 import types
 
 import numpy as np
@@ -15,7 +16,8 @@ class Client:
 
     A request is sent again, after a growing pause, only where the server could not be
     reached or said that it is unavailable. All answers are functions of the request, so
-    asking again is safe.
+    asking again is safe. Many rows are sent by several requests, one after the other,
+    since a server that batches refuses a request of more rows than a batch may have.
 
     Args:
         model: Str, name of the model on the server.
@@ -27,6 +29,7 @@ class Client:
         timeout: Positive float, seconds to wait for an answer: by gRPC from the first
             attempt on, by REST from each.
         retries: Non-negative int, attempts after the first; gRPC makes at most 4.
+        batch_size: Positive int, the most rows of a request. Defaults to `32`.
 
     Raises:
         ValueError: If an argument is out of range, both `version` and `label` are
@@ -44,6 +47,7 @@ class Client:
         label=None,
         timeout=30.0,
         retries=3,
+        batch_size=32,
     ):
         if version is not None and label is not None:
             raise ValueError(
@@ -55,6 +59,11 @@ class Client:
                 "`timeout` must be positive and `retries` not negative. Received: "
                 f"timeout={timeout}, retries={retries}"
             )
+        if batch_size < 1:
+            raise ValueError(
+                f"`batch_size` must be positive. Received: batch_size={batch_size}"
+            )
+        self.batch_size = batch_size
         transport = RestTransport if rest else GrpcTransport
         address = f"{host}:{_PORTS[rest] if port is None else port}"
         self._transport = transport(address, model, version, label, timeout, retries)
@@ -64,19 +73,29 @@ class Client:
 
         Args:
             signature: Str, its name.
-            inputs: A NumPy array, or what makes one, for each of its inputs. Floats
-                are sent as float32, ints as int32, str and bytes as text.
+            inputs: A NumPy array, or what makes one, for each of its inputs, with one
+                row for each answer. Floats are sent as float32, ints as int32, str and
+                bytes as text.
 
         Returns:
             Dict of NumPy arrays; texts are arrays of str.
 
         Raises:
-            ValueError: If the server refuses the request; the message is its own.
-            ConnectionError: If no server answers.
+            ValueError: If the inputs are no rows, none or unequally many, or the server
+                refuses a request or does not have the model; the message is its own.
+            ConnectionError: If no server answers, or it cannot take a request now.
             TimeoutError: If the time is over.
         """
-        arrays = {name: _array(value) for name, value in inputs.items()}
-        return self._transport.predict(signature, arrays)
+        arrays = {name: _array(name, value) for name, value in inputs.items()}
+        num = _num_rows(arrays)
+        answers = [
+            self._transport.predict(
+                signature,
+                {name: a[at : at + self.batch_size] for name, a in arrays.items()},
+            )
+            for at in range(0, num, self.batch_size)
+        ]
+        return {name: _join(name, answers) for name in answers[0]}
 
     def reconstruct(self, texts, *, seed=0, temperature=0.0):
         """Reconstructs texts; see `predict` for the errors.
@@ -89,34 +108,45 @@ class Client:
         Returns:
             Dict of arrays, `text` and `token_ids` among them.
         """
-        return self.predict(
-            "reconstruct", text=texts, **_writing(len(texts), seed, temperature)
-        )
+        texts = _texts(texts)
+        writing = _writing(len(texts), seed, temperature)
+        return self.predict("reconstruct", text=texts, **writing)
 
     def encode(self, texts, *, seed=0):
         """Returns `mode`, `sample` and the posterior's parameters of texts."""
+        texts = _texts(texts)
         return self.predict("encode", text=texts, seed=row_seeds(seed, len(texts)))
 
     def decode(self, z, *, seed=0, temperature=0.0):
         """Writes a sentence for each code `[B, Z]`."""
+        z = _array("z", z)
+        if z.dtype.kind not in "if" or z.ndim != 2:
+            raise ValueError(
+                "`z` must hold numbers `[B, Z]`, a row for each sentence. Received: "
+                f"{z.dtype.name} of shape {z.shape}"
+            )
+        z = z.astype(np.float32)
         return self.predict("decode", z=z, **_writing(len(z), seed, temperature))
 
     def generate(self, num, *, seed=0, temperature=1.0):
         """Writes `num` sentences from the model's own distribution."""
+        if num < 1:
+            raise ValueError(f"`num` must be positive. Received: num={num}")
         return self.predict("generate", **_writing(num, seed, temperature))
 
     def interpolate(self, text_a, text_b, fractions):
         """Writes sentences between two, one for each fraction of the way."""
-        num = len(fractions)
+        fractions = np.asarray(fractions, np.float32)
         return self.predict(
             "interpolate",
-            text_a=[text_a] * num,
-            text_b=[text_b] * num,
-            fraction=np.asarray(fractions, np.float32),
+            text_a=[text_a] * fractions.size,
+            text_b=[text_b] * fractions.size,
+            fraction=fractions,
         )
 
     def score(self, texts, *, seed=0):
         """Returns the costs of texts in nats and their numbers of tokens."""
+        texts = _texts(texts)
         return self.predict("score", text=texts, seed=row_seeds(seed, len(texts)))
 
 
@@ -133,22 +163,84 @@ def row_seeds(seed, num):
 
 
 def _writing(num, seed, temperature):
-    temperature = np.broadcast_to(np.asarray(temperature, np.float32), [num])
+    temperature = np.asarray(temperature, np.float32)
+    if not temperature.ndim:
+        temperature = np.full(num, temperature)
     return {"seed": row_seeds(seed, num), "temperature": temperature}
 
 
-def _array(value):
-    """Creates an array of a type that signatures take; texts become bytes."""
+def _texts(texts):
+    """Checks a list of texts and returns it as an array of bytes `[B]`."""
+    array = _array("texts", texts)
+    if array.ndim != 1 or (array.size and array.dtype != object):
+        raise ValueError(
+            "`texts` must be a list of str or bytes. Received: "
+            f"{array.dtype.name} of shape {array.shape}"
+        )
+    return array
+
+
+def _array(name, value):
+    """Creates an array of a type that signatures take; texts become bytes.
+
+    Raises:
+        ValueError: If the value has no rows, they are of unequal lengths, or it holds
+            what cannot be sent.
+    """
     # Not NumPy's own arrays of texts: they drop zeros at the end.
     array = np.asarray(value, object)
-    if not any(isinstance(each, (str, bytes)) for each in array.flat):
-        array = np.asarray(value)
-        kinds = {"f": np.float32, "i": np.int32, "u": np.int32}
-        return array.astype(kinds.get(array.dtype.kind, array.dtype))
-    texts = np.empty(array.shape, object)
-    for index, text in np.ndenumerate(array):
-        texts[index] = text.encode("utf-8") if isinstance(text, str) else text
-    return texts
+    received = f"Received: {reprlib.repr(value)}"
+    if not array.ndim:
+        raise ValueError(
+            f"`{name}` must be a list or an array with a row for each answer. "
+            + received
+        )
+    if any(isinstance(each, (list, tuple, np.ndarray)) for each in array.flat):
+        raise ValueError(f"`{name}` must have rows of one length. {received}")
+    kinds = {type(each) for each in array.flat}
+    if kinds and all(issubclass(kind, (str, bytes)) for kind in kinds):
+        texts = np.empty(array.shape, object)
+        for index, text in np.ndenumerate(array):
+            texts[index] = text.encode("utf-8") if isinstance(text, str) else text
+        return texts
+    array = np.asarray(value) if kinds else np.zeros(array.shape, np.float32)
+    if array.dtype.kind in "iu":
+        if int(array.min()) < -(2**31) or int(array.max()) >= 2**31:
+            raise ValueError(f"`{name}` must hold ints of 32 bits. {received}")
+        return array.astype(np.int32)
+    if array.dtype.kind not in "fb":
+        held = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(
+            f"`{name}` must hold either texts or numbers alone. Received: {held}"
+        )
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _num_rows(arrays):
+    """Checks that inputs have one number of rows, and at least one; returns it."""
+    nums = {name: len(array) for name, array in arrays.items()}
+    if len(set(nums.values())) != 1 or not all(nums.values()):
+        received = ", ".join(f"{name}: {num}" for name, num in nums.items())
+        raise ValueError(
+            "The inputs of a request need one number of rows, at least one. Received: "
+            f"{received or 'no inputs'}"
+        )
+    return next(iter(nums.values()))
+
+
+def _join(name, answers):
+    """Joins an output of several requests."""
+    if len(answers) == 1:
+        return answers[0][name]
+    arrays = [answer[name] for answer in answers]
+    shapes = {array.shape[1:] if array.ndim else None for array in arrays}
+    if len(shapes) > 1 or None in shapes:
+        raise ValueError(
+            f"The output `{name}` has no fixed shape for a row, so the answers to "
+            f"{len(answers)} requests cannot be joined. Send all rows by one, with a "
+            f"larger `batch_size`. Received: {[array.shape for array in arrays]}"
+        )
+    return np.concatenate(arrays)
 
 
 # Seconds; it doubles with each attempt.
@@ -181,8 +273,8 @@ class Transport:
 
     def _unreachable(self, detail):
         return ConnectionError(
-            f"no model server answers at {self.address}: {detail}. Start one, or set "
-            "--host and --port."
+            f"no model server answers at {self.address}: {_line(detail)}. Start one, "
+            "or set --host and --port."
         )
 
     def _late(self):
@@ -191,10 +283,50 @@ class Transport:
             "once, or allow more time."
         )
 
-    def _refused(self, detail):
-        # What TensorFlow writes may have many lines.
-        detail = " ".join(str(detail).split())
-        return ValueError(f"{self.address} refused the request: {detail}")
+    def _failed(self, code, detail):
+        """Creates the exception for a status that the server itself answered.
+
+        Args:
+            code: Str, the status as gRPC names it.
+            detail: Str, the server's words.
+        """
+        detail = _line(detail)
+        where = self.address
+        if code == "NOT_FOUND" and "servable" in detail.lower():
+            which = f"the model {self.model!r}"
+            if self.version is not None:
+                which += f", version {self.version}"
+            if self.label is not None:
+                which += f", label {self.label!r}"
+            return ValueError(
+                f"{where} has not loaded {which}: {detail}. Check the name and the "
+                "version; the server's log tells what it has loaded."
+            )
+        if code in ("UNAVAILABLE", "RESOURCE_EXHAUSTED") and "queue" in detail:
+            return ConnectionError(
+                f"{where} has as many requests waiting as its queue holds: {detail}. "
+                "Try again later, or raise max_enqueued_batches of the server."
+            )
+        if code == "RESOURCE_EXHAUSTED":
+            return ConnectionError(
+                f"{where} lacks the memory or another resource for the request: "
+                f"{detail}. Send fewer texts at once, or try again later."
+            )
+        if code == "UNAVAILABLE":
+            return ConnectionError(
+                f"{where} runs but cannot answer now: {detail}. Try again later."
+            )
+        if code == "DEADLINE_EXCEEDED":
+            return TimeoutError(
+                f"{where} gave the request up by a time limit of its own: {detail}. "
+                "Send fewer texts at once."
+            )
+        return ValueError(f"{where} refused the request: {code}, {detail}")
+
+
+def _line(detail):
+    """Puts the words of a server, which may have many lines, on one."""
+    return " ".join(str(detail).split()).rstrip(".")
 
 
 class GrpcTransport(Transport):
@@ -223,8 +355,8 @@ class GrpcTransport(Transport):
         if retries:
             config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}]}
             options["grpc.service_config"] = json.dumps(config)
-        channel = grpc.insecure_channel(address, options=list(options.items()))
-        self._stub = self._protos.PredictionServiceStub(channel)
+        self._channel = grpc.insecure_channel(address, options=list(options.items()))
+        self._stub = self._protos.PredictionServiceStub(self._channel)
 
     def predict(self, signature, inputs):
         """Calls a signature."""
@@ -239,24 +371,43 @@ class GrpcTransport(Transport):
             request.model_spec.version_label = self.label
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        code = self._grpc.StatusCode
         try:
             response = self._stub.Predict(request, timeout=self.timeout)
         except self._grpc.RpcError as error:
-            if error.code() == code.UNAVAILABLE:
-                raise self._unreachable(error.details()) from None
-            if error.code() == code.DEADLINE_EXCEEDED:
+            code = error.code().name
+            if code == "DEADLINE_EXCEEDED":
                 raise self._late() from None
-            detail = f"{error.code().name}, {error.details()}"
-            raise self._refused(detail) from None
+            if code == "UNAVAILABLE" and not self._is_connected():
+                raise self._unreachable(error.details()) from None
+            raise self._failed(code, error.details()) from None
         outputs = {name: tf.make_ndarray(p) for name, p in response.outputs.items()}
         return {name: _text(value) for name, value in outputs.items()}
+
+    def _is_connected(self):
+        """Returns whether a server listens, which a status alone does not tell."""
+        ready = self._grpc.channel_ready_future(self._channel)
+        try:
+            ready.result(timeout=_PAUSE)
+        except self._grpc.FutureTimeoutError:
+            return False
+        finally:
+            ready.cancel()
+        return True
+
+
+# What TF Serving's REST API makes of gRPC's statuses, and a proxy before it.
+_CODES = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
 
 
 class RestTransport(Transport):
     """Sends requests by `POST /v1/models/NAME[/versions/N|/labels/L]:predict`."""
-
-    _unavailable = (502, 503)
 
     def __init__(self, address, model, version, label, timeout, retries):
         super().__init__(address, model, version, label, timeout)
@@ -275,7 +426,7 @@ class RestTransport(Transport):
             # A server that is late is not asked again: the time is over.
             read=False,
             allowed_methods=None,
-            status_forcelist=self._unavailable,
+            status_forcelist=(502, 503),
             backoff_factor=_PAUSE,
             raise_on_status=False,
             respect_retry_after_header=False,
@@ -297,15 +448,15 @@ class RestTransport(Transport):
             raise self._late() from None
         except self._errors.ConnectionError:
             raise self._unreachable("connection refused or broken") from None
-        if response.status_code in self._unavailable:
-            raise self._unreachable(f"status {response.status_code}")
+        status = response.status_code
+        code = _CODES.get(status, f"status {status}")
         try:
             answer = response.json()
         except self._errors.JSONDecodeError:
-            detail = f"status {response.status_code} and no JSON; is it TF Serving?"
-            raise self._refused(detail) from None
+            detail = f"status {status} and no JSON; is it TF Serving?"
+            raise self._failed(code, detail) from None
         if "outputs" not in answer:
-            raise self._refused(answer.get("error", f"status {response.status_code}"))
+            raise self._failed(code, answer.get("error", f"status {status}"))
         outputs = answer["outputs"]
         if not isinstance(outputs, dict):
             # A signature of a single output is answered without its name.

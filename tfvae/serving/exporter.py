@@ -77,7 +77,7 @@ def export(
     return into_place(path, version, write)
 
 
-def export_wordpiece(model, path, *, version=None, max_length=None):
+def export_wordpiece(model, path, *, version=None, max_length=None, warmup=True):
     """Writes an export that only tokenizes, by tensorflow-text's own operations.
 
     Its one signature `encode_wordpiece` returns `token_ids`, int32
@@ -89,6 +89,8 @@ def export_wordpiece(model, path, *, version=None, max_length=None):
         path: Path of the folder of all versions.
         version: Positive int, or `None` for the one after the largest there.
         max_length: As in `export`.
+        warmup: Whether to write warm-up requests. A server without the operations
+            then refuses the export when it loads it, not at the first request.
 
     Returns:
         Str, the path of the version's folder.
@@ -117,9 +119,14 @@ def export_wordpiece(model, path, *, version=None, max_length=None):
 
     signature = Signature("encode_wordpiece", encode, {"text": TEXT}, "ids of a text")
     functions = {signature.name: signature.trace(engine)}
-    return into_place(
-        path, version, lambda folder: _save(folder, functions, engine.tables)
-    )
+
+    def write(folder):
+        _save(folder, functions, engine.tables)
+        if warmup:
+            table = {signature.name: signature}
+            write_warmup(folder, _name_of(path), table, tokenizer)
+
+    return into_place(path, version, write)
 
 
 def _resolve(model, max_length, unfinished):

@@ -145,15 +145,39 @@ def _score(engine, text, seed):
 
 def _checked(inputs, specs):
     """Turns inputs of a wrong shape into an error of one line."""
-    rows = tf.stack([tf.shape(value)[0] for value in inputs.values()])
+    checked = {
+        name: _of_shape(name, value, specs[name].shape)
+        for name, value in inputs.items()
+    }
+    rows = tf.stack([tf.shape(value)[0] for value in checked.values()])
     message = f"inputs {', '.join(inputs)} need one number of rows"
     with tf.control_dependencies(
         [tf.debugging.assert_equal(rows, rows[0], message=message)]
     ):
-        return {
-            name: tf.ensure_shape(value, specs[name].shape)
-            for name, value in inputs.items()
-        }
+        return {name: tf.identity(value) for name, value in checked.items()}
+
+
+def _of_shape(name, value, shape):
+    """Checks an input's rank and sizes as the graph runs.
+
+    A server feeds what a client sends. What is known of the input's shape is therefore
+    hidden first, or the check would be taken for one that always holds.
+    """
+    unknown = tf.raw_ops.PlaceholderWithDefault(input=value, shape=tf.TensorShape(None))
+    sizes = [-1 if size is None else size for size in shape]
+    received = tf.shape(unknown)
+    # Sizes that are missing match nothing, those beyond are found by the rank.
+    padded = tf.concat([received, tf.fill([len(sizes)], -2)], 0)[: len(sizes)]
+    fits = (padded == sizes) | ((tf.constant(sizes) == -1) & (padded >= 0))
+    is_right = tf.reduce_all(fits) & (tf.size(received) == len(sizes))
+    wanted = ",".join("?" if size < 0 else str(size) for size in sizes)
+    message = (
+        f"the shape of input `{name}` is not compatible with expected shape "
+        f"[{wanted}], where ? is any number of rows. Received shape:"
+    )
+    check = tf.debugging.Assert(is_right, [message, received])
+    with tf.control_dependencies([check]):
+        return tf.ensure_shape(unknown, shape)
 
 
 def _float32(value):

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -267,6 +268,14 @@ def _log(name, folder):
 
 def _ended(name, process, folder):
     log = _log(name, folder)
+    number = -process.returncode
+    if number > 0:
+        # What it printed last is no reason then.
+        hint = ", as a system short of memory does" if number == signal.SIGKILL else ""
+        return (
+            f"{name} was killed by signal {number} ({signal.strsignal(number)}){hint}. "
+            f"The same command continues the search. (Its output is in {log})"
+        )
     with open(log, encoding="utf-8", errors="replace") as file:
         lines = file.read().strip().splitlines()
     last = lines[-1] if lines else "it printed nothing"
