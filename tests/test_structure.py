@@ -22,8 +22,8 @@ LEVELS = [
     {"training"},
     {"serving", "tuning", "reporting"},
     {"cli"},
-    # The package itself.
-    {"__init__"},
+    # The package itself and what `python -m tfvae` runs.
+    {"__init__", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 # Of the package itself, which all may know.
