@@ -1,4 +1,5 @@
 import functools
+import json
 
 import pytest
 
@@ -32,6 +33,17 @@ def language_model(texts, tmp_path_factory):
     """The folder of a run of a tiny language model."""
     folder = tmp_path_factory.mktemp("runs") / "lm"
     return make_run(texts, folder, preset="language_model")
+
+
+@pytest.fixture
+def json_of(capsys):
+    """Returns what a command prints as JSON."""
+
+    def run(*arguments):
+        assert main([*arguments, "--json", "-"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
 
 
 @pytest.fixture

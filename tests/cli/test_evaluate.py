@@ -100,3 +100,25 @@ def test_a_longer_sentence(run, tmp_path, error_of):
     path = tmp_path / "long.txt"
     path.write_text("word " * 300)
     assert "300" in error_of("evaluate", run, "--data", path)
+    line = error_of("evaluate", run, "--data", path, "--max-length", "9")
+    assert f"{path}, line 1: the text has 300 tokens, more than 9" in line
+
+
+@pytest.mark.parametrize(
+    ("rule", "num", "note"),
+    [
+        ("truncate", 2, "1 sentence was cut, having more than 4 tokens"),
+        ("drop", 1, "1 sentence was left out, having more than 4 tokens"),
+    ],
+)
+def test_what_becomes_of_longer_sentences(run, tmp_path, capsys, rule, num, note):
+    path, out = tmp_path / "rows.csv", tmp_path / "result.json"
+    path.write_text('label,"a text"\n1,the food was good .\n2,we left .\n')
+    arguments = ["evaluate", run, "--data", str(path), "--column", "a text"]
+    arguments += ["--max-length", "4", "--too-long", rule, "--samples", "2"]
+    assert main([*arguments, "--json", str(out)]) == 0
+    assert f"tfvae evaluate: note: {note}" in capsys.readouterr().err
+    found = json.loads(out.read_text())
+    # Words and the ends of sentences.
+    assert found["num_sentences"] == num
+    assert found["num_tokens"] == (5 if rule == "truncate" else 0) + 4

@@ -55,6 +55,36 @@ def test_bad_option(runs, tmp_path, error_of, more, message):
     assert message in error_of("report", runs["other"], *more)
 
 
+def test_longer_sentences_are_refused_or_noted(runs, tmp_path, error_of):
+    path = tmp_path / "long.tsv"
+    path.write_text("text\tkind\n\nthe food .\ta\n" + "word " * 17 + "\tb\n")
+    out = tmp_path / "page.html"
+    arguments = ["report", runs["lm"], "--data", str(path), "--out", str(out)]
+    arguments += ["--metrics", "none", "--label-column", "kind"]
+    line = error_of(*arguments, "--too-long", "error")
+    assert "long.tsv, line 4: the text has 17 tokens, more than 16" in line
+    for more, note in (
+        ([], "1 were cut, having more than 16 tokens"),
+        (["--max-length", "3"], "1 were cut, having more than 3 tokens"),
+        (["--max-length", "17"], None),
+    ):
+        assert main([*arguments, *more]) == 0
+        page = out.read_text("utf-8")
+        assert note in page if note else "were cut" not in page
+
+
+def test_a_page_appears_whole(runs, tmp_path, monkeypatch, error_of):
+    from tfvae import reporting
+
+    out = tmp_path / "page.html"
+    out.write_text("old")
+    # Half of a pair is no character that a file can hold.
+    monkeypatch.setattr(reporting, "render", lambda *_: "page" * 9999 + "\ud800")
+    assert "surrogates" in error_of("report", runs["other"], "--out", out)
+    assert out.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_a_folder_without_a_run(runs, tmp_path, error_of):
     assert "no run here" in error_of("report", runs["other"], tmp_path)
     assert not os.path.exists("report.html")

@@ -9,6 +9,7 @@ from tests.training.conftest import TINY
 from tfvae.cli.main import main
 from tfvae.text import WordpieceTokenizer, WordTokenizer
 from tfvae.training import RunConfiguration, RunFolder
+from tfvae.training.run_folder import NEW_STATE
 
 WORDS = ["the", "food", "was", "good", "."]
 
@@ -26,7 +27,7 @@ def make_finished_run(path, finished=True, tokenizer=None):
     model = configuration.make_model(tokenizer, 1)
     model.save(folder.model)
     with open(folder.state, "w", encoding="utf-8") as file:
-        json.dump({"epoch": 2, "finished": finished, "stopped": False}, file)
+        json.dump({**NEW_STATE, "epoch": 2, "finished": finished}, file)
     return str(path)
 
 

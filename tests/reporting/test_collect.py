@@ -47,7 +47,7 @@ def test_a_column_of_labels(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("kind\ttext\nx\tone two\ny\t \nz\tthree\n")
     found = read_labelled(str(path), label_column="kind")
-    assert found == ("a.tsv", ["one two", "three"], ["x", "z"])
+    assert found == ("a.tsv", ["one two", "three"], ["x", "z"], [2, 4])
     assert read_labelled(str(path)).labels is None
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "one", "kind": 3}\n')

@@ -26,6 +26,9 @@ def test_command_repeats_the_run():
         too_long="drop",
         scale_schedules=True,
         xla=False,
+        header=False,
+        start_from="runs/a b",
+        freeze="decoder",
         seed=4,
     )
     parser = argparse.ArgumentParser()

@@ -6,7 +6,7 @@ import scipy.stats
 import tensorflow as tf
 
 from tests.support import VOCABULARY_SIZE, log_softmax, make_decoder
-from tfvae.decoders import Decoder
+from tfvae.decoders import ConvolutionalDecoder, Decoder
 from tfvae.layers.dense import dense
 from tfvae.samplers import (
     Ancestral,
@@ -278,6 +278,33 @@ def test_greedy_without_unknown_words():
     sampler = Greedy(allow_unknown=False)
     found = sampler(Memoryless(), memory, 1, as_seed(0)).numpy()
     assert found.tolist() == [[4]]
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "convolutional"])
+def test_a_beginning_is_gone_on_with(rng, kind):
+    if kind == "recurrent":
+        decoder = built(conditioning=("state", "inputs"))
+    else:
+        decoder = ConvolutionalDecoder(VOCABULARY_SIZE, 3, 4, size="small")
+        decoder.build(memory_dim=3)
+    shapes = [values.shape for values in decoder.get_weights()]
+    decoder.set_weights([3 * rng.normal(size=shape) for shape in shapes])
+    decoder.output_layer.bias.assign(np.zeros(VOCABULARY_SIZE))
+    memory = tf.constant(rng.normal(size=[12, 3]), tf.float32)
+    seen = set()
+    for sampler in (Greedy(), BeamSearch(1)):
+        whole = sampler(decoder, memory, 6, as_seed(0)).numpy()
+        for row in np.flatnonzero((whole[:, :2] != EOS_ID).all(axis=1)):
+            found = sampler(
+                decoder,
+                memory[row : row + 1],
+                4,
+                as_seed(0),
+                prefix_ids=whole[row, :2].tolist(),
+            )
+            assert found[0].numpy().tolist() == whole[row, 2:].tolist()
+            seen.add(tuple(whole[row]))
+    assert len(seen) > 2
 
 
 @pytest.mark.parametrize("compiled", [False, True])

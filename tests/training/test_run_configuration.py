@@ -72,6 +72,27 @@ def test_options_without_a_value_have_types(configuration):
         configuration("ivae", overrides={"noise_dim": 0.5})
 
 
+def test_an_int_will_do_for_a_float(configuration):
+    made = configuration(overrides={"learning_rate": 1, "clip_norm": 5})
+    setting = made.resolved_setting()
+    for value, expected in ((setting.learning_rate, 1.0), (setting.clip_norm, 5.0)):
+        assert isinstance(value, float) and value == expected
+    assert isinstance(made.resolved_setting().latent_dim, int)
+    with pytest.raises(ValueError, match="`learning_rate` must be a float"):
+        configuration(overrides={"learning_rate": True})
+
+
+def test_columns_are_of_files_that_have_some(configuration):
+    plain = {"column": "text", "header": True}
+    assert configuration().columns("test.txt") == plain
+    made = configuration(train="a.csv", valid="b.txt", column="2", header=False)
+    assert made.columns("a.csv") == made.columns("t.tsv.gz")
+    assert made.columns("a.csv") == {"column": "2", "header": False}
+    assert made.columns("b.txt") == {}
+    # Refused where it is read: no text has columns.
+    assert configuration(column="2").columns("t.txt") == {**plain, "column": "2"}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -82,6 +103,8 @@ def test_options_without_a_value_have_types(configuration):
         ({"overrides": {"latent_dim": "big"}}, "`latent_dim` must be an int"),
         ({"overrides": {"beta": 0.5}}, "no key to set 'beta'"),
         ({"epochs": 1, "steps": 1}, "not both"),
+        ({"freeze": "decodr", "start_from": "x"}, "Did you mean 'decoder'?"),
+        ({"freeze": "decoder"}, "Give `start_from`"),
         ({"epochs": 0}, "`epochs` must be positive"),
         ({"batch_size": 0}, "`batch_size` must be positive"),
         ({"patience": 1, "valid": None}, "`patience` watches"),

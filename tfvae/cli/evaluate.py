@@ -1,5 +1,6 @@
 """`tfvae evaluate`: measure a trained model on a text."""
 
+import dataclasses
 import os
 import sys
 import textwrap
@@ -8,17 +9,26 @@ from tfvae.cli.options import (
     Command,
     add_evaluation,
     add_json,
-    add_run,
     check_least,
+    check_outputs,
     progress_bar,
     show,
+)
+from tfvae.cli.reading import (
+    add_column,
+    add_limits,
+    add_run,
+    columns_of,
+    load_run,
+    note_long,
 )
 
 
 def _add_arguments(parser):
     add_run(parser)
     parser.add_argument("--data", required=True, metavar="FILE", help="text to measure")
-    parser.add_argument("--column", help="of .tsv and .jsonl files (the run's)")
+    add_column(parser)
+    add_limits(parser)
     parser.add_argument(
         "--metrics",
         "--measures",
@@ -49,30 +59,25 @@ def _run(args):
     from tfvae.training import RunFolder
 
     check_least(args, 0, "samples")
-    check_least(args, 1, "batch_size", "num_generated")
+    check_least(args, 1, "batch_size", "num_generated", "max_length")
+    check_outputs(args, "json")
     groups = args.metrics
     if groups not in (None, "all"):
         groups = check_groups(groups.split(","))
-    folder = RunFolder(args.run_folder)
-    configuration = folder.load_configuration()
+    configuration = RunFolder(args.run_folder).load_configuration()
     language_model = None
     if groups == "all" or "generation" in (groups or ()):
         args.train = _train_text(args.train, configuration.train)
         if args.language_model:
             language_model = RunFolder(args.language_model).load_model()
-    model = folder.load_model()
+    _, model = load_run(args)
+    batches = _batches(args, configuration, model.tokenizer)
 
-    column = args.column or configuration.column
     result = evaluate(
         model,
-        configuration.batches(
-            lambda: read_texts(args.data, column),
-            model.tokenizer,
-            shuffle=False,
-            batch_size=args.batch_size,
-        ),
+        batches,
         groups=groups,
-        train_texts=lambda: read_texts(args.train, configuration.column),
+        train_texts=lambda: read_texts(args.train, **configuration.columns(args.train)),
         num_samples=args.samples,
         num_generated=args.num_generated,
         language_model=language_model,
@@ -85,6 +90,25 @@ def _run(args):
         if key in METRICS and not args.short
     ]
     show(args, result, "\n".join([format_table(result), *notes]))
+
+
+def _batches(args, configuration, tokenizer):
+    """Creates the batches to measure, noting what is strange about them."""
+    limits = {"max_length": args.max_length, "too_long": args.too_long}
+    limits = {name: value for name, value in limits.items() if value is not None}
+    configuration = dataclasses.replace(configuration, **limits)
+    batches = configuration.batches(
+        args.data,
+        tokenizer,
+        shuffle=False,
+        batch_size=args.batch_size,
+        columns=columns_of(args, configuration),
+    )
+    counts = batches.counts()
+    for num, what in ((counts.num_dropped, "left out"), (counts.num_cut, "cut")):
+        if num:
+            note_long(args, num, what, batches.max_length)
+    return batches
 
 
 def _train_text(given, of_run):
@@ -109,7 +133,8 @@ Measure the best model of a run on a text. Groups of metrics:
                   sentences generated from the prior
   gradients       norms of gradients by the encoder's code
 The first two are measured unless --metrics says otherwise. Footnotes say what each
-metric means. The tokenizer and the longest sentence are those of the run.
+metric means. The tokenizer is that of the run; so is the longest sentence, unless
+--max-length says otherwise.
 
 example:
   tfvae evaluate runs/vae --data test.txt --samples 100 --json runs/vae/test.json

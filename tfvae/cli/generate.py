@@ -1,25 +1,30 @@
-"""The commands that write text or search it by codes.
-
-`tfvae generate`, `reconstruct`, `interpolate` and `neighbours`.
-"""
+"""`tfvae generate`, `reconstruct` and `interpolate`: text that a model writes."""
 
 import contextlib
 import itertools
 import json
-import os
 import sys
 
 from tfvae.cli.options import (
     Command,
     add_json,
     add_number,
-    add_run,
     add_sampler,
     add_writing,
     check_least,
+    check_outputs,
     make_sampler,
     progress_bar,
     show,
+    writing_to,
+)
+from tfvae.cli.reading import (
+    Reader,
+    add_column,
+    add_limits,
+    add_run,
+    load_run,
+    note,
 )
 
 
@@ -36,9 +41,13 @@ def _add_generate(parser):
     parser.add_argument(
         "--data", metavar="FILE", help="sentences for --from posterior and aggregate"
     )
-    parser.add_argument("--column", default="text", help="of .tsv and .jsonl files")
+    add_column(parser)
+    add_limits(parser)
     parser.add_argument(
         "--out", metavar="FILE", help="write to a file, not to standard output"
+    )
+    parser.add_argument(
+        "--prefix", metavar="TEXT", help="the words that every sentence begins with"
     )
     add_number(parser, "--batch-size", "at once (500)", 500)
     add_sampler(parser, "ancestral")
@@ -48,50 +57,76 @@ def _add_generate(parser):
 
 def _generate(args):
     from tfvae.models import writing
-    from tfvae.training import RunFolder
 
-    check_least(args, 1, "num", "batch_size", "max_length")
+    check_least(args, 1, "num", "batch_size", "max_length", "max_written")
+    check_outputs(args, "out", "json")
+    _check_source(args)
+    sampler = make_sampler(args)
+    configuration, model = load_run(args)
+    texts = writing.generate(
+        model,
+        args.num,
+        sampler=sampler,
+        codes=_codes(model, Reader(args, configuration, model), args),
+        max_length=args.max_written,
+        seed=args.seed,
+        batch_size=args.batch_size,
+        prefix_ids=_prefix(model, args),
+    )
+    _write_texts(texts, args)
+
+
+def _prefix(model, args):
+    """Returns the ids of the words that sentences begin with."""
+    if args.prefix is None:
+        return ()
+    ids = model.tokenizer.encode(args.prefix)
+    if not ids:
+        raise ValueError(f"--prefix needs words. Received: {args.prefix!r}")
+    if model.tokenizer.unk_id in ids:
+        note(args, f"the model does not know every word of {args.prefix!r}.")
+    return ids
+
+
+def _check_source(args):
+    """Refuses what does not fit the source of codes."""
+    from tfvae.text import is_stream
+
     if (args.source == "prior") != (args.data is None):
         raise ValueError(
             "--data goes with --from posterior or --from aggregate, which need it. "
             f"Received: --from {args.source}, --data {args.data}"
         )
-    sampler = make_sampler(args)
-    model = RunFolder(args.run_folder).load_model()
-    texts = writing.generate(
-        model,
-        args.num,
-        sampler=sampler,
-        codes=_codes(model, args),
-        max_length=args.max_length,
-        seed=args.seed,
-        batch_size=args.batch_size,
-    )
-    _write_texts(texts, args)
+    if args.data is None and args.max_length is not None:
+        raise ValueError(
+            "--max-length limits the sentences of --data, and there are none. "
+            "--max-written limits those that are written."
+        )
+    if args.source == "posterior" and is_stream(args.data):
+        raise ValueError(
+            f"{args.data}: a pipe can be read only once, but --from posterior reads "
+            "over and over. Write the text to a file, or take --from aggregate."
+        )
 
 
-def _codes(model, args):
+def _codes(model, reader, args):
     """Returns the codes to write from, or `None` for the prior."""
     from tfvae.models import writing
-    from tfvae.text import read_texts
 
     if args.source == "prior":
         return None
     writing.require_latent(model)
-    options = {"max_length": args.max_length, "seed": args.seed}
+    options = {"max_length": reader.max_length, "seed": args.seed}
     if args.source == "aggregate":
-        texts = read_texts(args.data, args.column)
-        return writing.aggregate_codes(model, texts, **options)
-    return writing.posterior_codes(
-        model, lambda: read_texts(args.data, args.column), **options
-    )
+        return writing.aggregate_codes(model, reader.texts(), **options)
+    return writing.posterior_codes(model, reader.texts, **options)
 
 
 def _write_texts(texts, args):
     """Writes sentences as they come: one a line, as JSON, or both."""
     with contextlib.ExitStack() as stack:
         files = [
-            path and stack.enter_context(open(path, "w", encoding="utf-8"))
+            path and stack.enter_context(writing_to(path))
             for path in (args.out, None if args.json == "-" else args.json)
         ]
         lines = files[0] or (sys.stdout if args.json != "-" else None)
@@ -132,6 +167,7 @@ examples:
   tfvae generate runs/vae --num 10 --seed 1
   tfvae generate runs/vae --num 100000 --top-p 0.9 --no-unknown --out samples.txt
   tfvae generate runs/vae --from aggregate --data train.txt --beams 5
+  tfvae generate runs/vae --prefix "the food was" --num 5
 """,
     _add_generate,
     _generate,
@@ -141,8 +177,9 @@ examples:
 def _add_reconstruct(parser):
     add_run(parser)
     parser.add_argument("--data", required=True, metavar="FILE", help="sentences")
-    parser.add_argument("--column", default="text", help="of .tsv and .jsonl files")
-    add_number(parser, "--num", "only the first N")
+    add_column(parser)
+    add_limits(parser)
+    add_number(parser, "--num", "only the first N lines")
     add_number(
         parser, "--samples", "samples of each posterior (its mode alone)", metavar="S"
     )
@@ -152,27 +189,32 @@ def _add_reconstruct(parser):
 
 
 def _reconstruct(args):
-    from tfvae.models.writing import reconstruct
-    from tfvae.text import read_texts
-    from tfvae.training import RunFolder
+    from tfvae.models.writing import reconstruct, require_latent
 
-    check_least(args, 1, "num", "samples", "max_length")
+    check_least(args, 1, "num", "samples", "max_length", "max_written")
+    check_outputs(args, "json")
     sampler = make_sampler(args)
-    model = RunFolder(args.run_folder).load_model()
+    configuration, model = load_run(args)
+    require_latent(model)
+    reader = Reader(args, configuration, model)
+    read = list(itertools.islice(reader.sentences(keep_blank=True), args.num))
     pairs = reconstruct(
         model,
-        itertools.islice(read_texts(args.data, args.column), args.num),
+        [text for _, text in read if text],
         num_samples=args.samples,
         sampler=sampler,
-        max_length=args.max_length,
+        max_length=args.max_written,
+        max_read=reader.max_length,
         seed=args.seed,
     )
     result, lines = [], []
-    for number, (text, reconstruction) in enumerate(pairs):
-        if number % (args.samples or 1) == 0:
-            lines.append(f"  {text}")
-        lines.append(f"> {reconstruction}")
-        result.append({"text": text, "reconstruction": reconstruction})
+    for line, text in read:
+        # A blank line has a place in the output too.
+        lines.append(f"  {text}".rstrip())
+        for _ in range(args.samples or 1):
+            again = next(pairs)[1] if text else ""
+            lines.append(f"> {again}".rstrip())
+            result.append({"line": line, "text": text, "reconstruction": again})
     show(args, result, "\n".join(lines))
 
 
@@ -181,7 +223,8 @@ RECONSTRUCT = Command(
     """\
 Encode each sentence of a file and reconstruct it, the most probable word at each step:
 from the posterior's mode, or from --samples samples of the posterior. Prints the
-sentence, then what the model made of it.
+sentence, then what the model made of it; a blank line keeps its place. Longer sentences
+than the run's --max-length are refused unless --too-long says otherwise.
 
 example:
   tfvae reconstruct runs/vae --data test.txt --num 20
@@ -212,6 +255,7 @@ def _add_interpolate(parser):
         default="auto",
         help="straight line or great circle (auto: where the posterior's codes lie)",
     )
+    add_limits(parser, ("error", "truncate"))
     add_sampler(parser, "greedy")
     add_writing(parser)
     add_json(parser)
@@ -219,13 +263,13 @@ def _add_interpolate(parser):
 
 def _interpolate(args):
     from tfvae.models.writing import interpolate_codes, require_latent
-    from tfvae.training import RunFolder
 
     _check_ends(args)
+    check_outputs(args, "json")
     sampler = make_sampler(args)
-    model = RunFolder(args.run_folder).load_model()
+    configuration, model = load_run(args)
     require_latent(model)
-    first, last = _ends(model, args)
+    first, last = _ends(model, Reader(args, configuration, model), args)
     rows = interpolate_codes(
         model,
         first,
@@ -233,7 +277,7 @@ def _interpolate(args):
         num_steps=args.steps,
         path=args.path,
         sampler=sampler,
-        max_length=args.max_length,
+        max_length=args.max_written,
         seed=args.seed,
     )
     result = [{"fraction": fraction, "text": text} for fraction, text in rows]
@@ -246,7 +290,7 @@ def _interpolate(args):
 def _check_ends(args):
     """Refuses ends that do not fit together."""
     check_least(args, 2, "steps")
-    check_least(args, 1, "max_length")
+    check_least(args, 1, "max_length", "max_written")
     is_sum = bool(args.minus or args.plus)
     if args.prior and is_sum:
         raise ValueError("--prior does not go with --minus and --plus.")
@@ -258,14 +302,16 @@ def _check_ends(args):
         )
 
 
-def _ends(model, args):
+def _ends(model, reader, args):
     """Returns the first and the last code."""
     from tfvae.models.interpolation import vector_arithmetic
     from tfvae.models.writing import encode_means, sample_endpoints
 
     if args.prior:
         return sample_endpoints(model, args.seed)
-    codes = encode_means(model, [*args.texts, *args.minus, *args.plus], args.max_length)
+    texts = [*args.texts, *args.minus, *args.plus]
+    reader.check(texts)
+    codes = encode_means(model, texts, reader.max_length)
     if not (args.minus or args.plus):
         return codes
     plus = 1 + len(args.minus)
@@ -289,93 +335,4 @@ examples:
 """,
     _add_interpolate,
     _interpolate,
-)
-
-
-def _add_neighbours(parser):
-    add_run(parser)
-    parser.add_argument("--data", metavar="FILE", help="sentences to search")
-    parser.add_argument("--column", default="text", help="of .tsv and .jsonl files")
-    parser.add_argument(
-        "--query",
-        action="append",
-        required=True,
-        metavar="TEXT",
-        help="a sentence; may be given again",
-    )
-    add_number(parser, "--num", "found (5)", 5)
-    parser.add_argument(
-        "--index", metavar="FILE.npz", help="codes to use again, or to write"
-    )
-    add_number(parser, "--max-length", "most words read (60)", 60)
-    add_json(parser)
-
-
-def _neighbours(args):
-    from tfvae.models.writing import encode_means, require_latent
-    from tfvae.training import RunFolder
-
-    check_least(args, 1, "num", "max_length")
-    if args.data is None and args.index is None:
-        raise ValueError("Give --data FILE, --index FILE.npz, or both.")
-    model = RunFolder(args.run_folder).load_model()
-    require_latent(model)
-    codes = encode_means(model, args.query, args.max_length)
-    _warn_of_unknown(model, args.query)
-    found = _index(model, args).query(codes, args.num, args.query)
-    result, lines = [], []
-    for query, rows in zip(args.query, found, strict=True):
-        neighbours = [{"text": text, "cosine": cosine} for text, cosine in rows]
-        result.append({"query": query, "neighbours": neighbours})
-        lines.append(f"        {query}")
-        lines += [f"{cosine:6.3f}  {text}" for text, cosine in rows]
-    show(args, result, "\n".join(lines))
-
-
-def _warn_of_unknown(model, queries):
-    """Notes on standard error the queries of which the model knows no word."""
-    for query in queries:
-        if set(model.tokenizer.encode(query)) == {model.tokenizer.unk_id}:
-            print(
-                f"tfvae neighbours: note: the model knows no word of {query!r}; its "
-                "neighbours are those of as many unknown words.",
-                file=sys.stderr,
-            )
-
-
-def _index(model, args):
-    """Loads the index, or builds and keeps it."""
-    from tfvae.evaluation.neighbours import NeighbourIndex, digest
-    from tfvae.text import read_texts
-
-    has_file = args.index is not None and os.path.exists(args.index)
-    if args.data is None or has_file:
-        index = NeighbourIndex.load(args.index, model)
-        if args.data is not None:
-            if digest(read_texts(args.data, args.column)) != digest(index.texts):
-                raise ValueError(
-                    f"{args.index}: the index was made of another text than "
-                    f"{args.data}. Choose another file, or delete it to make it anew."
-                )
-        return index
-    index = NeighbourIndex.build(
-        model, read_texts(args.data, args.column), max_length=args.max_length
-    )
-    if args.index is not None:
-        index.save(args.index)
-    return index
-
-
-NEIGHBOURS = Command(
-    "find the sentences of a file whose codes are nearest",
-    """\
-Encode the sentences of a file and find those whose codes, the posteriors' modes, have
-the largest cosine with that of each query; the query itself is left out. --index keeps
-the codes in a file, which is used again when it exists, with or without --data.
-
-example:
-  tfvae neighbours runs/vae --data train.txt --query "the food was good ." --num 5
-""",
-    _add_neighbours,
-    _neighbours,
 )

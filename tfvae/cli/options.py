@@ -1,9 +1,13 @@
 """What commands share: options, samplers, results and progress."""
 
 import ast
+import contextlib
 import json
+import os
 import sys
 import typing
+
+from tfvae.files import replacing
 
 
 class Command(typing.NamedTuple):
@@ -27,16 +31,10 @@ def add_number(parser, flag, help, default=None, *, kind=int, metavar="N"):
     parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help)
 
 
-def add_run(parser):
-    """Declares the folder of a run."""
-    parser.add_argument("run_folder", metavar="DIR", help="folder of `tfvae train`")
-
-
 def add_configuration(parser):
     """Declares what a configuration holds beside its preset and texts."""
     parser.add_argument(
         "--setting",
-        default="ivae",
         metavar="NAME",
         help="network and training regime of a paper: copula, coupled, mine, wae or "
         "ivae (default: ivae)",
@@ -60,7 +58,7 @@ def add_configuration(parser):
         "training; without it they take the paper's number of steps or epochs",
     )
     add_number(parser, "--batch-size", "sentences")
-    add_number(parser, "--max-length", "longest sentence in words")
+    add_number(parser, "--max-length", "longest sentence in words, or other tokens")
     parser.add_argument(
         "--too-long",
         choices=["error", "truncate", "drop"],
@@ -68,9 +66,33 @@ def add_configuration(parser):
         help="what becomes of longer sentences (default: error)",
     )
     parser.add_argument(
-        "--column", default="text", help="column of .tsv and .jsonl files"
+        "--column",
+        default="text",
+        metavar="NAME",
+        help="name or number of the column of the sentences in .csv, .tsv and .jsonl "
+        "files (default: text)",
     )
-    parser.add_argument("--tokenizer", choices=["word", "wordpiece"], default="word")
+    parser.add_argument(
+        "--no-header",
+        dest="header",
+        action="store_false",
+        help="the first row of a .csv or .tsv file is a sentence, not names",
+    )
+    parser.add_argument(
+        "--tokenizer",
+        choices=["word", "wordpiece", "character"],
+        default="word",
+        help="what a token is (default: word)",
+    )
+    add_number(
+        parser,
+        "--unknown-share",
+        "share of the words of training that are replaced by <unk>, so that the model "
+        "learns what to make of unknown words (default: 0)",
+        0.0,
+        kind=float,
+        metavar="P",
+    )
     add_number(
         parser, "--patience", "stop after N epochs without a better validation metric"
     )
@@ -90,7 +112,7 @@ def make_configuration(args):
     return RunConfiguration(
         preset=args.preset,
         train=args.train,
-        setting=args.setting,
+        setting=args.setting or "ivae",
         valid=args.valid,
         overrides=parse_overrides(args.set),
         epochs=args.epochs,
@@ -99,7 +121,9 @@ def make_configuration(args):
         max_length=args.max_length,
         too_long=args.too_long,
         column=args.column,
+        header=args.header,
         tokenizer=args.tokenizer,
+        unknown_share=args.unknown_share,
         patience=args.patience,
         scale_schedules=args.scale_schedules,
         xla=not args.no_xla,
@@ -276,7 +300,12 @@ def add_json(parser):
 
 def add_writing(parser):
     """Declares how sentences are written."""
-    add_number(parser, "--max-length", "most words (60)", 60)
+    add_number(
+        parser,
+        "--max-written",
+        "most words, or other tokens, of what is written (60)",
+        60,
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
 
 
@@ -317,10 +346,67 @@ def show(args, result, text):
 
 
 def write_json(result, path):
-    """Writes a result as JSON."""
-    with open(path, "w", encoding="utf-8") as file:
+    """Writes a result as JSON, the whole file or nothing."""
+    with writing_to(path) as file:
         json.dump(result, file, indent=2)
         file.write("\n")
+
+
+@contextlib.contextmanager
+def writing_to(path, mode="w"):
+    """Opens a file for writing that replaces an older one only when it is whole.
+
+    A device or a pipe is written to as it is.
+
+    Args:
+        path: Path of the file.
+        mode: `"w"` for UTF-8 or `"wb"` for bytes. Defaults to `"w"`.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OSError: If it cannot be written; an older file stays and nothing else is left.
+    """
+    encoding = None if "b" in mode else "utf-8"
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, mode, encoding=encoding) as file:
+            yield file
+        return
+    beside = None
+    try:
+        # A link stays one.
+        with replacing(os.path.realpath(path)) as beside:
+            with open(beside, mode, encoding=encoding) as file:
+                yield file
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, beside):
+            raise
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def check_outputs(args, *names):
+    """Checks that files can be written before the work for them is done.
+
+    Args:
+        args: Parsed arguments.
+        *names: Str, the arguments that hold paths; `None` and `-` are none.
+
+    Raises:
+        ValueError: If one is a folder, is to lie in a folder that does not exist, or is
+            another one too.
+    """
+    paths = {name: getattr(args, name) for name in names}
+    paths = {name: path for name, path in paths.items() if path not in (None, "-")}
+    if len(set(paths.values())) < len(paths):
+        flags = " and ".join(map(_flag, paths))
+        raise ValueError(f"{flags} must name different files.")
+    for name, path in paths.items():
+        if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
+            raise ValueError(
+                f"{_flag(name)} must name a file in a folder that exists. "
+                f"Received: {path}"
+            )
 
 
 def progress_bar(total, unit_name):

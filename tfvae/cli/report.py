@@ -1,6 +1,5 @@
 """`tfvae report`: one HTML page about runs."""
 
-import os
 import sys
 
 from tfvae.cli.options import (
@@ -8,9 +7,12 @@ from tfvae.cli.options import (
     add_evaluation,
     add_number,
     check_least,
+    check_outputs,
     progress_bar,
     write_json,
+    writing_to,
 )
+from tfvae.cli.reading import add_limits
 
 
 def _add_arguments(parser):
@@ -21,7 +23,10 @@ def _add_arguments(parser):
         "--out", default="report.html", metavar="FILE", help="(default: report.html)"
     )
     parser.add_argument("--data", metavar="FILE", help="sentences to measure and show")
-    parser.add_argument("--column", help="of .tsv and .jsonl files (the first run's)")
+    parser.add_argument(
+        "--column", help="name or number of the sentences' column (the first run's)"
+    )
+    add_limits(parser, ("error", "truncate"))
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--labels", metavar="FILE", help="labels of the sentences, one a line"
@@ -60,7 +65,7 @@ def _run(args):
     if args.data is not None:
         data = read_labelled(
             args.data,
-            args.column or configurations[0].column,
+            args.column or configurations[0].columns(args.data).get("column", "text"),
             labels=args.labels,
             label_column=args.label_column,
         )
@@ -78,11 +83,13 @@ def _run(args):
         num_read=args.num_read,
         batch_size=args.batch_size,
         seed=args.seed,
+        max_length=args.max_length,
+        too_long=args.too_long,
         progress=progress_bar if on_terminal else None,
         log=_log if on_terminal else None,
     )
     page = render(records, data)
-    with open(args.out, "w", encoding="utf-8") as file:
+    with writing_to(args.out) as file:
         file.write(page)
     if args.json:
         write_json(_metrics(records), args.json)
@@ -93,15 +100,10 @@ def _check(args):
     """Refuses what would be found out only after the work."""
     if args.data is None and (args.labels or args.label_column):
         raise ValueError("Labels are of the sentences of --data. Give --data FILE too.")
-    check_least(args, 1, "num_generated", "num_drawn", "num_read", "batch_size")
+    positive = ("num_generated", "num_drawn", "num_read", "batch_size", "max_length")
+    check_least(args, 1, *positive)
     check_least(args, 0, "samples")
-    for option, path in (("--out", args.out), ("--json", args.json)):
-        if path is None:
-            continue
-        if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
-            raise ValueError(
-                f"{option} must name a file in a folder that exists. Received: {path}"
-            )
+    check_outputs(args, "out", "json")
 
 
 def _metrics(records):

@@ -3,11 +3,11 @@
 import json
 import os
 
-from tfvae.cli.options import Command, add_json, add_number, add_run, check_least, show
+from tfvae.cli.options import Command, add_json, add_number, check_least, show
 
 
 def _add_export(parser):
-    add_run(parser)
+    parser.add_argument("run_folder", metavar="DIR", help="folder of `tfvae train`")
     parser.add_argument(
         "--to",
         metavar="PATH",
@@ -71,6 +71,7 @@ def _export(args):
             f"{os.path.normpath(to)}_wordpiece",
             version=args.version,
             max_length=args.max_length,
+            warmup=not args.no_warmup,
         )
         print(f"{place}: written; its server needs the operations of tensorflow-text")
 
@@ -106,6 +107,7 @@ def _add_client(parser):
     which.add_argument("--label", help="a version label of the server")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--retries", type=int, default=3, metavar="N")
+    add_number(parser, "--batch-size", "the most rows of a request (32)", 32)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     add_number(
         parser,
@@ -132,6 +134,7 @@ def _client(args):
         label=args.label,
         timeout=args.timeout,
         retries=args.retries,
+        batch_size=args.batch_size,
     )
     answer = _ask(client, args, texts)
     result = {name: values.tolist() for name, values in answer.items()}

@@ -1,5 +1,7 @@
 """`tfvae train` and `tfvae presets`: train a preset, list what can be trained."""
 
+import dataclasses
+
 from tfvae.cli.options import (
     Command,
     add_configuration,
@@ -16,6 +18,18 @@ def _add_train(parser):
     parser.add_argument("--out", required=True, metavar="DIR", help="run folder")
     add_configuration(parser)
     parser.add_argument(
+        "--from",
+        dest="start_from",
+        metavar="DIR",
+        help="start from the weights and the vocabulary of the best model of another "
+        "run, whose setting and sizes hold where none are given",
+    )
+    parser.add_argument(
+        "--freeze",
+        choices=["encoder", "decoder", "embedding"],
+        help="with --from: what keeps the weights of that run",
+    )
+    parser.add_argument(
         "--strategy",
         choices=["none", "mirrored", "multi_worker"],
         default="none",
@@ -26,7 +40,8 @@ def _add_train(parser):
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="continue the run in --out after its last whole epoch",
+        help="continue the run in --out after its last whole epoch; with more --epochs "
+        "than it had, train it longer",
     )
     parser.add_argument(
         "--quiet", action="store_true", help="a line an epoch instead of a bar"
@@ -37,7 +52,7 @@ def _train(args):
     from tfvae.training import train
     from tfvae.training.callbacks import LatentMetrics
 
-    configuration = make_configuration(args)
+    configuration = _configuration(args)
     callbacks = []
     if configuration.valid is not None:
         callbacks.append(
@@ -52,16 +67,52 @@ def _train(args):
         strategy=args.strategy,
         verbose=2 if args.quiet else "auto",
         callbacks=callbacks,
+        log=print,
     )
     if folder is None:
         print("This worker is done; the first one keeps the run folder.")
         return
     state = folder.load_state()
+    length = _counted(state["epoch"], "epoch")
+    if configuration.steps is not None and state["finished"]:
+        length = _counted(configuration.steps, "step")
     best = "" if state["best"] is None else f", best {state['best']:.3f}"
-    print(f"{folder.path}: {state['epoch']} epochs{best} (epoch {state['best_epoch']})")
+    print(f"{folder.path}: {length}{best} (epoch {state['best_epoch']})")
     print("Next:")
     print(f"  tfvae evaluate {folder.path} --data {args.valid or args.train}")
     print(f"  tfvae generate {folder.path} --num 10")
+
+
+def _configuration(args):
+    """Creates the configuration; where it starts from a run, with that run's sizes."""
+    from tfvae.presets import get_preset
+    from tfvae.training import RunFolder
+    from tfvae.training.run_configuration import setting_fields
+
+    configuration = make_configuration(args)
+    if args.start_from is None:
+        return dataclasses.replace(configuration, freeze=args.freeze)
+    source = RunFolder(args.start_from).load_configuration()
+    if args.tokenizer not in ("word", source.tokenizer):
+        raise ValueError(
+            f"--from takes the tokenizer of that run, {source.tokenizer}, along. "
+            f"Received: --tokenizer {args.tokenizer}"
+        )
+    known = {**setting_fields(), **get_preset(args.preset).options}
+    overrides = {k: v for k, v in source.overrides.items() if k in known}
+    return dataclasses.replace(
+        configuration,
+        setting=args.setting or source.setting,
+        overrides={**overrides, **configuration.overrides},
+        max_length=args.max_length or source.max_length,
+        tokenizer=source.tokenizer,
+        start_from=args.start_from,
+        freeze=args.freeze,
+    )
+
+
+def _counted(number, noun):
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 TRAIN = Command(
@@ -73,12 +124,13 @@ Train a preset on a text and keep everything about the run in one folder:
   recipe.json   everything needed to repeat the run
   history.csv   one row an epoch; logs/ holds the same for TensorBoard
 
-The text is one sentence a line, or the column named by --column of a .tsv (with a
-header) or .jsonl file. Words are what stands between white space.
+The text is one sentence a line, or the column named by --column of a .csv, .tsv or
+.jsonl file; .gz may follow. Words are what stands between white space.
 
 example:
   tfvae train vae --train train.txt --valid valid.txt --out runs/vae --epochs 10
   tfvae train beta_vae --train train.txt --out runs/b --set beta=0.5 latent_dim=16
+  tfvae train vae --from runs/vae --train other.txt --out runs/other --epochs 2
 """,
     _add_train,
     _train,

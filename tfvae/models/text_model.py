@@ -107,7 +107,9 @@ class TextModel(Trainer):
             f"{type(self).__name__} must implement `sample_memory`."
         )
 
-    def generate_ids(self, num, *, sampler="ancestral", max_length=60, seed=None):
+    def generate_ids(
+        self, num, *, sampler="ancestral", max_length=60, seed=None, prefix_ids=()
+    ):
         """Writes `num` sentences as ids, from the prior; works in a graph.
 
         Args:
@@ -115,14 +117,18 @@ class TextModel(Trainer):
             sampler: `Sampler` or its name. Defaults to `"ancestral"`.
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
+            prefix_ids: Sequence of int, the words that every sentence begins with.
+                Defaults to `()`.
 
         Returns:
-            Int32 tensor `[num, max_length]`, `</s>` and padding after the last word.
+            Int32 tensor `[num, max_length]`, what comes after `prefix_ids`, `</s>` and
+            padding after the last word.
         """
         seed = as_seed(self.seed if seed is None else seed)
         memory = self.sample_memory(num, fold_in(seed, Stream.PRIOR))
-        sampler = get_sampler(sampler)
-        return sampler(self.decoder, memory, max_length, fold_in(seed, Stream.WORDS))
+        sampler, words = get_sampler(sampler), fold_in(seed, Stream.WORDS)
+        prefix = {"prefix_ids": prefix_ids} if prefix_ids else {}
+        return sampler(self.decoder, memory, max_length, words, **prefix)
 
     def generate(
         self, num, *, sampler="ancestral", max_length=60, seed=0, return_ids=False

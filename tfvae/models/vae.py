@@ -207,7 +207,9 @@ class VAE(TextModel):
         """Samples from the prior what the decoder reads, float `[num, U]`."""
         return self.bridge(self.sample_prior(num, seed)[None])[0]
 
-    def decode_ids(self, z, *, sampler="greedy", max_length=60, seed=None):
+    def decode_ids(
+        self, z, *, sampler="greedy", max_length=60, seed=None, prefix_ids=()
+    ):
         """Writes a sentence for each latent code, as ids; works in a graph.
 
         Args:
@@ -215,13 +217,17 @@ class VAE(TextModel):
             sampler: `Sampler` or its name. Defaults to `"greedy"`.
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
+            prefix_ids: Sequence of int, the words that every sentence begins with.
+                Defaults to `()`.
 
         Returns:
-            Int32 tensor `[N, max_length]`, `</s>` and padding after the last word.
+            Int32 tensor `[N, max_length]`, what comes after `prefix_ids`, `</s>` and
+            padding after the last word.
         """
         memory = self.bridge(z[None])[0]
         seed = as_seed(self.seed if seed is None else seed)
-        return get_sampler(sampler)(self.decoder, memory, max_length, seed)
+        prefix = {"prefix_ids": prefix_ids} if prefix_ids else {}
+        return get_sampler(sampler)(self.decoder, memory, max_length, seed, **prefix)
 
     def encode(self, texts, *, num_samples=None, max_length=None, seed=0):
         """Encodes sentences into latent codes.

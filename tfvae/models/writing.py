@@ -238,6 +238,7 @@ def generate_ids(
     max_length=60,
     seed=0,
     batch_size=BATCH_SIZE,
+    prefix_ids=(),
 ):
     """Writes sentences as ids, from samples of the prior where there is a latent.
 
@@ -250,9 +251,11 @@ def generate_ids(
         max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
         seed: Int. The same seed and `batch_size` write the same sentences.
         batch_size: Positive int, sentences written at once.
+        prefix_ids: Sequence of `P` int, the words that every sentence begins with;
+            `max_length` does not count them. Defaults to `()`.
 
     Yields:
-        Int32 arrays `[B, max_length]`.
+        Int32 arrays `[B, P + max_length]`.
 
     Raises:
         ValueError: If `num` or `batch_size` is not positive.
@@ -262,9 +265,9 @@ def generate_ids(
             "`num` and `batch_size` must be positive. Received: "
             f"num={num}, batch_size={batch_size}"
         )
-    sampler = get_sampler(sampler)
-    options = {"sampler": sampler, "max_length": max_length}
-    key = (sampler.key, max_length)
+    sampler, prefix_ids = get_sampler(sampler), tuple(map(int, prefix_ids))
+    options = _options(sampler, max_length, prefix_ids)
+    key = (sampler.key, max_length, prefix_ids)
 
     def from_prior(size, seed):
         # All are sampled, so that a smaller batch has the same.
@@ -275,7 +278,7 @@ def generate_ids(
         return model.generate_ids(size, seed=seed, **options)
 
     if codes is not None:
-        run, codes = _decoder(model, sampler, max_length), iter(codes)
+        run, codes = _decoder(model, sampler, max_length, prefix_ids), iter(codes)
     elif model.posterior is not None:
         run = model.compiled_function(
             ("prior", batch_size, *key), from_prior, _SIZE, _SEED
@@ -287,7 +290,9 @@ def generate_ids(
         read = tf.constant(size)
         if codes is not None:
             read = np.stack(list(itertools.islice(codes, size))).astype("float32")
-        yield run(read, fold_in(as_seed(seed), start)).numpy()
+        ids = run(read, fold_in(as_seed(seed), start)).numpy()
+        prefix = np.tile(np.array(prefix_ids, np.int32), [len(ids), 1])
+        yield np.concatenate([prefix, ids], axis=1)
 
 
 def decode(model, codes, sampler, max_length, seed, return_ids):
@@ -316,6 +321,7 @@ def reconstruct(
     num_samples=None,
     sampler="greedy",
     max_length=60,
+    max_read=None,
     seed=0,
     batch_size=100,
 ):
@@ -327,8 +333,9 @@ def reconstruct(
         num_samples: Positive int, codes sampled from each posterior, or `None` for the
             posterior's mode.
         sampler: `Sampler` or its name. Defaults to `"greedy"`.
-        max_length: Positive int, the most words read, and the most ids written.
-            Defaults to `60`.
+        max_length: Positive int, the most ids written, `</s>` included, and the most
+            words read unless `max_read` is given. Defaults to `60`.
+        max_read: Positive int, words after which a sentence is cut, or `None`.
         seed: Int.
         batch_size: Positive int, sentences at once.
 
@@ -347,7 +354,7 @@ def reconstruct(
         model,
         texts,
         num_samples=num_samples,
-        max_length=max_length,
+        max_length=max_read or max_length,
         seed=fold_in(as_seed(seed), 0),
         batch_size=batch_size,
     )
@@ -444,15 +451,22 @@ _SEED = tf.TensorSpec([2], tf.int32)
 _SIZE = tf.TensorSpec([], tf.int32)
 
 
-def _decoder(model, sampler, max_length):
+def _decoder(model, sampler, max_length, prefix_ids=()):
     """Returns the compiled function of codes `[N, Z]` and a seed that writes ids."""
+    options = _options(sampler, max_length, prefix_ids)
 
     def write(z, seed):
-        return model.decode_ids(z, sampler=sampler, max_length=max_length, seed=seed)
+        return model.decode_ids(z, seed=seed, **options)
 
     z_spec = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
-    key = ("decode", sampler.key, max_length)
+    key = ("decode", sampler.key, max_length, prefix_ids)
     return model.compiled_function(key, write, z_spec, _SEED)
+
+
+def _options(sampler, max_length, prefix_ids):
+    options = {"sampler": sampler, "max_length": max_length}
+    # A sampler of one's own need not know of beginnings.
+    return options | ({"prefix_ids": prefix_ids} if prefix_ids else {})
 
 
 def _texts(tokenizer, ids):

@@ -11,7 +11,8 @@ from tfvae.evaluation.evaluate import check_groups, evaluate, why_undefined
 from tfvae.models import writing
 from tfvae.reporting.latent_pictures import summarize_latent
 from tfvae.reporting.run_record import Result, read_run
-from tfvae.text import read_columns, read_lines, read_texts
+from tfvae.text import read_columns, read_lines, read_numbered, read_texts
+from tfvae.text.records import RecordError
 
 _COMPONENTS = ("encoder", "posterior", "prior", "decoder", "tokenizer")
 
@@ -30,6 +31,10 @@ class ReportOptions:
         num_read: Positive int, sentences reconstructed, and as many generated, to read.
         batch_size: Positive int, sentences at once.
         seed: Int, of everything.
+        max_length: Positive int, the most tokens of a sentence, or `None` for each
+            run's own limit.
+        too_long: `"error"` or `"truncate"`, what becomes of longer sentences, or `None`
+            for what each run did with them.
         progress: As of `tfvae.evaluation.evaluate`, or `None`.
         log: Callable of a str that says what is done next, or `None`.
     """
@@ -41,6 +46,8 @@ class ReportOptions:
     num_read: int = 6
     batch_size: int = 32
     seed: int = 0
+    max_length: int | None = None
+    too_long: str | None = None
     progress: typing.Callable | None = None
     log: typing.Callable | None = None
 
@@ -113,12 +120,19 @@ def _use_model(record, data, options):
         for name in _COMPONENTS
         if getattr(model, name, None) is not None
     }
-    max_length = record.configuration.resolved_setting().max_length
+    configuration, batches = record.configuration, None
+    if data is not None:
+        limits = {"max_length": options.max_length, "too_long": options.too_long}
+        configuration = dataclasses.replace(
+            configuration, **{k: v for k, v in limits.items() if v is not None}
+        )
+        batches = _batches(model, configuration, record, data, options)
+    max_length = configuration.resolved_setting().max_length
     if data is not None and (
         not record.results if options.groups is None else options.groups != "none"
     ):
         log(f"{record.name}: measuring")
-        record.results.append(_evaluate(model, record, data, options))
+        record.results.append(_evaluate(model, record, data, batches, options))
     if data is not None and model.posterior is not None:
         log(f"{record.name}: encoding")
         rows = _chosen(len(data.texts), options.num_drawn, options.seed)
@@ -153,11 +167,41 @@ def _use_model(record, data, options):
     )
 
 
-def _evaluate(model, record, data, options):
+def _batches(model, configuration, record, data, options):
+    """Creates the batches of the sentences, noting those that are too long.
+
+    Raises:
+        ValueError: If a sentence is too long, named by its line.
+    """
+    batches = configuration.batches(
+        data.texts, model.tokenizer, shuffle=False, batch_size=options.batch_size
+    )
+    try:
+        counts = batches.counts()
+    except RecordError as error:
+        if data.lines is None:
+            raise
+        place = f"{data.name}, line {data.lines[error.number - 1]}"
+        raise ValueError(f"{place}: {error.problem}") from error
+    if counts.num_cut or counts.num_dropped:
+        what = f"{counts.num_cut} were cut"
+        if counts.num_dropped:
+            what = (
+                f"{counts.num_dropped} were left out of the metrics and cut for the "
+                "pictures"
+            )
+        record.notes.append(
+            f"Of the sentences of {data.name}, {what}, having more than "
+            f"{batches.max_length} tokens."
+        )
+    return batches
+
+
+def _evaluate(model, record, data, batches, options):
     """Measures a run on the sentences; leaves out what is not defined for it."""
     configuration, groups, notes = record.configuration, options.groups, []
     train_texts = functools.partial(
-        read_texts, configuration.train, configuration.column
+        read_texts, configuration.train, **configuration.columns(configuration.train)
     )
     if isinstance(groups, list):
         reasons = {
@@ -173,12 +217,7 @@ def _evaluate(model, record, data, options):
     if groups != []:
         metrics = evaluate(
             model,
-            configuration.batches(
-                data.texts,
-                model.tokenizer,
-                shuffle=False,
-                batch_size=options.batch_size,
-            ),
+            batches,
             groups=groups,
             train_texts=train_texts,
             num_samples=options.num_samples,
@@ -273,11 +312,13 @@ class LabelledText(typing.NamedTuple):
         name: Str, what the page calls them.
         texts: List of str.
         labels: List of str, one a sentence, or `None`.
+        lines: List of int, the line of each sentence in its file, or `None`.
     """
 
     name: str
     texts: list
     labels: list | None = None
+    lines: list | None = None
 
 
 def read_labelled(path, column="text", *, labels=None, label_column=None):
@@ -285,7 +326,8 @@ def read_labelled(path, column="text", *, labels=None, label_column=None):
 
     Args:
         path: Path of the sentences, see `read_texts`.
-        column: Str, column of the sentences in a `.tsv` or `.jsonl` file.
+        column: Str, name or number of the column of the sentences in a `.csv`, `.tsv`
+            or `.jsonl` file.
         labels: Path of a file with one label a line, or `None`.
         label_column: Str, column of the labels in the file of the sentences, or `None`.
 
@@ -303,15 +345,16 @@ def read_labelled(path, column="text", *, labels=None, label_column=None):
     if label_column is not None:
         rows = read_columns(path, [column, label_column])
         kept = [row for row in rows if str(row[column]).strip()]
-        texts = list(read_texts(path, column))
-        return LabelledText(name, texts, [str(row[label_column]) for row in kept])
-    texts = list(read_texts(path, column))
+        lines, texts = map(list, zip(*read_numbered(path, column), strict=True))
+        found = [str(row[label_column]) for row in kept]
+        return LabelledText(name, texts, found, lines)
+    lines, texts = map(list, zip(*read_numbered(path, column), strict=True))
     if labels is None:
-        return LabelledText(name, texts)
+        return LabelledText(name, texts, None, lines)
     found = list(read_lines(labels))
     if len(found) != len(texts):
         raise ValueError(
             f"{labels}: one label a line is needed for each sentence of {path}. "
             f"Received: {len(found)} labels, {len(texts)} sentences"
         )
-    return LabelledText(name, texts, found)
+    return LabelledText(name, texts, found, lines)

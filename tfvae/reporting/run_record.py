@@ -145,13 +145,14 @@ def command_of(configuration, out):
         Str, for a shell, an option a line.
     """
     options = [["--train", configuration.train]]
+    flags = {"xla": "--no-xla", "header": "--no-header", "start_from": "--from"}
     for field in dataclasses.fields(configuration):
         value = getattr(configuration, field.name)
-        flag = "--" + field.name.replace("_", "-")
+        flag = flags.get(field.name, "--" + field.name.replace("_", "-"))
         if field.name in ("preset", "train", "overrides") or value == field.default:
             continue
         if isinstance(value, bool):
-            options.append(["--no-xla" if field.name == "xla" else flag])
+            options.append([flag])
         else:
             options.append([flag, str(value)])
     if configuration.overrides:

@@ -4,8 +4,14 @@ import typing
 
 import tensorflow as tf
 
-from tfvae.ops.sequences import BOS_ID, EOS_ID, PAD_ID
-from tfvae.samplers.sampler import Sampler, any_rows, check_max_length, take_rows
+from tfvae.ops.sequences import EOS_ID, PAD_ID
+from tfvae.samplers.sampler import (
+    Sampler,
+    any_rows,
+    begin,
+    check_max_length,
+    take_rows,
+)
 
 # Of a beam that does not exist; finite, so that differences stay numbers.
 _LOWEST = -1e30
@@ -70,9 +76,12 @@ class BeamSearch(Sampler):
         self.num_beams = num_beams
         self.length_normalization = length_normalization
 
-    def __call__(self, decoder, memory, max_length, seed=None, compact=True):
+    def __call__(
+        self, decoder, memory, max_length, seed=None, compact=True, prefix_ids=()
+    ):
         """Writes the best sentence of each row; see `Sampler.__call__`."""
-        return self._search(decoder, memory, max_length, best=True).token_ids[:, 0]
+        beams = self._search(decoder, memory, max_length, True, prefix_ids)
+        return beams.token_ids[:, 0]
 
     def search(self, decoder, memory, max_length):
         """Finds all beams of each row.
@@ -90,7 +99,7 @@ class BeamSearch(Sampler):
         """
         return self._search(decoder, memory, max_length, best=False)
 
-    def _search(self, decoder, memory, max_length, best):
+    def _search(self, decoder, memory, max_length, best, prefix_ids=()):
         """Searches until all beams have ended or, with `best`, the best is certain."""
         check_max_length(max_length)
         num_rows, num_beams = tf.shape(memory)[0], self.num_beams
@@ -130,10 +139,11 @@ class BeamSearch(Sampler):
         # One beginning at first: the others would be its copies.
         log_prob = tf.where(tf.range(num_beams) > 0, _LOWEST, tf.zeros(shape))
         token_ids = tf.fill([*shape, max_length], PAD_ID)
+        last, state = begin(decoder, memory, max_length, prefix_ids)
         start = (
             tf.constant(0),
-            tf.fill(shape, BOS_ID),
-            decoder.initial_state(memory, max_length),
+            tf.reshape(last, shape),
+            state,
             Beams(token_ids, log_prob, log_prob),
             tf.zeros(shape, tf.int32),
             tf.zeros(shape, tf.bool),

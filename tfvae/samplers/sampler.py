@@ -47,7 +47,7 @@ class Sampler:
         )
         return type(self), tuple(values)
 
-    def __call__(self, decoder, memory, max_length, seed, compact=True):
+    def __call__(self, decoder, memory, max_length, seed, compact=True, prefix_ids=()):
         """Writes a sentence for each row of a memory, until every row has ended.
 
         Args:
@@ -58,9 +58,12 @@ class Sampler:
             compact: Whether rows that have ended are taken out of the batch, so that
                 the cost is that of the words written. XLA needs `False`, since sizes
                 then depend on the data. Defaults to `True`.
+            prefix_ids: Sequence of int, the words that every sentence begins with.
+                Defaults to `()`.
 
         Returns:
-            Int32 tensor `[N, max_length]`, padding after `</s>`.
+            Int32 tensor `[N, max_length]`, what comes after `prefix_ids`, padding after
+            `</s>`.
 
         Raises:
             ValueError: If `max_length` is not positive.
@@ -70,7 +73,7 @@ class Sampler:
         written = tf.TensorArray(tf.int32, size=max_length, element_shape=[None])
         temperature = tf.broadcast_to(tf.cast(self.temperature, tf.float32), [num_rows])
         scaled = _differs_from_one(self.temperature)
-        state = decoder.initial_state(memory, max_length)
+        last, state = begin(decoder, memory, max_length, prefix_ids)
 
         def step(t, last, ended, carried, written):
             rows, memory, temperature, state = carried
@@ -93,7 +96,7 @@ class Sampler:
 
         start = (
             tf.constant(0),
-            tf.fill([num_rows], BOS_ID),
+            last,
             tf.zeros([num_rows], tf.bool),
             (tf.range(num_rows), memory, temperature, state),
         )
@@ -139,6 +142,27 @@ class Sampler:
         size = logits.shape[-1]
         mask = tf.reduce_sum(tf.one_hot(banned, size), axis=0)
         return tf.where(mask > 0, _IMPOSSIBLE, logits)
+
+
+def begin(decoder, memory, max_length, prefix_ids=()):
+    """Lets a decoder read the words that sentences begin with.
+
+    Args:
+        decoder: `Decoder`, built.
+        memory: Float tensor `[N, U]`.
+        max_length: Positive int, the most ids that are written after them.
+        prefix_ids: Sequence of int.
+
+    Returns:
+        Tuple of the word that is read next, int32 `[N]`, and the decoder's state.
+    """
+    num_rows = tf.shape(memory)[0]
+    state = decoder.initial_state(memory, max_length + len(prefix_ids))
+    last = tf.fill([num_rows], BOS_ID)
+    for token_id in prefix_ids:
+        _, state = decoder.next_logits(last, memory, state)
+        last = tf.fill([num_rows], token_id)
+    return last, state
 
 
 def check_max_length(max_length):

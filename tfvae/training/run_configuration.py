@@ -8,9 +8,20 @@ import typing
 from tfvae.files import read_json, replacing
 from tfvae.presets import SETTINGS, ModelBuilder, PaperSetting, get_preset
 from tfvae.presets.table import unknown
-from tfvae.text import Batches, WordpieceTokenizer, WordTokenizer, read_texts
+from tfvae.text import (
+    Batches,
+    CharacterTokenizer,
+    WordpieceTokenizer,
+    WordTokenizer,
+    has_columns,
+)
 
-_TOKENIZERS = {"word": WordTokenizer, "wordpiece": WordpieceTokenizer}
+_TOKENIZERS = {
+    "word": WordTokenizer,
+    "wordpiece": WordpieceTokenizer,
+    "character": CharacterTokenizer,
+}
+FREEZABLE = ("encoder", "decoder", "embedding")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +40,17 @@ class RunConfiguration:
         batch_size: Int, or `None` for the setting's.
         max_length: Int, or `None` for the setting's.
         too_long: What becomes of longer sentences, see `Batches`.
-        column: Str, column of the text in `.tsv` and `.jsonl` files.
-        tokenizer: `"word"` or `"wordpiece"`.
+        column: Str, name or number of the column of the text in `.csv`, `.tsv` and
+            `.jsonl` files.
+        header: Whether the first row of `.csv` and `.tsv` files holds names.
+        tokenizer: `"word"`, `"wordpiece"` or `"character"`.
+        unknown_share: Float, share of the words of training that are replaced by
+            `<unk>`, see `Batches`.
+        start_from: Str, path of a run folder whose best model the training starts from:
+            its weights and its vocabulary. The optimizer, schedules and critics start
+            anew. Defaults to `None`.
+        freeze: `"encoder"`, `"decoder"` or `"embedding"`, a part that keeps the weights
+            of `start_from`, or `None`.
         patience: Int, epochs without a better validation metric before training
             stops, or `None` for no early stop.
         scale_schedules: Whether annealing and decay follow the given length of
@@ -54,7 +74,11 @@ class RunConfiguration:
     max_length: int | None = None
     too_long: str = "error"
     column: str = "text"
+    header: bool = True
     tokenizer: str = "word"
+    unknown_share: float = 0.0
+    start_from: str | None = None
+    freeze: str | None = None
     patience: int | None = None
     scale_schedules: bool = False
     xla: bool = True
@@ -78,6 +102,9 @@ class RunConfiguration:
             if name not in known:
                 raise ValueError(unknown("key to set", name, known))
             _check_type(name, value, known[name])
+            if type(value) is int and float in _kinds(known[name]):
+                # A schedule would compute in integers.
+                overrides[name] = float(value)
         if self.epochs is not None and self.steps is not None:
             raise ValueError("Give `epochs` or `steps`, not both.")
         for name in ("epochs", "steps", "batch_size", "max_length", "patience"):
@@ -89,6 +116,14 @@ class RunConfiguration:
                 "`patience` watches the validation text. Give `valid` too. "
                 f"Received: patience={self.patience}, valid=None"
             )
+        if self.freeze is not None:
+            if self.freeze not in FREEZABLE:
+                raise ValueError(unknown("part to freeze", self.freeze, FREEZABLE))
+            if self.start_from is None:
+                raise ValueError(
+                    "`freeze` keeps the weights of another run. Give `start_from` "
+                    f"(--from) too. Received: freeze={self.freeze!r}, start_from=None"
+                )
 
     def resolved_setting(self):
         """Returns the setting with the overrides applied."""
@@ -120,10 +155,7 @@ class RunConfiguration:
             ValueError: If the text is refused.
             FileNotFoundError: If it is missing.
         """
-        if tokenizer is None:
-            tokenizer = self.make_tokenizer()
-            tokenizer.adapt(read_texts(self.train, self.column))
-        return self.batches(self.train, tokenizer)
+        return self.batches(self.train, tokenizer or self.make_tokenizer())
 
     def validation_batches(self, tokenizer):
         """Creates the batches of the validation text, `None` without one."""
@@ -131,32 +163,51 @@ class RunConfiguration:
             return None
         return self.batches(self.valid, tokenizer, shuffle=False)
 
-    def batches(self, texts, tokenizer, *, shuffle=True, batch_size=None):
+    def batches(self, texts, tokenizer, *, shuffle=True, batch_size=None, columns=None):
         """Creates the batches of a text by the run's limits on sentences.
 
         Args:
-            texts: Path, of which the run's column is read, list or callable, see
-                `Batches`.
-            tokenizer: Tokenizer with a vocabulary.
+            texts: Path, see `columns`, list or callable, see `Batches`.
+            tokenizer: Tokenizer; without a vocabulary it learns that of the texts.
             shuffle: Whether for training; otherwise sorted by length, nothing dropped.
             batch_size: Int, or `None` for the run's.
+            columns: Dict of `column` and `header` of a path, or `None` for the run's.
 
         Returns:
             `Batches`.
         """
         setting = self.resolved_setting()
-        is_path = isinstance(texts, (str, os.PathLike))
+        if columns is None:
+            is_path = isinstance(texts, (str, os.PathLike))
+            columns = self.columns(texts) if is_path else {}
         return Batches(
             texts,
             tokenizer,
             batch_size or setting.batch_size,
-            column=self.column if is_path else "text",
             max_length=setting.max_length,
             too_long=self.too_long,
+            unknown_share=self.unknown_share if shuffle else 0.0,
             shuffle=shuffle,
             sort=True,
             seed=self.seed,
+            **columns,
         )
+
+    def columns(self, path):
+        """Returns how a file is read: the run's column, if it has columns.
+
+        A text file beside tables, such as one to evaluate on, has none.
+
+        Args:
+            path: Path of a file.
+
+        Returns:
+            Dict of the arguments `column` and `header` of `read_texts`.
+        """
+        texts = [text for text in (self.train, self.valid) if text is not None]
+        if not has_columns(path) and any(map(has_columns, texts)):
+            return {}
+        return {"column": self.column, "header": self.header}
 
     def builder(self, tokenizer, steps_per_epoch):
         """Creates the `ModelBuilder` of the run, which knows its number of steps."""
@@ -217,8 +268,12 @@ def setting_fields():
     return {field.name: field.type for field in fields if field.name not in fixed}
 
 
+def _kinds(wanted):
+    return typing.get_args(wanted) or (wanted,)
+
+
 def _check_type(name, value, wanted):
-    allowed = typing.get_args(wanted) or (wanted,)
+    allowed = _kinds(wanted)
     # Where a float is wanted an int will do; True and False are no numbers here.
     numbers = (int,) if float in allowed and not isinstance(value, bool) else ()
     exact = not isinstance(value, bool) or bool in allowed

@@ -6,13 +6,24 @@ import os
 import keras
 
 from tfvae.files import digest, replacing
+from tfvae.presets import get_preset
+from tfvae.text import reader_errors
 from tfvae.training.callbacks import Checkpoint, StopAtStep
 from tfvae.training.distribute import Workers, shard_training, shard_validation
 from tfvae.training.run_folder import NEW_STATE, load_model
 
+_PARTS = ("encoder", "posterior", "prior", "bridge", "decoder")
+
 
 def train(
-    configuration, out, *, resume=False, strategy="none", verbose="auto", callbacks=()
+    configuration,
+    out,
+    *,
+    resume=False,
+    strategy="none",
+    verbose="auto",
+    callbacks=(),
+    log=None,
 ):
     """Trains the model of a configuration.
 
@@ -24,13 +35,16 @@ def train(
         configuration: `RunConfiguration`; `None` with `resume` for the folder's own.
         out: Path of the run folder.
         resume: Whether to continue the run in `out` after its last whole epoch. The
-            result is that of an uninterrupted run.
+            result is that of an uninterrupted run. A configuration of more `epochs`
+            makes the run longer, where nothing depends on its length.
         strategy: `"none"`, `"mirrored"` or `"multi_worker"`, see `Workers`. No part of
             the configuration: it says where a run computes, not what. Each replica
             draws its own noise, so runs are the same for a number of replicas, wherever
             they are.
         verbose: As in `keras.Model.fit`.
         callbacks: More Keras callbacks; what they add to the logs is kept.
+        log: Callable of a str, which gets what the texts hold and what is wrong with
+            them, a line at a time; or `None`.
 
     Returns:
         The `RunFolder`, or `None` on a worker that is not the first, which keeps it.
@@ -42,11 +56,11 @@ def train(
     workers = Workers(strategy)
     with workers.reporting_lost_workers(), workers.folder(out, resume) as folder:
         with workers.strategy.scope():
-            _train(workers, configuration, folder, resume, verbose, callbacks)
+            _train(workers, configuration, folder, resume, verbose, callbacks, log)
     return folder if workers.is_chief else None
 
 
-def _train(workers, configuration, folder, resume, verbose, callbacks):
+def _train(workers, configuration, folder, resume, verbose, callbacks, log):
     """Trains with the workers at hand; see `train`."""
     state = None
     if resume:
@@ -57,13 +71,20 @@ def _train(workers, configuration, folder, resume, verbose, callbacks):
     setting = configuration.resolved_setting()
     workers.check_batch_size(setting.batch_size)
     keras.utils.set_random_seed(configuration.seed)
-    model = None if is_new else load_model(folder.last)
+    model = source = None
+    if not is_new:
+        model = folder.load_last(state)
+    elif configuration.start_from is not None:
+        source = load_model(configuration.start_from)
+    known = model or source
     batches, validation = workers.run_on_all(
-        lambda: _read(configuration, model and model.tokenizer), _summary
+        lambda: _read(configuration, known and known.tokenizer), _summary
     )
     steps_per_epoch = len(batches)
     if model is None:
         model = configuration.make_model(batches.tokenizer, steps_per_epoch)
+        if source is not None:
+            _start_from(source, model, configuration, steps_per_epoch)
         workers.check_model(model)
         if not resume:
             workers.run_on_all(lambda: folder.create(configuration))
@@ -72,6 +93,10 @@ def _train(workers, configuration, folder, resume, verbose, callbacks):
         state = {**NEW_STATE, "texts": texts}
         folder.save_state(state)
     workers.run_on_all(lambda: _check_texts(configuration, texts, state["texts"]))
+    if resume and configuration != folder.load_configuration():
+        # The state first, so that a process that ends here can be called again.
+        folder.save_state(state)
+        configuration.save(folder.configuration)
     first_epoch = state["epoch"]
     total_steps = configuration.builder(batches.tokenizer, steps_per_epoch).num_steps
     num_batches = total_steps
@@ -91,31 +116,130 @@ def _train(workers, configuration, folder, resume, verbose, callbacks):
         workers.strategy, None if validation is None else validation.dataset()
     )
     history = keras.callbacks.CSVLogger(folder.history, append=True)
+    progress = [] if model.loop else [_Progress(steps_per_epoch, num_batches)]
+    if log is not None and workers.is_chief:
+        for line in _descriptions(configuration, batches, validation):
+            log(line)
     try:
-        model.fit(
-            shard_training(workers.strategy, batches.repeated(first_pass).skip(rest)),
-            validation_data=valid_data,
-            validation_steps=valid_steps,
-            steps_per_epoch=steps_per_epoch,
-            initial_epoch=first_epoch,
-            epochs=-(-num_batches // steps_per_epoch),
-            shuffle=False,
-            verbose=verbose,
-            callbacks=[
-                StopAtStep(total_steps),
-                # Before the others, which write the logs that these may add to.
-                *callbacks,
-                history,
-                keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-                checkpoint,
-            ],
-        )
+        with reader_errors(batches, validation):
+            model.fit(
+                shard_training(
+                    workers.strategy, batches.repeated(first_pass).skip(rest)
+                ),
+                validation_data=valid_data,
+                validation_steps=valid_steps,
+                steps_per_epoch=steps_per_epoch,
+                initial_epoch=first_epoch,
+                epochs=-(-num_batches // steps_per_epoch),
+                shuffle=False,
+                verbose=verbose,
+                callbacks=[
+                    StopAtStep(total_steps),
+                    # Before the others, which write the logs that these may add to.
+                    *callbacks,
+                    history,
+                    keras.callbacks.TensorBoard(folder.logs, write_graph=False),
+                    checkpoint,
+                    *progress,
+                ],
+            )
     finally:
         # Keras closes it after a whole training only.
         if history.csv_file is not None:
             history.csv_file.close()
     checkpoint.state["finished"] = not checkpoint.state["stopped"]
     folder.save_state(checkpoint.state)
+
+
+class _Progress(keras.callbacks.ProgbarLogger):
+    """Shows how far an epoch is, which may be the last one and end early.
+
+    Args:
+        steps_per_epoch: Positive int.
+        num_steps: Positive int, steps of the whole run.
+    """
+
+    def __init__(self, steps_per_epoch, num_steps):
+        super().__init__()
+        self.steps_per_epoch = steps_per_epoch
+        self.num_steps = num_steps
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Begins a bar of the epoch's own steps."""
+        left = self.num_steps - epoch * self.steps_per_epoch
+        self.target = min(self.steps_per_epoch, left)
+        super().on_epoch_begin(epoch, logs)
+
+
+def _start_from(source, model, configuration, steps_per_epoch):
+    """Gives a model the weights of another, and freezes a part where asked.
+
+    Raises:
+        ValueError: If a part is missing or of another kind or size.
+    """
+    for name in _PARTS:
+        old, new = getattr(source, name, None), getattr(model, name, None)
+        if new is None or not new.weights:
+            continue
+        if old is None or _shapes(old) != _shapes(new):
+            raise ValueError(
+                f"{configuration.start_from}: the {name} of that run does not fit "
+                f"the new one: {_described(old)} against {_described(new)}. Give the "
+                "same setting and sizes (--setting, --set)."
+            )
+        new.set_weights(old.get_weights())
+    if configuration.freeze is None:
+        return
+    parts = [getattr(model, configuration.freeze, None)]
+    if configuration.freeze == "embedding":
+        holders = [getattr(model, name, None) for name in ("encoder", "decoder")]
+        parts = [holder.embedding for holder in holders if holder is not None]
+    if parts == [None]:
+        raise ValueError(
+            f"A {type(model).__name__} has no {configuration.freeze} to freeze. Leave "
+            "out `freeze` (--freeze)."
+        )
+    for part in parts:
+        part.trainable = False
+    # The optimizer keeps a state of the variables that it is compiled with.
+    builder = configuration.builder(model.tokenizer, steps_per_epoch)
+    model.compile(builder.optimizer(), jit_compile=builder.jit_compile)
+
+
+def _shapes(part):
+    return type(part), [tuple(weight.shape) for weight in part.weights]
+
+
+def _described(part):
+    if part is None:
+        return "none"
+    return f"a {type(part).__name__} of {part.count_params()} weights"
+
+
+def _descriptions(configuration, batches, validation):
+    """Formats what the texts hold, a line each, and what is wrong with them."""
+    training = None
+    for path, text in (
+        (configuration.train, batches),
+        (configuration.valid, validation),
+    ):
+        if text is None:
+            continue
+        counts = text.counts()
+        line = (
+            f"{path}: {counts.num_lines} lines, {counts.num_sentences} sentences, "
+            f"{counts.num_words} words"
+        )
+        if counts.num_tokens != counts.num_words:
+            line += f" ({counts.num_tokens} tokens)"
+        if counts.num_dropped:
+            line += f", {counts.num_dropped} left out as longer than {text.max_length}"
+        if counts.num_cut:
+            line += f", {counts.num_cut} cut after {text.max_length}"
+        yield f"{line}, {counts.unknown_rate:.2%} unknown"
+        for warning in counts.warnings(training):
+            yield f"{path}: note: {warning}"
+        training = counts
 
 
 def _read(configuration, tokenizer):
@@ -145,19 +269,42 @@ def _resumed(configuration, folder):
             f"{folder.path}: there is no run to resume here. Leave out --resume, or "
             "give the folder of the run."
         )
-    stored = folder.load_configuration()
-    if configuration is not None and configuration != stored:
-        changed = sorted(
-            name
-            for name in vars(stored)
-            if getattr(configuration, name) != getattr(stored, name)
-        )
+    stored, state = folder.load_configuration(), folder.load_state()
+    if configuration is None or configuration == stored:
+        return stored, state
+    changed = sorted(
+        name
+        for name in vars(stored)
+        if getattr(configuration, name) != getattr(stored, name)
+    )
+    if changed != ["epochs"] or None in (configuration.epochs, stored.epochs):
         raise ValueError(
             f"{folder.path}: the run there was started with other values of "
             f"{', '.join(changed)}. Resume it with the same arguments, or choose "
             "another folder."
         )
-    return stored, folder.load_state()
+    reason = _why_not_longer(configuration, stored, state)
+    if reason:
+        raise ValueError(
+            f"{folder.path}: the run of {stored.epochs} epochs cannot become one of "
+            f"{configuration.epochs}, since {reason}. Choose another folder."
+        )
+    return configuration, state and {**state, "finished": False}
+
+
+def _why_not_longer(configuration, stored, state):
+    """Returns why a run cannot take another number of epochs, `None` where it can."""
+    if configuration.epochs < stored.epochs:
+        return "it would be shorter"
+    if stored.scale_schedules:
+        return "its schedules are scaled to its length"
+    if stored.resolved_setting().decay == "cosine":
+        return "its learning rate decays by a cosine of its length"
+    if "pretraining" in get_preset(stored.preset).options:
+        return "its pretraining takes a share of its length"
+    if state is not None and state["stopped"]:
+        return "it has stopped for want of a better validation metric"
+    return None
 
 
 def _digests(configuration):
