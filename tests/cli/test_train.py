@@ -166,6 +166,7 @@ def test_steps_are_shown_as_they_are(texts, tmp_path, capsys, steps, last):
     assert last in printed and ("5/5" in printed) == (steps == "7")
 
 
+@pytest.mark.slow
 def test_a_rate_without_a_point(texts, tmp_path):
     more = ["learning_rate=1", "optimizer=sgd", "decay=cosine"]
     assert main(_arguments(texts, tmp_path / "run", *more)) == 0
@@ -175,6 +176,7 @@ def test_a_rate_without_a_point(texts, tmp_path):
     assert float(rate) == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_text_that_vanishes(texts, tmp_path, monkeypatch, capsys):
     path = tmp_path / "train.txt"
     shutil.copy(texts["train"], path)
@@ -237,6 +239,7 @@ def finished(trained, tmp_path):
     return arguments, out
 
 
+@pytest.mark.slow
 def test_a_longer_run_is_that_of_its_length(finished, tmp_path, capsys):
     arguments, out = finished
     with open(out / "history.csv", "a") as file:

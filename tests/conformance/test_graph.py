@@ -1,15 +1,25 @@
 """A part does in a graph, with and without XLA, what it does step by step."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from tests.conformance.parts import over_parts
+from tests.conformance.parts import PARTS, over_parts
 from tfvae.seeds import as_seed
+
+# XLA takes seconds for each: by default one component of a kind.
+COMPILED = {row.kind: row for row in reversed(PARTS)}.values()
+
+
+@pytest.mark.parametrize("row", COMPILED, ids=lambda row: f"{row.kind}-{row.name}")
+def test_xla_with_unknown_shapes(row):
+    check(row, jit_compile=True)
 
 
 # XLA traces what a plain graph traces, so only whole models run both ways.
+@pytest.mark.slow
 @over_parts()
-def test_xla_with_unknown_shapes(row):
+def test_xla_of_every_component(row):
     check(row, jit_compile=True)
 
 

@@ -362,6 +362,7 @@ def test_one_of_the_two(toy_model, both):
     assert likelihood["nll"] == pytest.approx(both["nll"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_every_group_measures_its_own_metrics():
     model = support.make_vae(tokenizer=WordTokenizer(vocabulary=WORDS))
     result = run(

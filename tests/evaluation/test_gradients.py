@@ -83,6 +83,7 @@ def test_the_objective_is_the_weighted_sum(inputs):
     )
 
 
+@pytest.mark.slow
 def test_without_densities_the_regulariser_is_the_rest(inputs):
     model = make_vae(
         posterior=Deterministic(2), objective=[Reconstruction(), BagOfWords(0.25)]

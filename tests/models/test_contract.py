@@ -136,7 +136,10 @@ class SetsWeight(keras.callbacks.Callback):
         self.model.objective[1].weight = self.weight
 
 
-@pytest.mark.parametrize("weight", [0.75, Constant(0.75), Linear(1, last=0.75)])
+@pytest.mark.parametrize(
+    "weight",
+    [0.75, pytest.param(Constant(0.75), marks=pytest.mark.slow), Linear(1, last=0.75)],
+)
 def test_a_weight_set_by_a_callback_counts(tokens, weight, tmp_path):
     model = compiled("sgd", eagerly=False, objective=[Reconstruction(), KL(0.25)])
     data = dataset(tokens).repeat()
@@ -250,7 +253,10 @@ def test_several_steps_in_one_execution(tokens):
         make_vae(loop=Lagging()).compile("sgd", steps_per_execution=2)
 
 
-@pytest.mark.parametrize("imports", ["keras, tfvae", "tfvae, keras"])
+@pytest.mark.parametrize(
+    "imports",
+    ["tfvae, keras", pytest.param("keras, tfvae", marks=pytest.mark.slow)],
+)
 def test_keras_loads_a_model_after_the_import_alone(inputs, tmp_path, imports):
     model = compiled()
     model.save(tmp_path / "model.keras")

@@ -40,8 +40,15 @@ def test_takes_a_training_step(name, builder):
     )
 
 
-@pytest.mark.parametrize("name", UNCOUPLED)
-@pytest.mark.parametrize("setting", SETTINGS)
+def _fit_in_turn():
+    """Every preset with every setting; by default each with one, by turns."""
+    for number, name in enumerate(UNCOUPLED):
+        for place, setting in enumerate(SETTINGS):
+            own = place == number % len(SETTINGS)
+            yield pytest.param(name, setting, marks=() if own else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "setting"), _fit_in_turn())
 def test_every_setting_fits_every_preset(name, setting):
     builder = ModelBuilder(setting, vocabulary_size=12, steps_per_epoch=1000)
     model = get_preset(name)(builder)

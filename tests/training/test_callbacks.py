@@ -41,6 +41,7 @@ def events(folder):
     return found
 
 
+@pytest.mark.slow
 def test_gradient_norms_reach_the_logs(model, inputs, tmp_path):
     batches = dataset(inputs["tokens"])
     path = tmp_path / "history.csv"

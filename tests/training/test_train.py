@@ -115,6 +115,7 @@ def test_by_the_command(tmp_path, texts, preset, options):
     assert int(load_model(tmp_path / "run").step) == 3
 
 
+@pytest.mark.slow
 def test_interrupted_before_the_first_epoch_ends(tmp_path, configuration):
     whole = train(configuration(), tmp_path / "whole", verbose=0)
     with pytest.raises(KeyboardInterrupt):
@@ -180,6 +181,7 @@ def test_a_model_is_loaded_from_its_folder_or_file(tmp_path, configuration):
         load_model(tmp_path / "letter.keras")
 
 
+@pytest.mark.slow
 def test_seed_decides(tmp_path, configuration):
     first, again, other = (
         _rows(train(configuration(seed=seed, epochs=1), tmp_path / str(i), verbose=0))
@@ -217,6 +219,7 @@ def test_nothing_to_resume(tmp_path, configuration):
     assert not os.path.exists(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_wordpiece_run(tmp_path, configuration):
     made = configuration(tokenizer="wordpiece", epochs=1, overrides={"max_tokens": 300})
     model = train(made, tmp_path / "run", verbose=0).load_model()

@@ -54,6 +54,7 @@ def done(sweep, plain_run, tmp_path_factory):
     return out, before, tune(sweep, out)
 
 
+@pytest.mark.slow
 def test_continued_search_keeps_finished_trials(done):
     out, before, results = done
     assert [result["values"] for result in results] == [{"beta": 0.5}, {"beta": 1.0}]
