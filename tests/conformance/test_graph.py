@@ -11,7 +11,9 @@ from tfvae.seeds import as_seed
 COMPILED = {row.kind: row for row in reversed(PARTS)}.values()
 
 
-@pytest.mark.parametrize("row", COMPILED, ids=lambda row: f"{row.kind}-{row.name}")
+@pytest.mark.parametrize(
+    "row", list(COMPILED), ids=lambda row: f"{row.kind}-{row.name}"
+)
 def test_xla_with_unknown_shapes(row):
     check(row, jit_compile=True)
 

@@ -48,7 +48,7 @@ def _fit_in_turn():
             yield pytest.param(name, setting, marks=() if own else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("name", "setting"), _fit_in_turn())
+@pytest.mark.parametrize(("name", "setting"), list(_fit_in_turn()))
 def test_every_setting_fits_every_preset(name, setting):
     builder = ModelBuilder(setting, vocabulary_size=12, steps_per_epoch=1000)
     model = get_preset(name)(builder)
