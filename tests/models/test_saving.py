@@ -15,6 +15,7 @@ from tests.support import (
     make_encoder,
     make_vae,
 )
+from tfvae import load_model
 from tfvae.decoders import Bridge
 from tfvae.latents import Gaussian
 from tfvae.objectives import KL, BagOfWords, Cyclical, Linear, Reconstruction
@@ -122,3 +123,16 @@ def test_weights_alone(tmp_path, inputs):
     assert (other(inputs).numpy() != model(inputs).numpy()).any()
     other.load_weights(tmp_path / "a.weights.h5")
     np.testing.assert_array_equal(model(inputs), other(inputs))
+
+
+def test_own_classes_that_are_not_registered(path):
+    class OwnKL(KL):
+        pass
+
+    model = make_vae(objective=[Reconstruction(), OwnKL(0.5)])
+    model.save(path)
+    with pytest.raises((TypeError, ValueError), match="OwnKL"):
+        load_model(path)
+    loaded = load_model(path, custom_objects={"OwnKL": OwnKL})
+    assert type(loaded.objective[1]) is OwnKL
+    assert_same_weights(model, loaded)

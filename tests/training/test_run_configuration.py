@@ -31,6 +31,16 @@ def test_overrides_go_to_preset_and_setting(configuration):
     assert float(model.optimizer.learning_rate) == 0.5
 
 
+def test_the_settings_sizes_count_words(configuration):
+    def max_tokens(tokenizer, **overrides):
+        made = configuration(setting="wae", tokenizer=tokenizer, overrides=overrides)
+        return made.make_tokenizer().max_tokens
+
+    assert max_tokens("word") == 30000
+    assert max_tokens("wordpiece") is None
+    assert max_tokens("wordpiece", max_tokens=500) == 500
+
+
 def test_length_of_training(configuration):
     def num_steps(**fields):
         tokenizer = WordTokenizer(vocabulary=["a"])

@@ -134,10 +134,17 @@ class RunConfiguration:
         return dataclasses.replace(SETTINGS[self.setting], **fields)
 
     def make_tokenizer(self):
-        """Creates the tokenizer, its vocabulary still to be learned."""
+        """Creates the tokenizer, its vocabulary still to be learned.
+
+        The sizes of the settings count words. Wordpieces have the tokenizer's own
+        default, unless the run says `max_tokens` itself.
+        """
         setting = self.resolved_setting()
+        max_tokens = setting.max_tokens
+        if self.tokenizer == "wordpiece":
+            max_tokens = self.overrides.get("max_tokens")
         return _TOKENIZERS[self.tokenizer](
-            max_tokens=setting.max_tokens,
+            max_tokens=max_tokens,
             min_count=setting.min_count,
             lowercase=setting.lowercase,
         )

@@ -82,8 +82,11 @@ class RunFolder:
             )
         return RunConfiguration.load(self.configuration)
 
-    def load_model(self):
+    def load_model(self, custom_objects=None):
         """Loads the best model.
+
+        Args:
+            custom_objects: Dict of the caller's own classes, see `load_model`.
 
         Raises:
             FileNotFoundError: If the run has not finished an epoch.
@@ -91,7 +94,7 @@ class RunFolder:
         """
         self.load_configuration()
         self.recover()
-        return load_model(self.model)
+        return load_model(self.model, custom_objects)
 
     def load_state(self):
         """Reads the counters for resuming.
@@ -187,11 +190,13 @@ def _is_like(value, example):
     return isinstance(value, type(example))
 
 
-def load_model(path):
+def load_model(path, custom_objects=None):
     """Loads a trained model, with errors of one line.
 
     Args:
         path: Path of a run folder, whose best model is loaded, or of a `.keras` file.
+        custom_objects: Dict of the caller's own classes and functions by name, where
+            they are not registered with Keras, or `None`. Defaults to `None`.
 
     Returns:
         A compiled `VAE` or `LanguageModel`.
@@ -201,7 +206,7 @@ def load_model(path):
         ValueError: If the file is truncated or no Keras model.
     """
     if os.path.isdir(path):
-        return RunFolder(path).load_model()
+        return RunFolder(path).load_model(custom_objects)
     if not os.path.exists(path):
         raise FileNotFoundError(
             f"{path}: no model yet. A run has one after its first whole epoch; "
@@ -219,4 +224,4 @@ def load_model(path):
             f"{path}: the file is damaged ({damaged or 'parts are missing'}). "
             "Restore it, or train again."
         )
-    return keras.models.load_model(path)
+    return keras.models.load_model(path, custom_objects)
