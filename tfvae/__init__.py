@@ -36,6 +36,7 @@ _NAMES = {
     "VAE": "tfvae.models",
     "evaluate": "tfvae.evaluation",
     "load_model": "tfvae.training",
+    "load_word_vectors": "tfvae.training",
     "neighbours": "tfvae.evaluation",
     "train": "tfvae.training",
 }

@@ -19,7 +19,7 @@ def _load(path):
 @pytest.fixture(autouse=True)
 def _loaded_once(monkeypatch):
     # No command changes a model that it loads.
-    monkeypatch.setattr(RunFolder, "load_model", lambda self: _load(self.path))
+    monkeypatch.setattr(RunFolder, "load_model", lambda self, _=None: _load(self.path))
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,8 @@ def test_columns_are_of_files_that_have_some(configuration):
         ({"epochs": 1, "steps": 1}, "not both"),
         ({"freeze": "decodr", "start_from": "x"}, "Did you mean 'decoder'?"),
         ({"freeze": "decoder"}, "Give `start_from`"),
+        ({"freeze": "decoder", "word_vectors": "x"}, "Give `start_from`"),
+        ({"start_from": "x", "word_vectors": "y"}, "not from both"),
         ({"epochs": 0}, "`epochs` must be positive"),
         ({"batch_size": 0}, "`batch_size` must be positive"),
         ({"patience": 1, "valid": None}, "`patience` watches"),

@@ -27,7 +27,13 @@ def _add_train(parser):
     parser.add_argument(
         "--freeze",
         choices=["encoder", "decoder", "embedding"],
-        help="with --from: what keeps the weights of that run",
+        help="what keeps the weights that it has from --from or --word-vectors",
+    )
+    parser.add_argument(
+        "--word-vectors",
+        metavar="FILE",
+        help="word vectors that the embeddings begin with, in the text format of GloVe "
+        "or word2vec; .gz may follow",
     )
     parser.add_argument(
         "--strategy",
@@ -91,7 +97,9 @@ def _configuration(args):
 
     configuration = make_configuration(args)
     if args.start_from is None:
-        return dataclasses.replace(configuration, freeze=args.freeze)
+        return dataclasses.replace(
+            configuration, freeze=args.freeze, word_vectors=args.word_vectors
+        )
     source = RunFolder(args.start_from).load_configuration()
     if args.tokenizer not in ("word", source.tokenizer):
         raise ValueError(
@@ -108,6 +116,7 @@ def _configuration(args):
         tokenizer=source.tokenizer,
         start_from=args.start_from,
         freeze=args.freeze,
+        word_vectors=args.word_vectors,
     )
 
 

@@ -25,4 +25,5 @@ from tfvae.text.vocabulary import PAD_ID as PAD_ID
 from tfvae.text.vocabulary import SPECIAL_TOKENS as SPECIAL_TOKENS
 from tfvae.text.vocabulary import UNK_ID as UNK_ID
 from tfvae.text.vocabulary import Vocabulary as Vocabulary
+from tfvae.text.word_vectors import read_word_vectors as read_word_vectors
 from tfvae.text.wordpiece import WordpieceTokenizer as WordpieceTokenizer

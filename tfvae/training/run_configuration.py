@@ -49,8 +49,10 @@ class RunConfiguration:
         start_from: Str, path of a run folder whose best model the training starts from:
             its weights and its vocabulary. The optimizer, schedules and critics start
             anew. Defaults to `None`.
+        word_vectors: Str, path of the pretrained word vectors that the embeddings
+            begin with, see `load_word_vectors`, or `None`.
         freeze: `"encoder"`, `"decoder"` or `"embedding"`, a part that keeps the weights
-            of `start_from`, or `None`.
+            of `start_from`, or the embeddings their `word_vectors`; or `None`.
         patience: Int, epochs without a better validation metric before training
             stops, or `None` for no early stop.
         scale_schedules: Whether annealing and decay follow the given length of
@@ -78,6 +80,7 @@ class RunConfiguration:
     tokenizer: str = "word"
     unknown_share: float = 0.0
     start_from: str | None = None
+    word_vectors: str | None = None
     freeze: str | None = None
     patience: int | None = None
     scale_schedules: bool = False
@@ -119,11 +122,20 @@ class RunConfiguration:
         if self.freeze is not None:
             if self.freeze not in FREEZABLE:
                 raise ValueError(unknown("part to freeze", self.freeze, FREEZABLE))
-            if self.start_from is None:
+            has_vectors = self.freeze == "embedding" and self.word_vectors is not None
+            if self.start_from is None and not has_vectors:
                 raise ValueError(
-                    "`freeze` keeps the weights of another run. Give `start_from` "
-                    f"(--from) too. Received: freeze={self.freeze!r}, start_from=None"
+                    "`freeze` keeps the weights of another run, or word vectors. Give "
+                    "`start_from` (--from) too, or `word_vectors` with "
+                    "freeze='embedding'. Received: "
+                    f"freeze={self.freeze!r}, start_from=None"
                 )
+        if None not in (self.word_vectors, self.start_from):
+            raise ValueError(
+                "The embeddings come from `word_vectors` or `start_from` (--from), not "
+                f"from both. Received: word_vectors={self.word_vectors!r}, "
+                f"start_from={self.start_from!r}"
+            )
 
     def resolved_setting(self):
         """Returns the setting with the overrides applied."""

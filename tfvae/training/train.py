@@ -10,9 +10,8 @@ from tfvae.presets import get_preset
 from tfvae.text import reader_errors
 from tfvae.training.callbacks import Checkpoint, StopAtStep
 from tfvae.training.distribute import Workers, shard_training, shard_validation
+from tfvae.training.initial_weights import copy_weights, freeze, load_word_vectors
 from tfvae.training.run_folder import NEW_STATE, load_model
-
-_PARTS = ("encoder", "posterior", "prior", "bridge", "decoder")
 
 
 def train(
@@ -81,10 +80,10 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
         lambda: _read(configuration, known and known.tokenizer), _summary
     )
     steps_per_epoch = len(batches)
+    told = []
     if model is None:
         model = configuration.make_model(batches.tokenizer, steps_per_epoch)
-        if source is not None:
-            _start_from(source, model, configuration, steps_per_epoch)
+        told = _begin(model, configuration, source, steps_per_epoch)
         workers.check_model(model)
         if not resume:
             workers.run_on_all(lambda: folder.create(configuration))
@@ -118,7 +117,7 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
     history = keras.callbacks.CSVLogger(folder.history, append=True)
     progress = [] if model.loop else [_Progress(steps_per_epoch, num_batches)]
     if log is not None and workers.is_chief:
-        for line in _descriptions(configuration, batches, validation):
+        for line in (*_descriptions(configuration, batches, validation), *told):
             log(line)
     try:
         with reader_errors(batches, validation):
@@ -171,49 +170,28 @@ class _Progress(keras.callbacks.ProgbarLogger):
         super().on_epoch_begin(epoch, logs)
 
 
-def _start_from(source, model, configuration, steps_per_epoch):
-    """Gives a model the weights of another, and freezes a part where asked.
+def _begin(model, configuration, source, steps_per_epoch):
+    """Gives a new model what it begins with, and freezes a part where asked.
 
-    Raises:
-        ValueError: If a part is missing or of another kind or size.
+    Returns:
+        List of str, what to tell about it.
     """
-    for name in _PARTS:
-        old, new = getattr(source, name, None), getattr(model, name, None)
-        if new is None or not new.weights:
-            continue
-        if old is None or _shapes(old) != _shapes(new):
-            raise ValueError(
-                f"{configuration.start_from}: the {name} of that run does not fit "
-                f"the new one: {_described(old)} against {_described(new)}. Give the "
-                "same setting and sizes (--setting, --set)."
-            )
-        new.set_weights(old.get_weights())
-    if configuration.freeze is None:
-        return
-    parts = [getattr(model, configuration.freeze, None)]
-    if configuration.freeze == "embedding":
-        holders = [getattr(model, name, None) for name in ("encoder", "decoder")]
-        parts = [holder.embedding for holder in holders if holder is not None]
-    if parts == [None]:
-        raise ValueError(
-            f"A {type(model).__name__} has no {configuration.freeze} to freeze. Leave "
-            "out `freeze` (--freeze)."
+    told = []
+    if source is not None:
+        copy_weights(source, model, configuration.start_from)
+    if configuration.word_vectors is not None:
+        found = load_word_vectors(model, configuration.word_vectors)
+        size = len(model.tokenizer.vocabulary)
+        told.append(
+            f"{configuration.word_vectors}: vectors for {found} of the {size} words of "
+            f"the vocabulary ({found / size:.1%})"
         )
-    for part in parts:
-        part.trainable = False
-    # The optimizer keeps a state of the variables that it is compiled with.
-    builder = configuration.builder(model.tokenizer, steps_per_epoch)
-    model.compile(builder.optimizer(), jit_compile=builder.jit_compile)
-
-
-def _shapes(part):
-    return type(part), [tuple(weight.shape) for weight in part.weights]
-
-
-def _described(part):
-    if part is None:
-        return "none"
-    return f"a {type(part).__name__} of {part.count_params()} weights"
+    if configuration.freeze is not None:
+        freeze(model, configuration.freeze)
+        # The optimizer keeps a state of the variables that it is compiled with.
+        builder = configuration.builder(model.tokenizer, steps_per_epoch)
+        model.compile(builder.optimizer(), jit_compile=builder.jit_compile)
+    return told
 
 
 def _descriptions(configuration, batches, validation):
