@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfvae
 from tests.support import (
     VOCABULARY_SIZE,
     assert_same_weights,
@@ -43,6 +44,29 @@ def trained(tokenizer, data, *epochs, **options):
     for number in epochs:
         model.fit(data, epochs=number, verbose=0, **options)
     return model
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, text: model.fit(text, verbose=0),
+        lambda model, text: model.fit(
+            Batches(TEXTS, model.tokenizer, 4), validation_data=text, verbose=0
+        ),
+        lambda model, text: model.evaluate(text, verbose=0),
+        lambda model, text: model.predict(text, verbose=0),
+        lambda model, text: tfvae.evaluate(model, text, num_samples=1),
+    ],
+    ids=["fit", "validation", "evaluate", "predict", "tfvae.evaluate"],
+)
+def test_a_text_that_vanishes_is_named(tokenizer, tmp_path, use):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"{text}\n" for text in TEXTS))
+    text = Batches(path, tokenizer, 4, max_length=8)
+    len(text)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="text.txt: no such file"):
+        use(trained(tokenizer, text), text)
 
 
 def test_fit_takes_batches_and_nothing_else(model, batches, tokenizer):

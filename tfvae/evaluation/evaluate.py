@@ -20,7 +20,7 @@ from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
-from tfvae.text import Batches
+from tfvae.text import Batches, reader_errors
 
 # Share of unknown words from which on a likelihood needs a note.
 _MANY_UNKNOWN = 0.05
@@ -101,6 +101,7 @@ def evaluate(
             range, or a group is unknown, not defined for the model or lacks its texts.
     """
     _check_counts(num_samples, mi_samples, mi_batch_size, loo_samples)
+    source = batches
     if isinstance(batches, Batches):
         texts = batches if texts is None else texts
         batches = batches.for_evaluation(sort=not per_sentence).dataset()
@@ -111,54 +112,59 @@ def evaluate(
         return progress and progress(total, "batch")
 
     result = {}
-    if {"likelihood", "latent"} & set(chosen):
-        num_samples = num_samples if "likelihood" in chosen else 0
-        mi_samples = mi_samples if "latent" in chosen else 0
-        scorer = SentenceScorer(
-            model,
-            num_samples or 1,
-            num_draws=max(num_samples or 1, mi_samples),
-            proposal=proposal,
-            chunk_size=chunk_size,
-            jit_compile=jit_compile,
-        )
-        scores, latents = _score(scorer, batches, seed, mi_samples, bar())
-        if latents and not num_samples:
-            scores.pop("nll", None)
-        found = _likelihoods(scores) | _methods(scorer, "nll" in scores)
-        if latents:
-            found |= {"num_samples": scorer.num_samples, "seed": seed}
-            posterior = scorer.posterior_sampler.posterior
-            if scorer.kl_method == "closed_form":
-                latents["kl"] = scores["kl"]
-            found |= _latent(posterior, latents, seed, mi_batch_size, loo_samples)
+    with reader_errors(source, texts, train_texts):
+        if {"likelihood", "latent"} & set(chosen):
+            num_samples = num_samples if "likelihood" in chosen else 0
+            mi_samples = mi_samples if "latent" in chosen else 0
+            scorer = SentenceScorer(
+                model,
+                num_samples or 1,
+                num_draws=max(num_samples or 1, mi_samples),
+                proposal=proposal,
+                chunk_size=chunk_size,
+                jit_compile=jit_compile,
+            )
+            scores, latents = _score(scorer, batches, seed, mi_samples, bar())
+            if latents and not num_samples:
+                scores.pop("nll", None)
+            found = _likelihoods(scores) | _methods(scorer, "nll" in scores)
+            if latents:
+                found |= {"num_samples": scorer.num_samples, "seed": seed}
+                posterior = scorer.posterior_sampler.posterior
+                if scorer.kl_method == "closed_form":
+                    latents["kl"] = scores["kl"]
+                found |= _latent(posterior, latents, seed, mi_batch_size, loo_samples)
+                if "likelihood" in chosen:
+                    notes += describe(scorer, num_samples)
             if "likelihood" in chosen:
-                notes += describe(scorer, num_samples)
-        if "likelihood" in chosen:
-            notes += cautions(found)
-        result |= _of_groups(found, chosen)
-        if per_sentence:
-            result["per_sentence"] = scores
-    if "aggregate" in chosen:
-        result |= aggregate_metrics(model, batches, seed=seed, progress=bar())
-    if "reconstruction" in chosen:
-        result |= reconstruction_quality(
-            model, batches, num_samples=num_reconstructions, seed=seed, progress=bar()
-        )
-    if "generation" in chosen:
-        found = generation_quality(
-            model,
-            _reader(train_texts),
-            _reader(texts),
-            num_generated=num_generated,
-            language_model=language_model,
-            seed=seed,
-            progress=progress,
-        )
-        notes += found.pop("notes", [])
-        result |= found
-    if "gradients" in chosen:
-        result |= gradient_norms(model, batches, seed=seed)
+                notes += cautions(found)
+            result |= _of_groups(found, chosen)
+            if per_sentence:
+                result["per_sentence"] = scores
+        if "aggregate" in chosen:
+            result |= aggregate_metrics(model, batches, seed=seed, progress=bar())
+        if "reconstruction" in chosen:
+            result |= reconstruction_quality(
+                model,
+                batches,
+                num_samples=num_reconstructions,
+                seed=seed,
+                progress=bar(),
+            )
+        if "generation" in chosen:
+            found = generation_quality(
+                model,
+                _reader(train_texts),
+                _reader(texts),
+                num_generated=num_generated,
+                language_model=language_model,
+                seed=seed,
+                progress=progress,
+            )
+            notes += found.pop("notes", [])
+            result |= found
+        if "gradients" in chosen:
+            result |= gradient_norms(model, batches, seed=seed)
     return result | {"notes": notes} if notes else result
 
 

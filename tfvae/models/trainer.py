@@ -10,7 +10,7 @@ from tfvae.ops import replicas
 from tfvae.ops.memory import keep_freed_memory
 from tfvae.ops.sequences import lengths
 from tfvae.seeds import as_seed, fold_in
-from tfvae.text.batches import Batches, without_autotune
+from tfvae.text.batches import Batches, reader_errors, without_autotune
 
 # Logged by callbacks; a model's own metrics are costs.
 _LARGER_IS_BETTER = ("val_mi", "val_active_units")
@@ -173,6 +173,7 @@ class Trainer(keras.Model):
         Returns:
             A `keras.callbacks.History`.
         """
+        sources = x, validation_data
         if isinstance(x, Batches):
             options.setdefault("steps_per_epoch", len(x))
             first_epoch, rest = divmod(self.num_batches, len(x))
@@ -200,13 +201,14 @@ class Trainer(keras.Model):
         own = [StopOnNaN(), _FollowWeights()]
         if self.loop is not None:
             own.append(self.loop.callback())
-        return super().fit(
-            x,
-            *args,
-            validation_data=validation_data,
-            callbacks=[*own, *callbacks],
-            **options,
-        )
+        with reader_errors(*sources):
+            return super().fit(
+                x,
+                *args,
+                validation_data=validation_data,
+                callbacks=[*own, *callbacks],
+                **options,
+            )
 
     def evaluate(self, x=None, *args, **options):
         """Measures the objective at final weights; see `keras.Model.evaluate`.
@@ -214,18 +216,18 @@ class Trainer(keras.Model):
         `x` may be `Batches`, all sentences of which are measured. For likelihoods and
         information use `tfvae.evaluate`.
         """
-        if isinstance(x, Batches):
-            x = x.for_evaluation().dataset()
-        return super().evaluate(_ready(x), *args, **options)
+        data = x.for_evaluation().dataset() if isinstance(x, Batches) else x
+        with reader_errors(x):
+            return super().evaluate(_ready(data), *args, **options)
 
     def predict(self, x, *args, **options):
         """Computes what `predict_step` returns; see `keras.Model.predict`.
 
         `x` may be `Batches`, whose sentences are taken in the order of the text.
         """
-        if isinstance(x, Batches):
-            x = x.for_evaluation(sort=False).dataset()
-        return super().predict(_ready(x), *args, **options)
+        data = x.for_evaluation(sort=False).dataset() if isinstance(x, Batches) else x
+        with reader_errors(x):
+            return super().predict(_ready(data), *args, **options)
 
     def make_train_function(self, force=False):
         """Compiles the training step, or each phase of the loop."""
