@@ -9,7 +9,9 @@ BROWSER = next(filter(None, map(shutil.which, _NAMES)), None)
 DRIVER = shutil.which("chromedriver")
 if BROWSER is None or DRIVER is None:
     missing = "chromedriver" if BROWSER else f"a browser ({', '.join(_NAMES)})"
-    pytest.skip(f"{missing} is not on PATH", allow_module_level=True)
+    pytest.skip(
+        f"{missing} is needed on PATH to show the page", allow_module_level=True
+    )
 webdriver = pytest.importorskip("selenium.webdriver")
 
 _FLAGS = """--headless --no-sandbox --disable-gpu --no-first-run --disable-sync

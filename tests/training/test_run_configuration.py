@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from tfvae.presets import SETTINGS
 from tfvae.text import WordTokenizer
 from tfvae.training import RunConfiguration
 
@@ -32,13 +33,16 @@ def test_overrides_go_to_preset_and_setting(configuration):
 
 
 def test_the_settings_sizes_count_words(configuration):
-    def max_tokens(tokenizer, **overrides):
-        made = configuration(setting="wae", tokenizer=tokenizer, overrides=overrides)
-        return made.make_tokenizer().max_tokens
+    def limits(tokenizer, **overrides):
+        made = configuration(setting="copula", tokenizer=tokenizer, overrides=overrides)
+        made = made.make_tokenizer()
+        return made.max_tokens, made.min_count
 
-    assert max_tokens("word") == 30000
-    assert max_tokens("wordpiece") is None
-    assert max_tokens("wordpiece", max_tokens=500) == 500
+    setting = SETTINGS["copula"]
+    assert limits("word") == (setting.max_tokens, setting.min_count) == (20000, 2)
+    for tokenizer in ("wordpiece", "character"):
+        assert limits(tokenizer) == (None, 1)
+        assert limits(tokenizer, max_tokens=500, min_count=3) == (500, 3)
 
 
 def test_length_of_training(configuration):

@@ -54,7 +54,7 @@ def _encode(args):
         seed=args.seed,
     )
     _CODE_WRITERS[suffix](args.out, (codes for _, codes in batches), lines)
-    print(f"{args.out}: written, the codes of {len(lines)} sentences")
+    print(f"{args.out}: written, sentences: {len(lines)}")
 
 
 def _write_npz(path, batches, lines):

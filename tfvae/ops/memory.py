@@ -17,11 +17,11 @@ def keep_freed_memory():
     """Lets the C library keep freed memory for the next step, where it can.
 
     The GNU C library maps each large temporary afresh and gives it back when it is
-    freed, so that a step of training with a vocabulary of 10,000 words has the system
-    clear some 12,000 pages, a seventh of its CPU time where this was measured. With
-    this the memory stays with the process, whose peak hardly changes, and a step has no
-    page fault. `Trainer.compile` calls it; set the environment variable
-    `TFVAE_RELEASE_MEMORY=1` where others need the memory between steps.
+    freed, so that the system clears thousands of pages in each step of training with a
+    vocabulary of 10,000 words. With this the memory stays with the process, whose peak
+    hardly changes, and a step has hardly a page fault. `Trainer.compile` calls it; set
+    the environment variable `TFVAE_RELEASE_MEMORY=1` where others need the memory
+    between steps.
 
     Returns:
         Bool, whether it was done: not with another C library, nor where the variable

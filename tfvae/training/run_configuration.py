@@ -148,18 +148,14 @@ class RunConfiguration:
     def make_tokenizer(self):
         """Creates the tokenizer, its vocabulary still to be learned.
 
-        The sizes of the settings count words. Wordpieces have the tokenizer's own
-        default, unless the run says `max_tokens` itself.
+        The limits of the settings count words. Other tokenizers have their own
+        defaults for what the run does not say itself.
         """
         setting = self.resolved_setting()
-        max_tokens = setting.max_tokens
-        if self.tokenizer == "wordpiece":
-            max_tokens = self.overrides.get("max_tokens")
-        return _TOKENIZERS[self.tokenizer](
-            max_tokens=max_tokens,
-            min_count=setting.min_count,
-            lowercase=setting.lowercase,
-        )
+        limits = {"max_tokens": setting.max_tokens, "min_count": setting.min_count}
+        if self.tokenizer != "word":
+            limits = {k: v for k, v in self.overrides.items() if k in limits}
+        return _TOKENIZERS[self.tokenizer](lowercase=setting.lowercase, **limits)
 
     def training_batches(self, tokenizer=None):
         """Creates the batches of the training text.
