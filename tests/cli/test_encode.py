@@ -21,7 +21,7 @@ def test_codes_answer_lines(run, tmp_path, capsys):
             out = tmp_path / name
             arguments = ["encode", run, "--data", str(path), "--out", str(out)]
             assert main([*arguments, *more]) == 0
-            assert "2 sentences" in capsys.readouterr().out
+            assert "sentences: 2" in capsys.readouterr().out
         with np.load(tmp_path / "codes.npz") as found:
             np.testing.assert_array_equal(found["codes"], expected)
             assert found["lines"].tolist() == [1, 3]

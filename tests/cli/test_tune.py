@@ -30,7 +30,6 @@ def stub(make_results, monkeypatch):
 
 
 def test_prints_a_table_and_plots(stub, texts, tmp_path, capsys):
-    pytest.importorskip("matplotlib")
     more = ["--search", "beta=0.1,0.4,0.8", "--tuner", "grid", "--epochs", "3"]
     more += ["--objective", "nll - 0.5 * mi", "--workers", "2", "--samples", "4"]
     assert main(_arguments(texts, tmp_path, *more, "--set", "latent_dim=3")) == 0

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from selenium import webdriver
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, _NAMES)), None)
@@ -12,7 +13,6 @@ if BROWSER is None or DRIVER is None:
     pytest.skip(
         f"{missing} is needed on PATH to show the page", allow_module_level=True
     )
-webdriver = pytest.importorskip("selenium.webdriver")
 
 _FLAGS = """--headless --no-sandbox --disable-gpu --no-first-run --disable-sync
 --disable-background-networking --disable-component-update"""
