@@ -288,7 +288,7 @@ def test_sentences_differ_after_the_sixtieth_word(run, tmp_path, capsys):
     assert main([*arguments, "--max-length", "68", "--too-long", "drop"]) == 0
     captured = capsys.readouterr()
     assert "1 sentence was left out" in captured.err
-    assert "codes of 1 sentences" in captured.out
+    assert "written, sentences: 1" in captured.out
 
 
 def test_blank_lines_keep_their_place(run, tmp_path, json_of, capsys):
