@@ -105,7 +105,7 @@ def test_a_model_trains(dataset, tmp_path):
     logs = model.fit(dataset, epochs=4, shuffle=False, verbose=0).history
     assert logs["reconstruction"][-1] < logs["reconstruction"][0]
     assert "nelbo" not in logs
-    assert model.monitor == "val_reconstruction"
+    assert model.monitor == "val_loss"
     model.save(tmp_path / "model.keras")
     assert_same_weights(model, keras.models.load_model(tmp_path / "model.keras"))
 

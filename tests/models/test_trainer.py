@@ -77,8 +77,8 @@ def test_a_model_without_density_has_no_bound(inputs):
     model = compiled(posterior=Deterministic(2), objective=[Reconstruction()])
     logs = model.train_step(inputs)
     assert set(logs) == {"loss", "reconstruction", "reconstruction_weight"}
-    assert model.monitor == "val_reconstruction"
-    assert make_vae().monitor == "val_nelbo"
+    assert model.monitor == "val_loss"
+    assert make_vae(monitor="val_nelbo").monitor == "val_nelbo"
 
 
 def test_clipping_is_of_the_norm_over_all_gradients(inputs):

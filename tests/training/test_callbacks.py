@@ -98,11 +98,15 @@ def test_latent_metrics_of_batches_that_are_given(model, inputs):
 def test_latent_metrics_where_there_is_less():
     tokens = np.array([[4, 5], [6, 0], [7, 8]], "int32")
     flow = make_vae(posterior=PlanarFlow(2, 1))
-    assert set(measured(flow, tokens)) == {"val_active_units", "val_mi"}
+    assert set(measured(flow, tokens)) == {
+        "val_active_units",
+        "val_latent_gain",
+        "val_mi",
+    }
     layered = make_vae(
         posterior=Implicit(2, hidden_dims=(3,)), objective=[Reconstruction()]
     )
-    assert set(measured(layered, tokens)) == {"val_active_units"}
+    assert set(measured(layered, tokens)) == {"val_active_units", "val_latent_gain"}
     assert measured(LanguageModel(make_decoder(conditioning=())), tokens) == {}
 
 

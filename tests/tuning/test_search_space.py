@@ -205,6 +205,7 @@ def _model(monitor, posterior=True, has_density=True):
     latent = types.SimpleNamespace(has_density=has_density)
     return types.SimpleNamespace(
         monitor=monitor,
+        validation_metrics=("val_loss", monitor),
         posterior=latent if posterior else None,
         has_density=has_density,
     )
@@ -213,7 +214,7 @@ def _model(monitor, posterior=True, has_density=True):
 @pytest.mark.parametrize(
     ("text", "model", "message"),
     [
-        ("val_nelbo", _model("val_nll", posterior=False), "use 'val_nll'"),
+        ("val_nelbo", _model("val_nll", posterior=False), "val_loss, val_nll"),
         ("nll - 1 mi", _model("val_nll", posterior=False), "needs a latent"),
         (
             "nll",

@@ -97,6 +97,12 @@ def add_configuration(parser):
         parser, "--patience", "stop after N epochs without a better validation metric"
     )
     parser.add_argument(
+        "--monitor",
+        metavar="METRIC",
+        help="validation metric that the best model is chosen by, such as val_nelbo or "
+        "val_mi (default: what the preset declares, see docs/training.md)",
+    )
+    parser.add_argument(
         "--no-xla",
         action="store_true",
         help="start at once, without compiling a program for each length of batch, "
@@ -125,6 +131,7 @@ def make_configuration(args):
         tokenizer=args.tokenizer,
         unknown_share=args.unknown_share,
         patience=args.patience,
+        monitor=args.monitor,
         scale_schedules=args.scale_schedules,
         xla=not args.no_xla,
         seed=args.seed,

@@ -35,7 +35,7 @@ def _add_arguments(parser):
     parser.add_argument(
         "--objective",
         metavar="METRIC",
-        help="what to minimise: val_nelbo, val_nll (importance weighted) or a trade "
+        help="what to minimise: val_loss, val_nll (importance weighted) or a trade "
         'such as "nll - 0.5 * mi" (default: what training watches)',
     )
     add_number(

@@ -2,6 +2,8 @@
 
 from tfvae.evaluation.bleu import reconstruction_quality as reconstruction_quality
 from tfvae.evaluation.evaluate import evaluate as evaluate
+from tfvae.evaluation.exchange import DecoderInformation as DecoderInformation
+from tfvae.evaluation.exchange import decoder_information as decoder_information
 from tfvae.evaluation.generation import generation_quality as generation_quality
 from tfvae.evaluation.gradients import gradient_norms as gradient_norms
 from tfvae.evaluation.latent import MutualInformation as MutualInformation

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.evaluation.bleu import reconstruction_quality
+from tfvae.evaluation.exchange import decoder_information
 from tfvae.evaluation.generation import generation_quality
 from tfvae.evaluation.gradients import gradient_norms
 from tfvae.evaluation.latent import (
@@ -36,6 +37,7 @@ def evaluate(
     mi_samples=1,
     mi_batch_size=32,
     loo_samples=512,
+    exchanged_codes=32,
     proposal=None,
     chunk_size=None,
     jit_compile=None,
@@ -70,6 +72,8 @@ def evaluate(
             to `32`.
         loo_samples: Positive int, other sentences in each block of `mi_loo`. Defaults
             to `512`.
+        exchanged_codes: Int of at least 2, codes that each sentence is scored with for
+            `latent_gain` and `decoder_mi`, its own among them. Defaults to `32`.
         proposal: `FittedProposal` for `nll`, or `None` for the posterior itself where
             its density is known and a default one elsewhere.
         chunk_size: Positive int, samples decoded at once, or `None` to choose by the
@@ -101,6 +105,11 @@ def evaluate(
             range, or a group is unknown, not defined for the model or lacks its texts.
     """
     _check_counts(num_samples, mi_samples, mi_batch_size, loo_samples)
+    if exchanged_codes < 2:
+        raise ValueError(
+            "`exchanged_codes` must be at least 2, the own code and another one. "
+            f"Received: exchanged_codes={exchanged_codes}"
+        )
     source = batches
     if isinstance(batches, Batches):
         texts = batches if texts is None else texts
@@ -134,6 +143,14 @@ def evaluate(
                 if scorer.kl_method == "closed_form":
                     latents["kl"] = scores["kl"]
                 found |= _latent(posterior, latents, seed, mi_batch_size, loo_samples)
+                if mi_samples and len(latents["z"]) > 1:
+                    found |= decoder_information(
+                        scorer.log_likelihood,
+                        batches,
+                        latents["z"][:, 0],
+                        num_codes=exchanged_codes,
+                        seed=seed,
+                    ).metrics()
                 if "likelihood" in chosen:
                     notes += describe(scorer, num_samples)
             if "likelihood" in chosen:

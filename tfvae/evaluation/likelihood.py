@@ -128,7 +128,7 @@ class SentenceScorer:
         Returns:
             A `SentenceScores`.
         """
-        inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+        inputs = _as_tensors(inputs)
         num_tokens = lengths(inputs["tokens"]) + 1
         specs = {name: any_size(value) for name, value in inputs.items()}
         if self.posterior_sampler is None:
@@ -139,29 +139,41 @@ class SentenceScorer:
         seed = as_seed(seed)
         self._sample.get_concrete_function(specs, any_size(seed))
         samples = self._sample(inputs, seed)
-        log_likelihood = self._log_likelihood(samples.encoded, samples.z)
+        context, z = samples.encoded.context, samples.z[: self.num_samples]
+        log_likelihood = self.log_likelihood(inputs, z, context)
         reconstruction = -tf.reduce_mean(log_likelihood, axis=0)
         nelbo = None if samples.kl is None else reconstruction + samples.kl
         nll = None
         reported = self._report(samples, log_likelihood, seed)
         if samples.log_ratio is not None:
             if samples.proposed is not None:
-                log_likelihood = self._log_likelihood(samples.encoded, samples.proposed)
+                log_likelihood = self.log_likelihood(inputs, samples.proposed, context)
             nll = inference.importance_weighted(log_likelihood, samples.log_ratio)
         return SentenceScores(
             num_tokens, reconstruction, samples.kl, nelbo, nll, reported, samples
         )
 
-    def _log_likelihood(self, encoded, z):
-        """Computes `log p(x|z)` of the first `N` samples, float32 `[N, B]`."""
-        inputs, context = encoded.inputs, encoded.context
+    def log_likelihood(self, inputs, z, context=None):
+        """Computes `log p(x|z)` of any codes, in the chunks of the scorer's samples.
+
+        Args:
+            inputs: Dict of arrays, `"tokens"` int `[B, T]` among them.
+            z: Float32 array `[K, B, Z]`.
+            context: Float tensor `[B, ...]`, or `None`.
+
+        Returns:
+            Float32 tensor `[K, B]`, in nats.
+        """
+        inputs, z = _as_tensors(inputs), tf.convert_to_tensor(z)
         batch_size, num_steps = inputs["tokens"].shape
         largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
         num_chunks = math.ceil(self.num_samples / max(largest, 1))
         size = math.ceil(self.num_samples / num_chunks)
         # The last chunk is filled up: another size would be compiled again.
-        missing = num_chunks * size - self.num_samples
-        z = tf.concat([z[: self.num_samples], z[:missing]], axis=0)
+        num_codes = len(z)
+        num_chunks = math.ceil(num_codes / size)
+        copies = math.ceil(num_chunks * size / num_codes)
+        z = tf.tile(z, [copies, 1, 1])[: num_chunks * size]
         self._decode.get_concrete_function(
             {name: any_size(value) for name, value in inputs.items()},
             any_size(z[:size], 0, 2),
@@ -171,7 +183,7 @@ class SentenceScorer:
             self._decode(inputs, z[start : start + size], context)
             for start in range(0, num_chunks * size, size)
         ]
-        return tf.concat(chunks, axis=0)[: self.num_samples]
+        return tf.concat(chunks, axis=0)[:num_codes]
 
     def _decode(self, inputs, z, context):
         return inference.decode(self.model, inputs["tokens"], z, context)[1]
@@ -188,6 +200,10 @@ class SentenceScorer:
         if {"critic_kl", "critic_marginal_kl"} <= set(found):
             found["critic_mi"] = found["critic_kl"] - found["critic_marginal_kl"]
         return found
+
+
+def _as_tensors(inputs):
+    return {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
 
 
 def any_size(tensor, *kept):

@@ -129,6 +129,41 @@ _LIKELIHOOD = {
 }
 
 _LATENT = {
+    "latent_gain": (
+        "latent gain",
+        "nats/sentence",
+        "Rise of -log p(x|z) when the code z of a sentence is exchanged for that of "
+        "another one, drawn at random: 0 where the decoder ignores the code, whatever "
+        "KL, mutual information and active units say.",
+    ),
+    "latent_gain_se": (
+        "  its standard error",
+        "nats/sentence",
+        "Standard error of `latent_gain` as a mean over sentences.",
+    ),
+    "decoder_mi": (
+        "mutual information, decoder",
+        "nats",
+        "E[log p(x|z)] - E[log p(x)], p(x) the mean of p(x|z) over the own code and "
+        "those of other sentences, `decoder_mi_codes` in all: what the decoder reads "
+        "of I(x;z), in expectation below it; at most `decoder_mi_cap`.",
+        "van den Oord et al. 2018, Contrastive Predictive Coding, as to the bound",
+    ),
+    "decoder_mi_se": (
+        "  its standard error",
+        "nats",
+        "Standard error of `decoder_mi` as a mean over sentences.",
+    ),
+    "decoder_mi_cap": (
+        "  its cap",
+        "nats",
+        "log(decoder_mi_codes), the largest `decoder_mi` possible.",
+    ),
+    "decoder_mi_codes": (
+        "  its codes",
+        "per sentence",
+        "Codes that each sentence is scored with, its own among them.",
+    ),
     "mi_batch": (
         "mutual information, batch",
         "nats",
@@ -566,10 +601,10 @@ METRICS = {
 # What a table begins with.
 _FIRST = (
     *("reconstruction", "kl", "nelbo", "nll", "perplexity"),
-    *("mi", "active_units"),
+    *("latent_gain", "mi", "active_units"),
 )
 # What is positive or 0 by definition, though an estimate may lie below.
-_NOT_NEGATIVE = ("mi_batch", "mi", "mi_loo", "marginal_kl")
+_NOT_NEGATIVE = ("mi_batch", "mi", "mi_loo", "marginal_kl", "decoder_mi")
 
 
 def of_group(group):

@@ -163,7 +163,7 @@ class Lagging(TrainingLoop):
 
         def full(data, encoder):
             update = self._update(model, data, encoder=encoder, decoder=True)
-            model.step.assign_add(1)
+            model.end_update(update)
             return model.log(update._replace(costs=_with_information(update)))
 
         return {

@@ -26,6 +26,7 @@ class LanguageModel(TextModel):
     """
 
     has_density = True
+    monitor = "val_nll"
 
     def __init__(self, decoder, *, objective=None, tokenizer=None, seed=0, name=None):
         super().__init__(name=name)

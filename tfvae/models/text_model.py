@@ -17,16 +17,13 @@ class TextModel(Trainer):
 
     Its constructor stores its arguments under their own names, which are its config,
     and builds everything. A subclass implements `forward`, `likelihood_metrics`,
-    `sample_memory` and `widths`, and sets `monitor`.
+    `sample_memory` and `widths`.
 
     Attributes:
-        monitor: Name of the validation metric that early stopping, checkpoints and
-            sweeps should watch; lower is better.
         widths: Dict of ints, `code_dim`, `latent_dim`, `memory_dim` and
             `vocabulary_size`, by which terms build what they own.
     """
 
-    monitor = "val_nll"
     # Components that a language model does not have; terms look at them.
     encoder = posterior = prior = refiner = None
     tokenizer = None

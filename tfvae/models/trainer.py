@@ -7,12 +7,12 @@ from tfvae.models.callbacks import FollowWeights, StopOnNaN
 from tfvae.models.forward import Update
 from tfvae.ops import replicas
 from tfvae.ops.memory import keep_freed_memory
-from tfvae.ops.sequences import lengths
+from tfvae.ops.sequences import UNK_ID, lengths
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text.batches import Batches, reader_errors, without_autotune
 
 # Logged by callbacks; a model's own metrics are costs.
-_LARGER_IS_BETTER = ("val_mi", "val_active_units")
+_LARGER_IS_BETTER = ("val_mi", "val_active_units", "val_latent_gain")
 
 
 class Trainer(keras.Model):
@@ -22,12 +22,16 @@ class Trainer(keras.Model):
     `_set_objective` at the end of its constructor.
 
     Attributes:
+        monitor: Str, the validation metric by which checkpoints, early stopping and
+            sweeps choose; lower is better unless `greater_is_better`. Defaults to
+            `"val_loss"`, the objective with final weights.
         step: Keras variable, the number of full updates so far; it is saved with
             the model and drives schedules and seeds.
         loop: `TrainingLoop`, or `None` for one joint update a batch.
     """
 
     loop = None
+    monitor = "val_loss"
 
     def _set_objective(self, objective, seed, loop=None):
         """Binds the terms and the loop; creates the step counter and the metrics."""
@@ -64,6 +68,17 @@ class Trainer(keras.Model):
         self.built = True
         # What cannot be saved is refused here, not at the end of its training.
         self.get_config()
+
+    @property
+    def greater_is_better(self):
+        """Whether more of what `monitor` names is better."""
+        return self.monitor in _LARGER_IS_BETTER
+
+    @property
+    def validation_metrics(self):
+        """The names of what `fit` logs of validation data, a tuple of str."""
+        record = self._tested({"tokens": tf.constant([[UNK_ID]])})
+        return tuple(f"val_{name}" for name in ("loss", *self._test_costs(record)))
 
     @property
     def model_variables(self):
@@ -195,8 +210,8 @@ class Trainer(keras.Model):
         for callback in callbacks:
             # Keras cannot tell the direction of metrics that it did not make.
             if getattr(callback, "mode", None) == "auto":
-                larger_is_better = callback.monitor in _LARGER_IS_BETTER
-                callback.mode = "max" if larger_is_better else "min"
+                is_greater = callback.monitor in _LARGER_IS_BETTER
+                callback.mode = "max" if is_greater else "min"
         own = [StopOnNaN(), FollowWeights()]
         if self.loop is not None:
             own.append(self.loop.callback())
@@ -250,8 +265,14 @@ class Trainer(keras.Model):
         variables = self.model_variables
         update, gradients = self.compute_gradients(data, seed, variables)
         replicas.apply_mean(self.optimizer, gradients, variables)
-        self.step.assign_add(1)
+        self.end_update(update)
         return self.log(update)
+
+    def end_update(self, update):
+        """Counts a full update and lets the weights that follow costs move."""
+        for term in self.objective:
+            term.observe(update.costs)
+        self.step.assign_add(1)
 
     def compute_gradients(self, data, seed, variables):
         """Lets the critics learn and computes the objective's gradients.
@@ -292,9 +313,26 @@ class Trainer(keras.Model):
     def test_step(self, data):
         """Measures one batch, each weight at the end of its schedule."""
         inputs, sample_weight = unpack(data)
-        forward = self.forward(inputs, seed=self.batch_seed(inputs))
+        return self.log(self._tested(inputs, sample_weight))
+
+    def _tested(self, inputs, sample_weight=None):
+        """Passes a batch through the model without dropout, at final weights."""
+        forward = self.test_forward(inputs)
         loss, costs, _ = self.loss_and_costs(forward, None, sample_weight)
-        return self.log(Update(forward, loss, costs, {}, sample_weight))
+        costs = {**costs, **self.test_metrics(forward)}
+        return Update(forward, loss, costs, {}, sample_weight)
+
+    def _test_costs(self, update):
+        """Lists the names of the costs and the likelihoods of an `Update`."""
+        return {**update.costs, **self.likelihood_metrics(update.forward)}
+
+    def test_forward(self, inputs):
+        """Computes the `Forward` of a batch that validation measures."""
+        return self.forward(inputs, seed=self.batch_seed(inputs))
+
+    def test_metrics(self, forward):
+        """Computes metrics of validation beside the costs, a dict of float32 `[B]`."""
+        return {}
 
     def batch_seed(self, inputs):
         """Derives a seed from a batch's content, for tests in any order."""
@@ -370,9 +408,7 @@ class Trainer(keras.Model):
 
     def ready_logs(self, inputs):
         """Creates the running means; replicas cannot in the midst of a step."""
-        forward = self.forward(inputs)
-        costs = self.loss_and_costs(forward, None)[1]
-        for name in ("loss", *costs, *self.likelihood_metrics(forward)):
+        for name in ("loss", *self._test_costs(self._tested(inputs))):
             self._mean(name)
 
     def _mean(self, name):

@@ -12,6 +12,9 @@ from tfvae.objectives.kl import kl_divergence
 from tfvae.samplers import get_sampler
 from tfvae.seeds import as_seed
 
+# Of the posterior, for the likelihood in validation; Wu et al. 2020 take as many.
+_TEST_SAMPLES = 10
+
 
 @keras.saving.register_keras_serializable("tfvae")
 class VAE(TextModel):
@@ -36,6 +39,10 @@ class VAE(TextModel):
         tokenizer: Tokenizer that made the ids, or `None`; saved with the model.
         num_samples: Positive int `S`, samples of the latent in training. Defaults
             to `1`.
+        monitor: Str, the validation metric by which the best model is chosen. With
+            `"val_nll"` validation takes 10 samples of the latent and logs the
+            importance-weighted `nll`. Defaults to `"val_loss"`, the objective with
+            final weights.
         seed: Int, of dropout and latent noise in training and tests. Defaults to
             `0`. Initial weights follow `keras.utils.set_random_seed`.
 
@@ -61,6 +68,7 @@ class VAE(TextModel):
         share_embedding=False,
         tokenizer=None,
         num_samples=1,
+        monitor="val_loss",
         seed=0,
         name=None,
     ):
@@ -74,6 +82,7 @@ class VAE(TextModel):
         self.share_embedding = share_embedding
         self.tokenizer = tokenizer
         self.num_samples = num_samples
+        self.monitor = monitor
         self._check_components()
         self._build_components()
         if objective is None:
@@ -142,11 +151,6 @@ class VAE(TextModel):
         """The trainable variables of encoder and posterior, shared embeddings too."""
         return [*self.encoder.trainable_variables, *self.posterior.trainable_variables]
 
-    @property
-    def monitor(self):
-        """The validation metric to watch."""
-        return "val_nelbo" if self.has_density else "val_reconstruction"
-
     def prior_params(self, batch_size):
         """Returns the prior's parameters for `batch_size` rows."""
         return self.prior(tf.zeros([batch_size, 0]))
@@ -191,6 +195,22 @@ class VAE(TextModel):
         kl = kl_divergence(forward)
         reconstruction = -tf.reduce_mean(forward.log_likelihood, 0)
         return {"nelbo": kl + reconstruction, "kl": kl}
+
+    def test_forward(self, inputs):
+        """Computes the `Forward` of a batch that validation measures."""
+        num_samples = _TEST_SAMPLES if self._watches_nll else None
+        seed = self.batch_seed(inputs)
+        return self.forward(inputs, num_samples=num_samples, seed=seed)
+
+    def test_metrics(self, forward):
+        """Computes `nll` where the best model is chosen by it; see `Trainer`."""
+        if not self._watches_nll:
+            return {}
+        return {"nll": inference.likelihoods(self, forward)["nll"]}
+
+    @property
+    def _watches_nll(self):
+        return self.monitor == "val_nll" and self.has_density
 
     def predict_step(self, data):
         """Returns, for `predict`, `z` (the posterior's mode), `nelbo` and `kl`."""

@@ -1,5 +1,9 @@
 """Cost terms and the schedules of their weights."""
 
+from tfvae.objectives.control import GECO as GECO
+from tfvae.objectives.control import Control as Control
+from tfvae.objectives.control import MinimumRate as MinimumRate
+from tfvae.objectives.control import PIControl as PIControl
 from tfvae.objectives.copula import CopulaLikelihood as CopulaLikelihood
 from tfvae.objectives.coupling import Coupling as Coupling
 from tfvae.objectives.dual_kl import DualKL as DualKL

@@ -56,6 +56,7 @@ class CopulaLikelihood(Term):
         bound.
     """
 
+    can_be_controlled = False
     _has_kl = True
 
     def __init__(

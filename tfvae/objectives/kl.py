@@ -86,7 +86,7 @@ class KL(Term):
     (`"monte_carlo"`).
 
     Args:
-        weight: Float or `Schedule`, beta. Defaults to `1.0`.
+        weight: Float, `Schedule` or `Control`, beta. Defaults to `1.0`.
         free_bits: Non-negative float, nats (of each dimension, or of all together)
             below which the cost is flat: `max(kl, free_bits)`. The constant is kept
             in the cost, and beta multiplies it too. Defaults to `0.0`.
@@ -130,6 +130,12 @@ class KL(Term):
                     f"`{argument}` must be one of {allowed}. "
                     f"Received: {argument}={value!r}"
                 )
+        if free_bits and self.is_controlled:
+            raise ValueError(
+                "`free_bits` make the cost flat, so that no weight brings it to a "
+                "target. Use one of the two. Received: "
+                f"free_bits={free_bits}, weight={type(weight).__name__}"
+            )
         if free_bits < 0:
             raise ValueError(
                 f"`free_bits` must not be negative. Received: free_bits={free_bits}"

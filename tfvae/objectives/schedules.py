@@ -63,7 +63,10 @@ def as_schedule(weight):
         return weight
     if isinstance(weight, (int, float)):
         return Constant(weight)
-    raise ValueError(f"`weight` must be a number or a `Schedule`. Received: {weight!r}")
+    raise ValueError(
+        "`weight` must be a number, a `Schedule` or, of a term, a `Control`. "
+        f"Received: {weight!r}"
+    )
 
 
 def _times(value, factor):

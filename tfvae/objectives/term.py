@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from tfvae.layers.component import Component
 from tfvae.layers.dense import dense
+from tfvae.objectives.control import Control
 from tfvae.objectives.schedules import as_schedule
-from tfvae.ops.replicas import apply_mean
+from tfvae.ops.replicas import apply_mean, mean
 from tfvae.ops.sequences import PAD_ID
 
 
@@ -21,22 +22,31 @@ class Term(Component):
     that it needs; one with more to check overrides `check`.
 
     Args:
-        weight: Float or `Schedule`. Defaults to `1.0`.
+        weight: Float, `Schedule`, or `Control` that moves the weight towards a target
+            of the cost. Defaults to `1.0`.
 
     Attributes:
         requires_latent: Whether the model needs a latent.
         requires_density: Whether the posterior and the prior need densities.
         has_critic: Whether the term learns a critic before the objective is taken.
+        can_be_controlled: Whether the weight may be a `Control`.
     """
 
     requires_latent = False
     requires_density = False
     has_critic = False
+    can_be_controlled = True
 
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
-        # A Schedule is no Keras object that a layer would track.
-        self._weight = as_schedule(weight)
+        # A Schedule is no Keras object that a layer would track; a Control is one.
+        self._weight = as_weight(weight)
+        if self.is_controlled and not self.can_be_controlled:
+            raise ValueError(
+                f"`weight` of `{type(self).__name__}` must be a number or a "
+                "`Schedule`: its cost has no single value to bring to a target. "
+                f"Received: weight={type(weight).__name__}"
+            )
         # What a compiled step reads, NaN where the schedule counts.
         self._number = self.add_weight(
             name="weight_number",
@@ -47,8 +57,13 @@ class Term(Component):
         )
 
     @property
+    def is_controlled(self):
+        """Whether the weight follows the cost."""
+        return isinstance(self._weight, Control)
+
+    @property
     def weight(self):
-        """The `Schedule` of the weight.
+        """The `Schedule` or the `Control` of the weight.
 
         May be set, to a number too, also while `fit` runs: a number is read by steps
         that are compiled already, another schedule makes `fit` compile them again.
@@ -58,15 +73,24 @@ class Term(Component):
     @weight.setter
     def weight(self, value):
         """Sets the weight; see the property."""
-        self._weight = as_schedule(value)
-        number = self._weight.value if isinstance(value, (int, float)) else math.nan
-        self._number.assign(number)
+        self._weight = as_weight(value)
+        is_number = isinstance(value, (int, float))
+        self._number.assign(self._weight.value if is_number else math.nan)
 
     @property
     def schedules(self):
         """The schedules that a compiled step has in it."""
         follows = math.isnan(float(self._number.numpy()))
         return [self._weight if follows else None]
+
+    def observe(self, costs):
+        """Lets a `Control` of the weight see the costs of a full update.
+
+        Args:
+            costs: Dict from `costs`, of this replica.
+        """
+        if self.is_controlled:
+            self._weight.observe(mean(tf.reduce_mean(costs[self.name])))
 
     def bind(self, model):
         """Checks that the term fits a model and creates what the term owns.
@@ -126,12 +150,24 @@ class Term(Component):
         Returns:
             Tuple of the scalar sum and a dict of the weights by name.
         """
-        weight = self._weight(step) if step is not None else self._weight.final
+        if self.is_controlled:
+            weight = self._weight.value
+        else:
+            weight = self._weight(step) if step is not None else self._weight.final
         weight = tf.convert_to_tensor(weight, tf.float32)
         number = self._number.value
         weight = tf.where(tf.math.is_nan(number), weight, number)
         total = tf.add_n([tf.reduce_mean(cost) for cost in costs.values()])
         return weight * total, {f"{self.name}_weight": weight}
+
+
+def as_weight(weight):
+    """Turns a number into a `Constant`; leaves a `Schedule` or a `Control` as it is.
+
+    Raises:
+        ValueError: If `weight` is none of them.
+    """
+    return weight if isinstance(weight, Control) else as_schedule(weight)
 
 
 class CriticTerm(Term):

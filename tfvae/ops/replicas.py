@@ -13,6 +13,13 @@ def replica_id():
     return tf.distribute.get_replica_context().replica_id_in_sync_group
 
 
+def mean(value):
+    """Returns the mean of the replicas' values of a scalar tensor."""
+    if num_replicas() == 1:
+        return value
+    return tf.distribute.get_replica_context().all_reduce("MEAN", value)
+
+
 def apply_mean(optimizer, gradients, variables):
     """Applies the mean of the replicas' gradients.
 

@@ -10,9 +10,16 @@ from tfvae.decoders import Bridge, RecurrentDecoder
 from tfvae.encoders import RecurrentEncoder
 from tfvae.latents import Gaussian
 from tfvae.models import VAE, LanguageModel
-from tfvae.objectives import Coupling, Linear
+from tfvae.objectives import GECO, Coupling, Linear, MinimumRate, PIControl
 from tfvae.presets.settings import SETTINGS, PaperSetting
 from tfvae.text import Batches
+
+# By their names in a setting, with the argument that says how fast they are.
+_CONTROLS = {
+    "pi": (PIControl, "integral"),
+    "geco": (GECO, "rate"),
+    "minimum_rate": (MinimumRate, "rate"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,12 +128,57 @@ class ModelBuilder:
             )
         return len(self.data)
 
-    def annealing(self, final=1.0, *, scale=1.0):
-        """Returns the setting's schedule of the KL weight, in steps, ending at `final`.
+    @property
+    def rescaling(self):
+        """By how much annealing and decay are longer than the setting's, a float."""
+        if not self.scale_schedules:
+            return 1.0
+        return self.steps_per_unit / self._unit_length()
+
+    def kl_weight(self, otherwise):
+        """Returns the weight of a divergence that the setting may have a target for.
+
+        Args:
+            otherwise: Float or `Schedule`, the weight where there is no `target_kl`.
+
+        Returns:
+            `otherwise`, or a `Control` whose rate is divided by `rescaling`.
+
+        Raises:
+            ValueError: If the setting's `kl_control` is unknown.
+        """
+        s = self.setting
+        if s.target_kl is None:
+            return otherwise
+        if s.kl_control not in _CONTROLS:
+            raise ValueError(
+                f"`kl_control` must be one of {', '.join(_CONTROLS)}. "
+                f"Received: kl_control={s.kl_control!r}"
+            )
+        kind, rate_name = _CONTROLS[s.kl_control]
+        rate = s.kl_control_rate
+        if rate is None:
+            rate = inspect.signature(kind).parameters[rate_name].default
+        return kind(s.target_kl, **{rate_name: rate / self.rescaling})
+
+    def annealing(self, final=1.0):
+        """Returns the weight of the KL: the setting's schedule, ending at `final`.
 
         A linear ramp keeps its slope and ends sooner or later, as in Coupled-VAE's
-        beta variants. The whole schedule is multiplied by `scale`, for a term that must
-        keep its proportion to the KL.
+        beta variants. With a `target_kl` it is a `Control`; see `kl_weight`.
+
+        Raises:
+            ValueError: If it is counted in epochs of unknown length.
+        """
+        if self.setting.target_kl is not None:
+            return self.kl_weight(final)
+        return self.schedule(final)
+
+    def schedule(self, final=1.0, *, scale=1.0):
+        """Returns the setting's annealing in steps, ending at `final`.
+
+        The whole schedule is multiplied by `scale`, for a term that must keep its
+        proportion to the KL.
 
         Raises:
             ValueError: If it is counted in epochs of unknown length.
@@ -220,6 +272,8 @@ class ModelBuilder:
         decoder=None,
         loop=None,
         refiner=None,
+        num_samples=1,
+        monitor="val_loss",
     ):
         """Assembles and compiles a `VAE`.
 
@@ -235,6 +289,12 @@ class ModelBuilder:
             decoder: `Decoder`, or `None` for the setting's.
             loop: `TrainingLoop`, or `None` for one joint update a batch.
             refiner: `SVIRefiner`, or `None`.
+            num_samples: Positive int, samples of the latent in training. Defaults to
+                `1`.
+            monitor: Str, the validation metric that the best model is chosen by, unless
+                the model is coupled (importance-weighted `"val_nll"`, as Wu et al.
+                2020) or its KL follows a target (`"val_nelbo"`, since the weights of
+                epochs differ). Defaults to `"val_loss"`.
 
         Returns:
             A compiled `VAE`.
@@ -243,7 +303,11 @@ class ModelBuilder:
             ValueError: If parts do not fit together.
         """
         terms = list(objective)
+        self._check_target(terms)
+        if self.setting.target_kl is not None:
+            monitor = "val_nelbo"
         if self.coupling is not None:
+            monitor = "val_nll"
             # A term has weights of its own, and a builder makes many models.
             terms.append(Coupling.from_config(self.coupling.get_config()))
         model = VAE(
@@ -257,9 +321,21 @@ class ModelBuilder:
             refiner=refiner,
             share_embedding=self.setting.share_embedding,
             tokenizer=self.tokenizer,
+            num_samples=num_samples,
+            monitor=monitor,
             seed=self.seed,
         )
         return self._compiled(model)
+
+    def _check_target(self, terms):
+        """Refuses a target of the divergence that no term would keep."""
+        if self.setting.target_kl is None or any(t.is_controlled for t in terms):
+            return
+        raise ValueError(
+            "`target_kl` needs a preset whose weight of the KL may follow it, such as "
+            "`vae`. Leave it out, or choose another preset. Received: "
+            f"target_kl={self.setting.target_kl}, terms={[t.name for t in terms]}"
+        )
 
     def language_model(self):
         """Assembles and compiles a `LanguageModel`.
@@ -275,6 +351,7 @@ class ModelBuilder:
                 "A language model has no latent, so no path through one can be coupled "
                 "with it. Couple a preset that builds a `VAE`, or leave out `coupling`."
             )
+        self._check_target([])
         # Nothing enters the decoder beside the words.
         decoder = self.decoder(conditioning=(), memory_dropout=0.0)
         return self._compiled(

@@ -25,7 +25,13 @@ def copula_vae(setting, data=None, *, copula_weight=0.4, copula_floor=0.5):
         Wang and Wang 2019; see `CopulaLikelihood`.
     """
     builder = as_builder(setting, data)
-    weight = builder.annealing(scale=copula_weight)
+    if builder.setting.target_kl is not None:
+        raise ValueError(
+            "`copula_vae` keeps its copula's weight below the KL's, which a target "
+            "would move. Use `copula_prior_vae` or `full_covariance_vae`, or leave "
+            f"`target_kl` out. Received: target_kl={builder.setting.target_kl}"
+        )
+    weight = builder.schedule(scale=copula_weight)
     copula = CopulaLikelihood(weight, floor=copula_floor)
     return builder.vae([Reconstruction(), KL(builder.annealing()), copula])
 

@@ -22,7 +22,8 @@ def mine_vae(setting, data=None, *, alpha=1.0, cap: float | None = None):
         Information Neural Estimation for Text Generation (VAE-MINE).
     """
     builder = as_builder(setting, data)
-    return builder.vae([Reconstruction(), KL(), MutualInformation(alpha, cap=cap)])
+    terms = [Reconstruction(), KL(builder.kl_weight(1.0))]
+    return builder.vae([*terms, MutualInformation(alpha, cap=cap)])
 
 
 def info_vae(setting, data=None, *, alpha=0.0, mmd_weight=10.0):

@@ -48,6 +48,12 @@ class PaperSetting:
         budget: Number of units of training.
         annealing: `Schedule` of the KL weight, in units.
         cycles: Number of units that cyclical annealing fills.
+        target_kl: Nats per sentence that the divergence is to come to, by a weight
+            that follows it in place of `annealing`; or `None`.
+        kl_control: `"pi"`, `"geco"` or `"minimum_rate"`, how that weight moves; see
+            `PIControl`, `GECO` and `MinimumRate`.
+        kl_control_rate: Positive float, how fast: `integral` of the first, `rate` of
+            the others; or `None` for its default.
         max_tokens: Largest vocabulary, or `None`.
         min_count: Least count of a word in the vocabulary.
         lowercase: Whether text is lowercased.
@@ -65,6 +71,9 @@ class PaperSetting:
     annealing: Schedule
     budget: float
     cycles: float
+    target_kl: float | None = None
+    kl_control: str = "pi"
+    kl_control_rate: float | None = None
     bidirectional: bool = False
     use_cell: bool = False
     add_bos: bool = True

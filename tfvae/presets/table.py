@@ -8,6 +8,7 @@ import typing
 from tfvae.objectives import Coupling
 from tfvae.presets import (
     baselines,
+    control,
     copula,
     coupled_vae,
     implicit,
@@ -249,6 +250,12 @@ _ROWS = [
         "free_bits_vae",
         baselines.free_bits_vae,
         "Kingma et al. 2016; threshold of Wu et al. 2020",
+    ),
+    Preset(
+        "target_kl_vae",
+        control.target_kl_vae,
+        "Shao et al. 2020 (ControlVAE); Rezende and Viola 2018 (GECO); Pelsmaeker and "
+        "Aziz 2020 (minimum desired rate)",
     ),
     Preset(
         "copula_vae",

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.evaluation.exchange import decoder_information
 from tfvae.evaluation.gradients import gradient_norms
 from tfvae.evaluation.latent import (
     active_units,
@@ -14,7 +15,7 @@ from tfvae.evaluation.latent import (
     mutual_information,
 )
 from tfvae.evaluation.posterior import exact_mean, with_density
-from tfvae.models import writing
+from tfvae.models import inference, writing
 from tfvae.seeds import as_seed, fold_in
 from tfvae.training.run_folder import NEW_STATE
 
@@ -40,10 +41,10 @@ class StopAtStep(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """Saves the best and the last model and what resuming needs; may stop early.
 
-    After each epoch: the last model with its optimizer, the best one by the model's
-    `monitor` (the last one without validation, or while a training loop is in a phase
-    whose metrics do not count) and the counters, all at one instant. A run that is
-    killed before it continues from the epoch before.
+    After each epoch: the last model with its optimizer, the best one by what the
+    model's `monitor` names (the last one without validation, or while a training loop
+    is in a phase whose metrics do not count) and the counters, all at one instant. A
+    run that is killed before it continues from the epoch before.
 
     Args:
         folder: `RunFolder`.
@@ -66,11 +67,11 @@ class Checkpoint(keras.callbacks.Callback):
         loop = self.model.loop
         value = None
         if loop is None or loop.in_final_phase:
-            value = (logs or {}).get(self.model.monitor)
+            value = self._watched(logs or {})
         if value is not None:
             value = float(value)
         state["epoch"] = epoch + 1
-        better = _is_better(value, state["best"])
+        better = _is_better(value, state["best"], self.model.greater_is_better)
         if better:
             state.update(best=value, best_epoch=epoch + 1)
             state.update(waited=0, waited_for_decay=0)
@@ -86,12 +87,25 @@ class Checkpoint(keras.callbacks.Callback):
             self.model.stop_training = True
         self.folder.save_epoch(self.model, state, is_best=better)
 
+    def _watched(self, logs):
+        """Returns the value of the watched metric, `None` without validation."""
+        name = self.model.monitor
+        known = [each for each in logs if each.startswith("val_")]
+        if known and name not in known:
+            raise ValueError(
+                f"The best model is to be chosen by {name!r}, which is not logged. "
+                f"Choose one of {', '.join(sorted(known))}."
+            )
+        return logs.get(name)
 
-def _is_better(value, best):
+
+def _is_better(value, best, greater_is_better):
     """Compares validation values; one that is no number never beats one that is."""
     if value is None or best is None:
         return True
-    return value < best or (math.isnan(best) and not math.isnan(value))
+    if math.isnan(best) or math.isnan(value):
+        return not math.isnan(value)
+    return value > best if greater_is_better else value < best
 
 
 class GradientNorms(keras.callbacks.Callback):
@@ -125,12 +139,12 @@ class GradientNorms(keras.callbacks.Callback):
 
 
 class LatentMetrics(keras.callbacks.Callback):
-    """Adds `val_mi` and `val_active_units` to the logs of each epoch.
+    """Adds `val_mi`, `val_latent_gain` and `val_active_units` to each epoch's logs.
 
-    Both are those of `evaluate`, on the first sentences of a text only: the mutual
-    information is at most the logarithm of their number. The decoder is not run. A
-    posterior without a density has active units alone, a model without a latent
-    neither. Give it before the callbacks that write the logs.
+    All are those of `evaluate`, on the first sentences of a text only: the mutual
+    information is at most the logarithm of their number. A posterior without a density
+    has no mutual information, a model without a latent none of the three. Give it
+    before the callbacks that write the logs.
 
     Args:
         batches: Iterable of dicts that can be read again, such as validation `Batches`
@@ -145,7 +159,7 @@ class LatentMetrics(keras.callbacks.Callback):
         self.batches = batches
         self.max_sentences = max_sentences
         self.seed = seed
-        self._encode = None
+        self._encode = self._decode = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Measures, and adds to `logs`."""
@@ -157,11 +171,17 @@ class LatentMetrics(keras.callbacks.Callback):
         logs["val_active_units"] = active_units(means, threshold)[0]
         if posterior.has_density:
             logs["val_mi"] = mutual_information(posterior, params, z).value
+        if len(means) > 1:
+            found = decoder_information(
+                self._decode, self.batches, z[0], num_codes=2, seed=self.seed
+            )
+            logs["val_latent_gain"] = float(found.gain.mean())
 
     def _sample(self):
         """Encodes the sentences and samples one code of each."""
         if self._encode is None:
             self._encode = tf.function(self._encode_batch, reduce_retracing=True)
+            self._decode = tf.function(self._decode_batch, reduce_retracing=True)
         if callable(self.batches):
             self.batches = self.batches(self.model)
         found, count = [], 0
@@ -185,6 +205,9 @@ class LatentMetrics(keras.callbacks.Callback):
         if means is None:
             means = posterior.mode(params)
         return means, params, posterior.sample(params, 1, seed)[0][0]
+
+    def _decode_batch(self, inputs, z):
+        return inference.decode(self.model, inputs["tokens"], z)[1]
 
 
 class TextSamples(keras.callbacks.Callback):

@@ -55,6 +55,9 @@ class RunConfiguration:
             of `start_from`, or the embeddings their `word_vectors`; or `None`.
         patience: Int, epochs without a better validation metric before training
             stops, or `None` for no early stop.
+        monitor: Validation metric that the best model is chosen by, such as
+            `"val_nelbo"`, `"val_mi"` or `"val_nll"` (importance weighted); `None` for
+            what the preset declares.
         scale_schedules: Whether annealing and decay follow the given length of
             training rather than the setting's.
         xla: Whether XLA compiles the steps: each shape of batch takes a few seconds
@@ -83,6 +86,7 @@ class RunConfiguration:
     word_vectors: str | None = None
     freeze: str | None = None
     patience: int | None = None
+    monitor: str | None = None
     scale_schedules: bool = False
     xla: bool = True
     seed: int = 0
@@ -118,6 +122,11 @@ class RunConfiguration:
             raise ValueError(
                 "`patience` watches the validation text. Give `valid` too. "
                 f"Received: patience={self.patience}, valid=None"
+            )
+        if self.monitor is not None and self.valid is None:
+            raise ValueError(
+                "`monitor` names a metric of the validation text. Give `valid` too. "
+                f"Received: monitor={self.monitor!r}, valid=None"
             )
         if self.freeze is not None:
             if self.freeze not in FREEZABLE:
@@ -241,7 +250,10 @@ class RunConfiguration:
         """Assembles the compiled model of the run."""
         preset = get_preset(self.preset)
         options = {k: v for k, v in self.overrides.items() if k in preset.options}
-        return preset(self.builder(tokenizer, steps_per_epoch), **options)
+        model = preset(self.builder(tokenizer, steps_per_epoch), **options)
+        if self.monitor is not None:
+            model.monitor = self.monitor
+        return model
 
     def save(self, path):
         """Writes the configuration as JSON, the whole file or nothing."""

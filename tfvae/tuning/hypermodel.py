@@ -20,7 +20,9 @@ class TextHyperModel(keras_tuner.HyperModel):
         configuration: `RunConfiguration` with a validation text; options that it
             overrides stay fixed.
         search: List of str as in `parse_search`, or `None` for the preset's weights.
-        objective: Str as in `Objective.parse`. Defaults to `"val_nelbo"`.
+        objective: Str as in `Objective.parse`; a validation metric also chooses the
+            best epoch of each trial. `None`, the default, for `"val_loss"`, and the
+            epoch that the preset's `monitor` chooses.
         num_samples: Positive int, posterior samples per sentence where the objective is
             measured after training. Defaults to `10`.
         grid: Whether a declared range is searched at the values of its grid.
@@ -62,7 +64,7 @@ class TextHyperModel(keras_tuner.HyperModel):
         self,
         configuration,
         search=None,
-        objective="val_nelbo",
+        objective=None,
         *,
         num_samples=10,
         grid=False,
@@ -77,9 +79,13 @@ class TextHyperModel(keras_tuner.HyperModel):
             raise ValueError(
                 f"`num_samples` must be positive. Received: num_samples={num_samples}"
             )
+        self.objective = Objective.parse(objective or "val_loss")
+        if objective is not None and self.objective.base.startswith("val_"):
+            configuration = dataclasses.replace(
+                configuration, monitor=self.objective.base
+            )
         self.configuration = configuration
         self.spaces = parse_search(search, configuration)
-        self.objective = Objective.parse(objective)
         self.num_samples = num_samples
         self.grid = grid
 

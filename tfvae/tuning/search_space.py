@@ -259,9 +259,10 @@ class Objective:
     """A validation metric, less some mutual information; lower is better.
 
     Attributes:
-        base: Str. `"val_nelbo"` or whatever the model's own `monitor` is, as it was in
-            the best epoch; or a metric of `tfvae.evaluation.evaluate`: `"nll"`,
-            `"nelbo"`, `"reconstruction"` or `"kl"`.
+        base: Str. A validation metric that `fit` logs, such as `"val_loss"` or
+            `"val_nelbo"`, as it was in the best epoch by it; or a metric of
+            `tfvae.evaluation.evaluate`: `"nll"`, `"nelbo"`, `"reconstruction"` or
+            `"kl"`.
         weight: Non-negative float, worth of a nat of mutual information in nats of
             `base`.
         information: Str, which estimate: `"mi"`, `"mi_batch"` or `"mi_loo"`. The first
@@ -295,7 +296,7 @@ class Objective:
                 return cls(base, number, match["mi"])
         if not right or match["mi"]:
             raise ValueError(
-                "`objective` must be 'val_nelbo', 'val_nll' or a trade such as "
+                "`objective` must be 'val_loss', 'val_nll' or a trade such as "
                 f"'nll - 0.5 * mi'. Received: {text!r}"
             )
         return cls(base)
@@ -324,11 +325,13 @@ class Objective:
         """
         kind = type(model).__name__
         dense = model.posterior is None or model.has_density
-        if self.base.startswith("val_") and self.base != model.monitor:
-            raise ValueError(
-                f"The objective {self.name!r} is not what this {kind} is watched by: "
-                f"use {model.monitor!r}."
-            )
+        if self.base.startswith("val_"):
+            known = model.validation_metrics
+            if self.base not in known:
+                raise ValueError(
+                    f"The objective {self.name!r} is not logged by this {kind}: use "
+                    f"one of {', '.join(known)}."
+                )
         if self.base in ("nll", "nelbo", "kl") and not dense:
             raise ValueError(
                 f"The objective {self.name!r} is not defined for this {kind}, whose "

@@ -29,8 +29,7 @@ class Sweep:
         configuration: `RunConfiguration` of every trial, with a validation text.
         search: Tuple of str as in `parse_search`; empty for the preset's weights.
         tuner: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
-        objective: Str as in `Objective.parse`, or `None` for what training watches:
-            `val_nelbo` where it is defined.
+        objective: Str as in `Objective.parse`, or `None` for what training watches.
         trials: Positive int, the most trials, or `None` as in `make_oracle`.
         num_samples: Positive int, posterior samples per sentence of the metrics.
 
@@ -56,7 +55,7 @@ class Sweep:
         return TextHyperModel(
             self.configuration,
             self.search,
-            self.objective or "val_nelbo",
+            self.objective,
             num_samples=self.num_samples,
             grid=self.tuner == "grid",
         )
