@@ -47,6 +47,12 @@ def _add_arguments(parser):
     )
     add_evaluation(parser)
     parser.add_argument(
+        "--all",
+        action="store_true",
+        help="print every metric, not only the ones that tell most; --json holds all "
+        "of them in any case",
+    )
+    parser.add_argument(
         "--short", action="store_true", help="leave out the definitions"
     )
     add_json(parser)
@@ -54,7 +60,7 @@ def _add_arguments(parser):
 
 def _run(args):
     from tfvae.evaluation.evaluate import check_groups, evaluate
-    from tfvae.evaluation.metrics import METRICS, format_table
+    from tfvae.evaluation.metrics import METRICS, SUMMARY, format_table
     from tfvae.text import read_texts
     from tfvae.training import RunFolder
 
@@ -84,12 +90,19 @@ def _run(args):
         seed=args.seed,
         progress=progress_bar if sys.stdout.isatty() and args.json != "-" else None,
     )
-    notes = [
-        textwrap.fill(f"{key}: {METRICS[key].definition}", 88, subsequent_indent="  ")
-        for key in result
-        if key in METRICS and not args.short
-    ]
-    show(args, result, "\n".join([format_table(result), *notes]))
+    in_full = args.all or groups is not None
+    shown = {k: each for k, each in METRICS.items() if in_full or k in SUMMARY}
+    lines = [format_table(result, shown)]
+    if not args.short:
+        lines += [
+            textwrap.fill(f"{key}: {metric.definition}", 88, subsequent_indent="  ")
+            for key, metric in shown.items()
+            if key in result
+        ]
+    num_hidden = len((set(result) & set(METRICS)) - set(shown))
+    if num_hidden:
+        lines.append(f"{num_hidden} more are printed by --all or --metrics GROUP,...")
+    show(args, result, "\n".join(lines))
 
 
 def _batches(args, configuration, tokenizer):
@@ -126,15 +139,16 @@ EVALUATE = Command(
     """\
 Measure the best model of a run on a text. Groups of metrics:
   likelihood      likelihood and its bound, KL, perplexity
-  latent          mutual information by three estimators, active units
+  latent          what the decoder reads of the code, mutual information by three
+                  estimators, active units
   aggregate       posterior scales, distance of the aggregated posterior from the prior
   reconstruction  BLEU, exact match and token error rate of reconstructed sentences
   generation      forward and reverse perplexity, diversity and statistics of
                   sentences generated from the prior
   gradients       norms of gradients by the encoder's code
-The first two are measured unless --metrics says otherwise. Footnotes say what each
-metric means. The tokenizer is that of the run; so is the longest sentence, unless
---max-length says otherwise.
+The first two are measured unless --metrics says otherwise, and what tells most is
+printed: all of it with --all. Footnotes say what each metric means. The tokenizer is
+that of the run; so is the longest sentence, unless --max-length says otherwise.
 
 example:
   tfvae evaluate runs/vae --data test.txt --samples 100 --json runs/vae/test.json

@@ -603,6 +603,8 @@ _FIRST = (
     *("reconstruction", "kl", "nelbo", "nll", "perplexity"),
     *("latent_gain", "mi", "active_units"),
 )
+# What a newcomer needs to see, with the lines that explain it.
+SUMMARY = (*_FIRST, "mi_cap", "latent_dim", "critic_elbo")
 # What is positive or 0 by definition, though an estimate may lie below.
 _NOT_NEGATIVE = ("mi_batch", "mi", "mi_loo", "marginal_kl", "decoder_mi")
 

@@ -6,6 +6,11 @@ from tfvae.latents import Implicit
 from tfvae.objectives import DualKL, Reconstruction
 from tfvae.presets.builder import as_builder
 
+# Of the released critic, and its steps in 40 epochs of PTB, 5 for each of the model.
+_RATE = 1e-5
+_STEPS = 264_000
+_HIGHEST_RATE = 1e-3
+
 
 def ivae(
     setting,
@@ -15,7 +20,7 @@ def ivae(
     hidden_dims=(),
     noise_dim: int | None = None,
     critic_dims=(512, 512, 512),
-    critic_learning_rate=1e-5,
+    critic_learning_rate: float | None = None,
     num_critic_steps=5,
     both_critics=False,
 ):
@@ -35,7 +40,9 @@ def ivae(
         noise_dim: Positive int, or `None` for the setting's `latent_dim`.
         critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
             `(512, 512, 512)`.
-        critic_learning_rate: Positive float, of the critic's Adam. Defaults to `1e-5`.
+        critic_learning_rate: Positive float, of the critic's Adam, or `None` for the
+            released `1e-5`, with scaled schedules as many times that as the run has
+            fewer critic steps than theirs on PTB, 264,000. Defaults to `None`.
         num_critic_steps: Positive int, critic steps for one of the model. Defaults to
             `5`.
         both_critics: Whether the other preset's critic is trained too, with weight 0,
@@ -49,7 +56,8 @@ def ivae(
         Fang et al. 2019, section 3 and released code; see `DualKL`.
     """
     builder = as_builder(setting, data)
-    critic = (critic_dims, critic_learning_rate, num_critic_steps)
+    rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
+    critic = (critic_dims, rate, num_critic_steps)
     terms = _terms(builder.annealing(beta), True, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
 
@@ -62,7 +70,7 @@ def ivae_mi(
     hidden_dims=(),
     noise_dim: int | None = None,
     critic_dims=(512, 512, 512),
-    critic_learning_rate=1e-5,
+    critic_learning_rate: float | None = None,
     num_critic_steps=5,
     both_critics=False,
 ):
@@ -81,7 +89,9 @@ def ivae_mi(
         noise_dim: Positive int, or `None` for the setting's `latent_dim`.
         critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
             `(512, 512, 512)`.
-        critic_learning_rate: Positive float, of the critic's Adam. Defaults to `1e-5`.
+        critic_learning_rate: Positive float, of the critic's Adam, or `None` for the
+            released `1e-5`, with scaled schedules as many times that as the run has
+            fewer critic steps than theirs on PTB, 264,000. Defaults to `None`.
         num_critic_steps: Positive int, critic steps for one of the model. Defaults to
             `5`.
         both_critics: Whether the other preset's critic is trained too, with weight 0;
@@ -94,9 +104,20 @@ def ivae_mi(
         Fang et al. 2019, section 3 and released code; see `DualKL`.
     """
     builder = as_builder(setting, data)
-    critic = (critic_dims, critic_learning_rate, num_critic_steps)
+    rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
+    critic = (critic_dims, rate, num_critic_steps)
     terms = _terms(builder.annealing(beta), False, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
+
+
+def _critic_rate(builder, given, num_critic_steps):
+    """Returns the learning rate of a critic that has to learn in the run's steps."""
+    if given is not None:
+        return given
+    if not builder.scale_schedules:
+        return _RATE
+    steps = builder.num_steps * num_critic_steps
+    return min(max(_RATE, _RATE * _STEPS / steps), _HIGHEST_RATE)
 
 
 def _terms(weight, joint, both_critics, critic):

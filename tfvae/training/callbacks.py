@@ -154,6 +154,8 @@ class LatentMetrics(keras.callbacks.Callback):
         seed: Int, the same samples each time. Defaults to `0`.
     """
 
+    names = ("val_mi", "val_latent_gain", "val_active_units")
+
     def __init__(self, batches, max_sentences=1024, seed=0):
         super().__init__()
         self.batches = batches

@@ -1,6 +1,7 @@
 """Training from a configuration into a run folder."""
 
 import csv
+import itertools
 import os
 
 import keras
@@ -97,6 +98,8 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
         folder.save_state(state)
         configuration.save(folder.configuration)
     first_epoch = state["epoch"]
+    if configuration.monitor is not None:
+        _check_monitor(model, callbacks)
     total_steps = configuration.builder(batches.tokenizer, steps_per_epoch).num_steps
     num_batches = total_steps
     if model.loop is not None:
@@ -168,6 +171,21 @@ class _Progress(keras.callbacks.ProgbarLogger):
         left = self.num_steps - epoch * self.steps_per_epoch
         self.target = min(self.steps_per_epoch, left)
         super().on_epoch_begin(epoch, logs)
+
+
+def _check_monitor(model, callbacks):
+    """Refuses to choose the best model by what is not logged.
+
+    Raises:
+        ValueError: If neither the model nor a callback logs the metric.
+    """
+    of_callbacks = (getattr(each, "names", ()) for each in callbacks)
+    known = [*model.validation_metrics, *itertools.chain(*of_callbacks)]
+    if model.monitor not in known:
+        raise ValueError(
+            f"`monitor` must be one of {', '.join(known)}. "
+            f"Received: monitor={model.monitor!r}"
+        )
 
 
 def _begin(model, configuration, source, steps_per_epoch):
