@@ -98,6 +98,14 @@ def _run_model(part, inputs, seed):
     return loss, costs, weights, part.likelihood_metrics(forward)
 
 
+def _run_control(part, inputs, seed):
+    # From one state, whatever was observed before.
+    for weight in part.weights:
+        weight.assign(0.5)
+    part.observe(inputs["cost"])
+    return {weight.name: weight.value for weight in part.weights}
+
+
 def _run_refiner(part, inputs, seed):
     def cost(params, seed):
         return tf.reduce_mean(tf.reduce_sum(tf.exp(params["loc"] - 1.0), -1))
@@ -186,6 +194,14 @@ KINDS = {
         run=lambda part, inputs, seed: part(inputs["step"]),
         in_model=lambda part: make_vae(objective=[Reconstruction(part)]),
         place=lambda model: model.objective[0].weight,
+    ),
+    "control": Kind(
+        inputs=lambda: {"cost": tf.constant(7.0)},
+        specs={"cost": ([], tf.float32)},
+        build=lambda part: None,
+        run=_run_control,
+        in_model=lambda part: make_vae(objective=[Reconstruction(), KL(part)]),
+        place=lambda model: model.objective[1].weight,
     ),
     "model": Kind(
         inputs=_tokens,

@@ -26,6 +26,7 @@ from tfvae.latents import (
 from tfvae.loops import Lagging, Pretraining
 from tfvae.models import LanguageModel, SVIRefiner
 from tfvae.objectives import (
+    GECO,
     KL,
     MMD,
     BagOfWords,
@@ -35,8 +36,10 @@ from tfvae.objectives import (
     Cyclical,
     DualKL,
     Linear,
+    MinimumRate,
     MutualInformation,
     Peaking,
+    PIControl,
     Piecewise,
     Reconstruction,
     Sigmoid,
@@ -141,6 +144,9 @@ PARTS = [
     Component("cyclical", "schedule", lambda: Cyclical(20, 2, 0.8, last=2, start=1)),
     Component("peaking", "schedule", lambda: Peaking(9, 3, 8)),
     Component("piecewise", "schedule", lambda: Piecewise([0, 9], [1, 2])),
+    Component("pi", "control", lambda: PIControl(3.0, 0.1, 0.2, 0.1, 2.0)),
+    Component("geco", "control", lambda: GECO(3.0, 0.1, 0.8, 2.0, 0.1, 9.0)),
+    Component("rate", "control", lambda: MinimumRate(3.0, 0.1)),
     Component("vae", "model", lambda: make_vae(decoder=make_decoder(**NOISY)), True),
     Component("shared", "model", lambda: _shared(), True),
     Component(

@@ -274,6 +274,8 @@ def test_deterministic_codes_have_reconstruction_only():
     result = measure(model, support.batch())
     assert set(result) == {
         *("reconstruction", "active_units", "active_units_threshold", "latent_dim"),
+        *("latent_gain", "latent_gain_se", "decoder_mi", "decoder_mi_se"),
+        *("decoder_mi_cap", "decoder_mi_codes"),
         *("num_samples", "seed", "notes", *COUNTS),
     }
     assert result["num_samples"] == 1
