@@ -3,12 +3,13 @@
 import dataclasses
 import inspect
 
+import keras
 import numpy as np
 import pytest
 
 from tests import support
 from tfvae import presets
-from tfvae.latents import Deterministic
+from tfvae.latents import Deterministic, Implicit, VonMisesFisher
 from tfvae.models import LanguageModel
 from tfvae.objectives import BagOfWords, Cyclical, UnitVarianceKL
 from tfvae.presets import PRESETS, SETTINGS, ModelBuilder, get_preset
@@ -53,6 +54,27 @@ def test_every_setting_fits_every_preset(name, setting):
     builder = ModelBuilder(setting, vocabulary_size=12, steps_per_epoch=1000)
     model = get_preset(name)(builder)
     assert model.compiled and model.optimizer.built
+
+
+# Neither has a mean and a variance to normalise; their docstrings say so.
+NOT_NORMALISED = VonMisesFisher, Implicit
+
+
+@pytest.mark.parametrize("name", UNCOUPLED)
+def test_heads_are_those_of_the_setting(name, builder):
+    setting = dataclasses.replace(
+        builder.setting, weight_range=1e-3, batch_normalization=True
+    )
+    model = get_preset(name)(dataclasses.replace(builder, setting=setting))
+    posterior = getattr(model, "posterior", None)
+    if posterior is None:
+        return
+    layers = list(posterior._flatten_layers())
+    kernels = [each.kernel for each in layers if isinstance(each, keras.layers.Dense)]
+    assert kernels
+    assert all(abs(kernel.numpy()).max() <= 1e-3 for kernel in kernels)
+    norms = [each for each in layers if "_norm" in each.name]
+    assert bool(norms) != isinstance(posterior, NOT_NORMALISED)
 
 
 @pytest.mark.parametrize("name", UNCOUPLED)

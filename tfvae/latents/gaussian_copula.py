@@ -10,7 +10,7 @@ from tfvae.distributions.gaussian_copula import rank_one_scale_tril
 from tfvae.latents.gaussian import Gaussian
 from tfvae.latents.latent import Latent, float32
 from tfvae.layers.component import Component
-from tfvae.layers.dense import dense
+from tfvae.layers.dense import batch_norm, dense
 from tfvae.seeds import normal
 
 tfd = tfp.distributions
@@ -94,10 +94,7 @@ class CopulaHead(Component):
         }
         self.norm = None
         if self.batch_normalization:
-            self.norm = keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, name="factor_norm"
-            )
-            self.norm.build((None, self.latent_dim))
+            self.norm = batch_norm(self.latent_dim, "factor_norm")
         self.built = True
 
     def call(self, code, training=False):

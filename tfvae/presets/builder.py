@@ -197,17 +197,28 @@ class ModelBuilder:
             "initializer": self.initializer(),
             "embedding_initializer": _uniform(s.embedding_range),
         }
-        accepted = inspect.signature(kind.__init__).parameters
-        arguments = {k: value for k, value in arguments.items() if k in accepted}
-        return kind(**{**arguments, **options})
+        return kind(**{**_accepted(kind, arguments), **options})
 
-    def gaussian(self):
-        """Creates the diagonal Gaussian posterior."""
-        return Gaussian(
-            self.setting.latent_dim,
-            batch_normalization=self.setting.batch_normalization,
-            initializer=self.initializer(),
-        )
+    def posterior(self, kind=Gaussian, **options):
+        """Creates a posterior with the heads of the setting.
+
+        Args:
+            kind: Class of the posterior, which gets those of `latent_dim`,
+                `batch_normalization` and `initializer` that it has arguments for.
+                `VonMisesFisher` and `Implicit` cannot be batch normalised: a direction
+                has no scale, and an implicit posterior no heads. They are built
+                without in any setting. Defaults to `Gaussian`, a diagonal one.
+            **options: Arguments of that class in place of the setting's or beside them.
+
+        Returns:
+            A `Latent` of that class.
+        """
+        arguments = {
+            "latent_dim": self.setting.latent_dim,
+            "batch_normalization": self.setting.batch_normalization,
+            "initializer": self.initializer(),
+        }
+        return kind(**{**_accepted(kind, arguments), **options})
 
     def vae(
         self,
@@ -248,7 +259,7 @@ class ModelBuilder:
             terms.append(Coupling.from_config(self.coupling.get_config()))
         model = VAE(
             encoder or self.encoder(),
-            posterior or self.gaussian(),
+            posterior or self.posterior(),
             decoder or self.decoder(),
             prior=prior,
             bridge=bridge or Bridge(self.setting.bridge_dims),
@@ -339,6 +350,12 @@ def as_builder(setting, data=None):
             "not to the preset too."
         )
     return setting
+
+
+def _accepted(kind, arguments):
+    """Returns those of some arguments that a class's constructor takes."""
+    names = inspect.signature(kind.__init__).parameters
+    return {name: value for name, value in arguments.items() if name in names}
 
 
 def _uniform(half_width):

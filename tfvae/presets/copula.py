@@ -44,10 +44,6 @@ def full_covariance_vae(setting, data=None):
         Wang and Wang 2019, the non-diag-VAE.
     """
     builder = as_builder(setting, data)
-    posterior = Gaussian(
-        builder.setting.latent_dim,
-        covariance="full",
-        batch_normalization=builder.setting.batch_normalization,
-    )
+    posterior = builder.posterior(Gaussian, covariance="full")
     objective = [Reconstruction(), KL(builder.annealing())]
     return builder.vae(objective, posterior=posterior)
