@@ -220,6 +220,22 @@ class ModelBuilder:
         }
         return kind(**{**_accepted(kind, arguments), **options})
 
+    def bridge(self):
+        """Creates the setting's bridge, or that of a coupled model.
+
+        A coupled model of a setting without a bridge gets two layers as wide as the
+        embeddings, as the paper's 200 and 200, since `Coupling` matches what a bridge
+        makes of the code. Its base has none: for a comparison of the two give both
+        the same `bridge_dims`.
+
+        Returns:
+            A `Bridge`.
+        """
+        hidden_dims = self.setting.bridge_dims
+        if self.coupling is not None and not hidden_dims:
+            hidden_dims = (self.setting.embedding_dim, self.setting.embedding_dim)
+        return Bridge(hidden_dims)
+
     def vae(
         self,
         objective,
@@ -262,7 +278,7 @@ class ModelBuilder:
             posterior or self.posterior(),
             decoder or self.decoder(),
             prior=prior,
-            bridge=bridge or Bridge(self.setting.bridge_dims),
+            bridge=bridge or self.bridge(),
             objective=terms,
             loop=loop,
             refiner=refiner,

@@ -113,6 +113,9 @@ def coupled(
 ):
     """Couples the model of a preset with a deterministic path, as in Coupled-VAE.
 
+    In a setting without a bridge the model gets the paper's; see
+    `ModelBuilder.bridge`.
+
     Args:
         preset: Function or name of a preset that builds a `VAE`.
         setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
