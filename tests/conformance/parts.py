@@ -109,6 +109,12 @@ PARTS = [
         "normed_point", "latent", lambda: Deterministic(3, batch_normalization=True)
     ),
     Component("copula", "latent", lambda: GaussianCopula(3, per_dimension=True), True),
+    Component(
+        "copula_prior",
+        "latent",
+        lambda: GaussianCopula(3, standard_marginals=True),
+        True,
+    ),
     Component("flow", "latent", lambda: PlanarFlow(3, num_flows=2), True),
     Component(
         "flow_of_code", "latent", lambda: PlanarFlow(3, 2, conditional=True), True

@@ -11,7 +11,7 @@ from tests import support
 from tfvae import presets
 from tfvae.latents import Deterministic, Implicit, VonMisesFisher
 from tfvae.models import LanguageModel
-from tfvae.objectives import BagOfWords, Cyclical, UnitVarianceKL
+from tfvae.objectives import KL, BagOfWords, Cyclical, UnitVarianceKL
 from tfvae.presets import PRESETS, SETTINGS, ModelBuilder, get_preset
 
 
@@ -150,6 +150,13 @@ def test_sizes_of_a_convolution(builder):
     rates = (decoder.input_dropout, decoder.memory_dropout, decoder.output_dropout)
     assert rates == (0.5, 0.0, 0.0)
     assert decoder.projection_dim is None
+
+
+def test_copula_of_posterior_and_prior(builder):
+    model = presets.copula_prior_vae(builder, copula_floor=0.7)
+    for latent, standard in ((model.posterior, False), (model.prior, True)):
+        assert (latent.floor, latent.standard_marginals) == (0.7, standard)
+    assert KL().method(model) == "closed_form"
 
 
 def test_posteriors(builder):

@@ -260,6 +260,11 @@ _ROWS = [
         {"ptb": "nelbo - log c 92.2, kl 7.3 (copula); no bound, see CopulaLikelihood"},
     ),
     Preset(
+        "copula_prior_vae",
+        copula.copula_prior_vae,
+        "Wang and Wang 2019, section 4.3 (copula posterior and prior)",
+    ),
+    Preset(
         "full_covariance_vae",
         copula.full_covariance_vae,
         "Wang and Wang 2019 (non-diag-VAE)",
