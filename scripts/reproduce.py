@@ -63,7 +63,7 @@ COLUMNS = (
     "mi",
     "active_units",
     "critic_elbo",
-    "nll_minus_log_copula",
+    "nelbo_minus_log_copula",
 )
 # Differences of paired means count when they exceed this many standard errors.
 NUM_ERRORS = 4.0

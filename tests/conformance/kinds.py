@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.support import LENGTHS, VOCABULARY_SIZE, batch, forward_record, make_vae
-from tfvae.decoders import Decoder
+from tfvae.decoders import Bridge, Decoder
 from tfvae.latents import Gaussian, SphericalUniform, StandardNormal
 from tfvae.objectives import KL, Reconstruction
 
@@ -84,7 +84,7 @@ def _run_latent(part, inputs, seed):
 
 @functools.cache
 def _model_of_terms():
-    return make_vae(posterior=Gaussian(LATENT_DIM))
+    return make_vae(posterior=Gaussian(LATENT_DIM), bridge=Bridge((MEMORY_DIM,)))
 
 
 def _build_term(part):
@@ -184,7 +184,7 @@ KINDS = {
         },
         build=_build_term,
         run=lambda part, inputs, seed: part.costs(_record(inputs, seed)),
-        in_model=lambda part: make_vae(objective=[part]),
+        in_model=lambda part: make_vae(objective=[part], bridge=Bridge((MEMORY_DIM,))),
         place=lambda model: model.objective[0],
     ),
     "schedule": Kind(

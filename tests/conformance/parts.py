@@ -103,8 +103,21 @@ PARTS = [
     Component("diagonal", "latent", lambda: Gaussian(3, initializer="he_normal"), True),
     Component("full", "latent", lambda: Gaussian(3, covariance="full"), True),
     Component("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),
+    Component("tight", "latent", lambda: Gaussian(3, initial_scale=0.1), True),
+    Component(
+        "fixed_norm", "latent", lambda: Gaussian(3, normalized_mean_scale=0.6), True
+    ),
     Component("deterministic", "latent", lambda: Deterministic(3)),
+    Component(
+        "normed_point", "latent", lambda: Deterministic(3, batch_normalization=True)
+    ),
     Component("copula", "latent", lambda: GaussianCopula(3, per_dimension=True), True),
+    Component(
+        "copula_prior",
+        "latent",
+        lambda: GaussianCopula(3, standard_marginals=True),
+        True,
+    ),
     Component("flow", "latent", lambda: PlanarFlow(3, num_flows=2), True),
     Component(
         "flow_of_code", "latent", lambda: PlanarFlow(3, 2, conditional=True), True

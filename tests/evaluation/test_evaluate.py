@@ -41,7 +41,7 @@ TEXTS = ["a b c", "d", "e f g a b", "c d", "g"]
 FITTED = {"proposal_prior_share", "proposal_draws", "active_units_noise"}
 REPORTED = {
     *("critic_elbo", "critic_kl", "critic_marginal_kl", "critic_mi"),
-    "nll_minus_log_copula",
+    "nelbo_minus_log_copula",
 }
 LATENT = set(of_group("latent")) - FITTED - REPORTED
 COUNTS = {"num_sentences", "num_tokens", "num_unknown", "unknown_share"}

@@ -259,7 +259,7 @@ def test_the_copula_is_subtracted_under_its_own_name():
             - stats.multivariate_normal(cov=correlation).entropy()
         )
         expected = scores.nelbo[row] - log_copula
-        found = scores.reported["nll_minus_log_copula"][row]
+        found = scores.reported["nelbo_minus_log_copula"][row]
         assert float(found) == pytest.approx(float(expected), rel=1e-5)
         assert log_copula > 0
 

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -137,6 +138,103 @@ def test_batch_normalisation_in_training_and_inference(code):
         np.testing.assert_allclose(after[name], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"initializer": "zeros"}])
+@pytest.mark.parametrize("scale", [1.0, 0.1, 3.0])
+def test_initial_scale_moves_the_bias_alone(scale, options):
+    keras.utils.set_random_seed(5)
+    plain = built(**options)
+    keras.utils.set_random_seed(5)
+    latent = built(initial_scale=scale, **options)
+    for one, other in zip(plain.weights, latent.weights, strict=True):
+        moved = other is latent.heads["log_variance"].bias
+        expected = one.numpy() + (2.0 * np.log(scale) if moved else 0.0)
+        np.testing.assert_allclose(other.numpy(), expected, rtol=1e-6)
+        assert moved or (other.numpy() == one.numpy()).all()
+
+
+def test_initial_scale_of_samples():
+    # Heads of zeros leave the scale alone: 0.02 where a Gaussian starts at 1.
+    latent = built(initializer="zeros", initial_scale=0.02)
+    num = 20000
+    z, _ = latent.sample(latent(tf.ones([1, CODE_DIM])), num, as_seed(0))
+    error = 4 * 0.02 / np.sqrt(2 * num)
+    assert (abs(z.numpy()[:, 0].std(0) - 0.02) < error).all()
+
+
+def test_initial_scale_under_batch_normalisation(code):
+    # Normalisation would take the head's bias away.
+    latent = built(batch_normalization=True, initial_scale=0.1, use_bias=False)
+    log_variance = latent(code, training=True)["log_variance"].numpy()
+    np.testing.assert_allclose(log_variance.mean(0), 2 * np.log(0.1), rtol=1e-5)
+
+
+def gaussian_kl(params):
+    """Computes the divergence from N(0, I) by hand, `[B]`."""
+    loc, log_variance = params["loc"].numpy(), params["log_variance"].numpy()
+    return 0.5 * (loc**2 + np.exp(log_variance) - 1.0 - log_variance).sum(-1)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.7])
+@pytest.mark.parametrize("gamma", [0.3, 0.6])
+def test_a_normalised_mean_bounds_the_divergence(code, gamma, shift):
+    latent = built(normalized_mean_scale=gamma)
+    latent.mean_shift.assign(np.full(LATENT_DIM, shift))
+    bound = LATENT_DIM * (gamma**2 + shift**2) / 2
+    # Where training might push it: means and variances of any size.
+    for size in (0.1, 1.0, 10.0):
+        for name in ("loc", "log_variance"):
+            kernel = np.random.default_rng(1).normal(size=(CODE_DIM, LATENT_DIM))
+            latent.heads[name].kernel.assign(size * kernel)
+        assert gaussian_kl(latent(code, training=True)).mean() >= 0.99 * bound
+    # It is reached where the variance is 1.
+    latent.heads["log_variance"].kernel.assign(np.zeros((CODE_DIM, LATENT_DIM)))
+    latent.heads["log_variance"].bias.assign(np.zeros(LATENT_DIM))
+    found = gaussian_kl(latent(code, training=True)).mean()
+    np.testing.assert_allclose(found, bound, rtol=1e-4)
+
+
+def test_a_normalised_mean_in_training_and_inference(code):
+    latent = built(normalized_mean_scale=0.6)
+    latent.mean_shift.assign([1.0, 0.0, -2.0])
+    raw, variances = (
+        code @ kernel + bias
+        for kernel, bias in (
+            latent.heads[name].get_weights() for name in ("loc", "log_variance")
+        )
+    )
+    training = latent(code, training=True)
+    mean, variance = raw.mean(0), raw.var(0)
+    expected = 0.6 * (raw - mean) / np.sqrt(variance + 1e-5) + [1.0, 0.0, -2.0]
+    np.testing.assert_allclose(training["loc"], expected, rtol=1e-3, atol=1e-5)
+    moving_mean, moving_variance = 0.1 * mean, 0.9 + 0.1 * variance
+    expected = 0.6 * (raw - moving_mean) / np.sqrt(moving_variance + 1e-5)
+    found = latent(code)
+    np.testing.assert_allclose(
+        found["loc"], expected + [1.0, 0.0, -2.0], rtol=1e-3, atol=1e-5
+    )
+    for params in (training, found):
+        np.testing.assert_allclose(params["log_variance"], variances, atol=1e-5)
+
+
+def test_the_scale_of_a_normalised_mean_is_not_trained(code):
+    latent = built(normalized_mean_scale=0.6)
+    with tf.GradientTape() as tape:
+        params = latent(code, training=True)
+        total = tf.reduce_sum(params["loc"] ** 3) + tf.reduce_sum(
+            params["log_variance"]
+        )
+    weights = latent.trainable_variables
+    gradients = tape.gradient(total, [weight.value for weight in weights])
+    by_name = {
+        weight.path: np.abs(gradient).max()
+        for weight, gradient in zip(weights, gradients, strict=True)
+    }
+    assert not any("gamma" in name or "scale" in name for name in by_name)
+    assert len(by_name) == 5 and by_name[latent.mean_shift.path] > 0
+    # Kernel, bias, shift; the moving statistics are no weights to train.
+    assert len(latent.non_trainable_variables) == 2
+
+
 def test_one_dimension_has_no_lower_triangle(code):
     latent = built(latent_dim=1, covariance="full")
     z, log_q = latent.sample(latent(code), 2, as_seed(0))
@@ -203,3 +301,15 @@ def test_errors():
         Gaussian(2, covariance="low")
     with pytest.raises(ValueError, match="`latent_dim` must be positive.*=0"):
         Gaussian(0)
+    for scale in (0.0, -1.0, 1e-5, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"`initial_scale` must be.*={scale}"):
+            Gaussian(2, initial_scale=scale)
+    with pytest.raises(ValueError, match="Use `use_bias=True`.*use_bias=False"):
+        Gaussian(2, use_bias=False, initial_scale=0.1)
+    for scale in (0.0, -0.5, float("inf")):
+        with pytest.raises(ValueError, match="`normalized_mean_scale` must be positiv"):
+            Gaussian(2, normalized_mean_scale=scale)
+    with pytest.raises(ValueError, match="Use one of them.*batch_normalization=True"):
+        Gaussian(2, batch_normalization=True, normalized_mean_scale=0.6)
+    with pytest.raises(ValueError, match="vary with a code.*width 0"):
+        Gaussian(2, normalized_mean_scale=0.6).build(code_dim=0)

@@ -91,7 +91,13 @@ def test_log_q_is_the_density_of_the_sample(code):
     assert latent.mode(params) is params["loc"]
 
 
-@pytest.mark.parametrize("prior", [StandardNormal, GaussianCopula, Gaussian])
+def copula_prior(latent_dim):
+    return GaussianCopula(latent_dim, standard_marginals=True)
+
+
+@pytest.mark.parametrize(
+    "prior", [StandardNormal, GaussianCopula, copula_prior, Gaussian]
+)
 def test_divergence_in_closed_form(code, prior):
     latent, prior = built(), prior(LATENT_DIM)
     prior.build(code_dim=0)
@@ -116,6 +122,28 @@ def test_divergence_in_closed_form(code, prior):
         trace = np.trace(inverse @ matrix)
         expected.append(0.5 * (trace + square - LATENT_DIM + log_ratio))
     np.testing.assert_allclose(KL().cost(record), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("code_dim", [0, CODE_DIM])
+def test_standard_marginals(code, rng, code_dim):
+    latent = built(code_dim, standard_marginals=True, per_dimension=True)
+    code = code[:, :code_dim]
+    params = latent(code)
+    _, matrices = mean_and_covariance(params)
+    assert abs(matrices[0] - np.eye(LATENT_DIM)).max() > 0.01
+    np.testing.assert_allclose(np.diag(matrices[0]), np.ones(LATENT_DIM), rtol=1e-6)
+    z = rng.normal(size=(ROWS, LATENT_DIM)).astype("float32")
+    expected = [
+        stats.multivariate_normal(np.zeros(LATENT_DIM), matrix).logpdf(point)
+        for matrix, point in zip(matrices, z, strict=True)
+    ]
+    found = latent.distribution(params).log_prob(z)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    samples, _ = latent.sample(params, 4000, as_seed(0))
+    for column in samples.numpy()[:, 0].T:
+        assert stats.kstest(column, "norm").pvalue > 6.3e-5
+    # The copula's two heads alone.
+    assert len(latent.trainable_variables) == (2 if code_dim == 0 else 4)
 
 
 def test_float32_under_mixed_precision(code):

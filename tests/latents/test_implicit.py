@@ -34,6 +34,21 @@ def test_has_no_density(latent):
     assert latent.support == "real"
 
 
+def test_a_point_batch_normalised(rng):
+    part = Deterministic(3, batch_normalization=True)
+    part.build(code_dim=4)
+    code = rng.normal(size=(5, 4)).astype("float32")
+    kernel, bias = part.head.get_weights()
+    raw = code @ kernel + bias
+    # Moving mean 0 and variance 1 at the start.
+    np.testing.assert_allclose(
+        part.mode(part(code)), raw / np.sqrt(1.0 + 1e-5), rtol=1e-4, atol=1e-6
+    )
+    expected = (raw - raw.mean(0)) / np.sqrt(raw.var(0) + 1e-5)
+    found = part.mode(part(code, training=True))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
 def built(*args, code_dim=4, **options):
     latent = Implicit(*args, **options)
     latent.build(code_dim=code_dim)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support import VOCABULARY_SIZE, batch, dataset, make_decoder, make_vae
-from tfvae.decoders import ConvolutionalDecoder
+from tfvae.decoders import Bridge, ConvolutionalDecoder
 from tfvae.latents import (
     Deterministic,
     Gaussian,
@@ -85,6 +85,7 @@ def make(posterior, term, decoder="recurrent", coupled=False):
         posterior=latent,
         prior=prior(3),
         decoder=DECODERS[decoder](),
+        bridge=Bridge((3,)) if coupled else None,
         objective=objective,
     )
 

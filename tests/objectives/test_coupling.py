@@ -154,6 +154,7 @@ POSTERIORS = {
 }
 MORE_POSTERIORS = {
     "full": lambda: Gaussian(2, covariance="full"),
+    "fixed_norm": lambda: Gaussian(2, normalized_mean_scale=0.6),
     "copula": lambda: GaussianCopula(2),
     "planar": lambda: PlanarFlow(2, 2),
     "planar_of_code": lambda: PlanarFlow(2, 2, conditional=True),
@@ -167,7 +168,7 @@ MORE_POSTERIORS = {
 def test_untrained_weights_are_those_that_the_point_does_not_read(name):
     posterior = (POSTERIORS | MORE_POSTERIORS)[name]()
     term = Coupling(posterior=posterior, share_embedding=False)
-    model = make_vae(encoder=make_encoder(hidden_dim=3))
+    model = make_vae(encoder=make_encoder(hidden_dim=3), bridge=Bridge((2,)))
     term.bind(model)
     code = np.random.default_rng(1).normal(size=(4, 3)).astype("float32")
     before = posterior.mode(posterior(code)).numpy()
@@ -244,10 +245,10 @@ def test_the_path_has_masks_of_its_own(inputs):
 
 def test_a_context_goes_to_the_bridge(inputs, rng):
     model = make_vae()
-    term = Coupling(distance="squared_euclidean")
+    term = Coupling(distance="squared_euclidean", bridge=Bridge())
     conditional = types.SimpleNamespace(
         posterior=model.posterior,
-        bridge=model.bridge,
+        bridge=make_vae(bridge=Bridge((5,))).bridge,
         decoder=model.decoder,
         widths={**model.widths, "memory_dim": 5, "context_dim": 3},
     )
@@ -304,8 +305,17 @@ def test_refusals():
         LanguageModel(make_decoder(conditioning=()), objective=[Coupling()])
     decoder = make_decoder()
     with pytest.raises(ValueError, match="`decoder` must be a component of its own"):
-        make_vae(decoder=decoder, objective=[Coupling(decoder=decoder)])
+        coupled_vae(Coupling(decoder=decoder), decoder=decoder)
     with pytest.raises(ValueError, match="`embedding_dim` of the.*2 and 3"):
-        make_vae(objective=[Coupling(decoder=make_decoder(embedding_dim=2))])
-    with pytest.raises(ValueError, match="memory as wide as the model's.*6 and 2"):
-        make_vae(objective=[Coupling(bridge=Bridge((6,)))])
+        coupled_vae(Coupling(decoder=make_decoder(embedding_dim=2)))
+    with pytest.raises(ValueError, match="memory as wide as the model's.*6 and 3"):
+        coupled_vae(Coupling(bridge=Bridge((6,))))
+
+
+def test_an_identity_bridge_leaves_nothing_to_match(inputs):
+    for weight in (0.1, Linear(10)):
+        with pytest.raises(ValueError, match="hands on the code itself. Give the mod"):
+            make_vae(objective=[Coupling(matching_weight=weight)])
+    # Without matching the path may well read codes.
+    model = make_vae(objective=[Coupling(matching_weight=0)])
+    np.testing.assert_array_equal(model.forward(inputs).memory, model.forward(inputs).z)

@@ -5,6 +5,7 @@ import pytest
 from tests import support
 from tfvae import presets
 from tfvae.decoders import Bridge, ConvolutionalDecoder
+from tfvae.latents import Gaussian, PlanarFlow, StandardNormal
 from tfvae.objectives import Coupling
 from tfvae.presets import SETTINGS, ModelBuilder
 from tfvae.presets.builder import as_builder
@@ -109,7 +110,7 @@ def test_own_parts(setting):
         "encoder": builder.encoder(hidden_dim=4, bidirectional=True),
         "bridge": Bridge((5,)),
         "decoder": builder.decoder(word_dropout=0.25, input_dropout=0.0),
-        "posterior": builder.gaussian(),
+        "posterior": builder.posterior(),
     }
     model = builder.vae([support.ToyCritic()], **parts)
     assert all(getattr(model, name) is part for name, part in parts.items())
@@ -128,6 +129,20 @@ def test_a_decoder_of_another_kind(setting):
     assert (decoder.num_filters, decoder.kernel_size) == (7, 2)
     with pytest.raises(TypeError, match="num_filter"):
         builder.decoder(ConvolutionalDecoder, num_filter=7)
+
+
+def test_a_posterior_of_another_kind(setting):
+    setting = dataclasses.replace(setting, batch_normalization=True)
+    builder = ModelBuilder(setting, vocabulary_size=10)
+    flow = builder.posterior(PlanarFlow, num_flows=2)
+    assert (flow.latent_dim, flow.num_flows, flow.batch_normalization) == (3, 2, True)
+    assert flow.initializer.maxval == 0.1
+    plain = builder.posterior(initializer=None, batch_normalization=False)
+    assert isinstance(plain, Gaussian) and plain.initializer is None
+    assert not plain.batch_normalization
+    assert builder.posterior(StandardNormal).latent_dim == 3
+    with pytest.raises(TypeError, match="num_flow"):
+        builder.posterior(PlanarFlow, num_flow=2)
 
 
 def test_a_language_model_is_not_coupled(setting):

@@ -3,14 +3,15 @@
 import dataclasses
 import inspect
 
+import keras
 import numpy as np
 import pytest
 
 from tests import support
 from tfvae import presets
-from tfvae.latents import Deterministic
+from tfvae.latents import Deterministic, Implicit, VonMisesFisher
 from tfvae.models import LanguageModel
-from tfvae.objectives import BagOfWords, Cyclical, UnitVarianceKL
+from tfvae.objectives import KL, BagOfWords, Cyclical, UnitVarianceKL
 from tfvae.presets import PRESETS, SETTINGS, ModelBuilder, get_preset
 
 
@@ -53,6 +54,27 @@ def test_every_setting_fits_every_preset(name, setting):
     builder = ModelBuilder(setting, vocabulary_size=12, steps_per_epoch=1000)
     model = get_preset(name)(builder)
     assert model.compiled and model.optimizer.built
+
+
+# Neither has a mean and a variance to normalise; their docstrings say so.
+NOT_NORMALISED = VonMisesFisher, Implicit
+
+
+@pytest.mark.parametrize("name", UNCOUPLED)
+def test_heads_are_those_of_the_setting(name, builder):
+    setting = dataclasses.replace(
+        builder.setting, weight_range=1e-3, batch_normalization=True
+    )
+    model = get_preset(name)(dataclasses.replace(builder, setting=setting))
+    posterior = getattr(model, "posterior", None)
+    if posterior is None:
+        return
+    layers = list(posterior._flatten_layers())
+    kernels = [each.kernel for each in layers if isinstance(each, keras.layers.Dense)]
+    assert kernels
+    assert all(abs(kernel.numpy()).max() <= 1e-3 for kernel in kernels)
+    norms = [each for each in layers if "_norm" in each.name]
+    assert bool(norms) != isinstance(posterior, NOT_NORMALISED)
 
 
 @pytest.mark.parametrize("name", UNCOUPLED)
@@ -128,6 +150,13 @@ def test_sizes_of_a_convolution(builder):
     rates = (decoder.input_dropout, decoder.memory_dropout, decoder.output_dropout)
     assert rates == (0.5, 0.0, 0.0)
     assert decoder.projection_dim is None
+
+
+def test_copula_of_posterior_and_prior(builder):
+    model = presets.copula_prior_vae(builder, copula_floor=0.7)
+    for latent, standard in ((model.posterior, False), (model.prior, True)):
+        assert (latent.floor, latent.standard_marginals) == (0.7, standard)
+    assert KL().method(model) == "closed_form"
 
 
 def test_posteriors(builder):

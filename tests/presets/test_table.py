@@ -140,6 +140,18 @@ def test_any_function_can_be_a_preset(builder):
     assert form(builder).objective[-1].matching_weight.final == 3.0
 
 
+def test_a_bridge_where_the_setting_has_none(builder):
+    setting = dataclasses.replace(builder.setting, bridge_dims=())
+    setting = dataclasses.replace(setting, conditioning=("state",), memory_dropout=0.0)
+    bare = dataclasses.replace(builder, setting=setting)
+    for form in (get_preset("coupled_vae"), get_preset("coupled_cnn_vae")):
+        model = form(bare)
+        assert model.bridge.hidden_dims == (6, 6)
+        assert model.objective[-1].coupled_bridge.hidden_dims == (6, 6)
+    assert presets.vae(bare).bridge.hidden_dims == ()
+    assert get_preset("coupled_vae")(builder).bridge.hidden_dims == (5, 6)
+
+
 def test_any_model_of_a_builder_can_be_coupled(builder):
     coupling = Coupling(matching_weight=3.0)
     builder = dataclasses.replace(builder, coupling=coupling)

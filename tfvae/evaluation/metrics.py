@@ -119,8 +119,8 @@ _LIKELIHOOD = {
         "lower by an unknown amount.",
         _FANG,
     ),
-    "nll_minus_log_copula": (
-        "NLL - log copula",
+    "nelbo_minus_log_copula": (
+        "negative ELBO - log copula",
         "nats/sentence",
         "reconstruction + kl - log c of the objective's copula, as the Copula-VAE's "
         "paper reports; no bound of the likelihood.",

@@ -1,11 +1,13 @@
 """Gaussians: diagonal, of full covariance, and the standard normal."""
 
+import math
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.latents.latent import Latent, float32
-from tfvae.layers.dense import dense
+from tfvae.layers.dense import batch_norm, dense
 
 tfd = tfp.distributions
 
@@ -28,17 +30,39 @@ class Gaussian(Latent):
         covariance: `"diagonal"` or `"full"`. Defaults to `"diagonal"`.
         batch_normalization: Whether mean and log variance are batch normalised
             (momentum 0.9, epsilon 1e-5, PyTorch's), as in the released code of
-            Copula-VAE and of Coupled-VAE's flows. It keeps the mean from shrinking to
-            zero, so it acts against collapse by itself. Defaults to `False`.
+            Copula-VAE and of Coupled-VAE's flows. Scales and shifts of both are
+            trained, so it bounds nothing: this is not BN-VAE, which is
+            `normalized_mean_scale`. Defaults to `False`.
         use_bias: Whether the heads have a bias. Defaults to `True`.
         initializer: Keras initializer of the heads, or `None` for PyTorch's.
+        initial_scale: Float in `(4.6e-5, 22026)`, the factor by which the scale is
+            larger at the start: the log variance's bias (its normalisation's shift,
+            where there is one) starts `2 * log(initial_scale)` above what it would.
+            A small one starts near an autoencoder, from where information is kept
+            that a start at scale 1 never finds. Defaults to `1.0`.
+        normalized_mean_scale: Positive float `gamma`, or `None`. The mean is batch
+            normalised to `gamma * (loc - mean) / sqrt(variance + 1e-5) + beta` with a
+            fixed `gamma` and a trained `beta`; the log variance is left alone. Then
+            over a training batch the divergence from a standard normal is on average
+            at least `Z * (gamma ** 2 + mean(beta ** 2)) / 2` nats, but for the
+            epsilon. At test time statistics of the population (momentum 0.9) stand
+            for the batch's. Defaults to `None`; the paper has 0.3 to 0.7.
+
+    With `normalized_mean_scale` the divergence and the number of active units follow
+    from the option whatever the decoder reads: neither tells that the code is used.
 
     Raises:
-        ValueError: If `covariance` is unknown or `latent_dim` is not positive.
+        ValueError: If `covariance` is unknown, `latent_dim` is not positive, a scale
+            is out of range, `initial_scale` finds neither a bias nor a shift, both
+            kinds of normalisation are asked for, or at `build` if
+            `normalized_mean_scale` meets a code of width 0.
 
     References:
         Kingma and Welling 2014, Auto-Encoding Variational Bayes, section 3. The log
         variance is clipped to [-20, 20].
+
+        Zhu et al. 2020, A Batch Normalized Inference Network Keeps the KL Vanishing
+        Away, section 3.2 and equation 7, for `normalized_mean_scale`.
     """
 
     def __init__(
@@ -48,6 +72,8 @@ class Gaussian(Latent):
         batch_normalization=False,
         use_bias=True,
         initializer=None,
+        initial_scale=1.0,
+        normalized_mean_scale=None,
         *,
         name=None,
         dtype=None,
@@ -58,13 +84,23 @@ class Gaussian(Latent):
                 "`covariance` must be 'diagonal' or 'full'. "
                 f"Received: covariance={covariance!r}"
             )
+        _require_initial_scale(initial_scale, use_bias or batch_normalization)
+        _require_normalized_mean_scale(normalized_mean_scale, batch_normalization)
         self.covariance = covariance
         self.batch_normalization = batch_normalization
         self.use_bias = use_bias
         self.initializer = keras.initializers.get(initializer)
+        self.initial_scale = initial_scale
+        self.normalized_mean_scale = normalized_mean_scale
 
     def build(self, *, code_dim):
         """Creates the heads for codes `[B, C]`."""
+        if self.normalized_mean_scale is not None and code_dim == 0:
+            raise ValueError(
+                "`normalized_mean_scale` needs means that vary with a code. Leave it "
+                "out of an unconditional prior. Received: "
+                f"normalized_mean_scale={self.normalized_mean_scale}, a code of width 0"
+            )
         sizes = {"loc": self.latent_dim, "log_variance": self.latent_dim}
         if self.covariance == "full" and self.latent_dim > 1:
             sizes["lower"] = self.latent_dim * (self.latent_dim - 1) // 2
@@ -81,11 +117,19 @@ class Gaussian(Latent):
         self.norms = {}
         if self.batch_normalization:
             for name in ("loc", "log_variance"):
-                norm = keras.layers.BatchNormalization(
-                    momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
-                )
-                norm.build((None, self.latent_dim))
-                self.norms[name] = norm
+                self.norms[name] = batch_norm(self.latent_dim, f"{name}_norm")
+        if self.normalized_mean_scale is not None:
+            # The fixed scale is no weight, so that nothing can train it.
+            self.norms["loc"] = batch_norm(
+                self.latent_dim, "loc_norm", center=False, scale=False
+            )
+            self.mean_shift = self.add_weight(
+                name="mean_shift", shape=(self.latent_dim,), initializer="zeros"
+            )
+        if self.initial_scale != 1.0:
+            norm = self.norms.get("log_variance")
+            start = self.heads["log_variance"].bias if norm is None else norm.beta
+            start.assign(start.value + 2.0 * math.log(self.initial_scale))
         self.built = True
 
     def call(self, code, training=False):
@@ -94,6 +138,10 @@ class Gaussian(Latent):
         for name, norm in self.norms.items():
             params[name] = norm(params[name], training=training)
         params = float32(params)
+        if self.normalized_mean_scale is not None:
+            params["loc"] = (
+                self.normalized_mean_scale * params["loc"] + self.mean_shift.value
+            )
         params["log_variance"] = tf.clip_by_value(
             params["log_variance"], *_LOG_VARIANCE_BOUNDS
         )
@@ -111,6 +159,36 @@ class Gaussian(Latent):
     def mode(self, params):
         """Returns the mean, which is the mode."""
         return params["loc"]
+
+
+def _require_initial_scale(initial_scale, has_bias):
+    low, high = (math.exp(0.5 * bound) for bound in _LOG_VARIANCE_BOUNDS)
+    if not low < initial_scale < high:
+        raise ValueError(
+            f"`initial_scale` must be between {low:.2g} and {high:.0f}, where the log "
+            f"variance is not clipped. Received: initial_scale={initial_scale}"
+        )
+    if initial_scale != 1.0 and not has_bias:
+        raise ValueError(
+            "`initial_scale` sets where the log variance's bias starts. Use "
+            f"`use_bias=True`. Received: initial_scale={initial_scale}, use_bias=False"
+        )
+
+
+def _require_normalized_mean_scale(normalized_mean_scale, batch_normalization):
+    if normalized_mean_scale is None:
+        return
+    if not 0.0 < normalized_mean_scale < math.inf:
+        raise ValueError(
+            "`normalized_mean_scale` must be positive, or None. "
+            f"Received: normalized_mean_scale={normalized_mean_scale}"
+        )
+    if batch_normalization:
+        raise ValueError(
+            "`batch_normalization` trains the scale that `normalized_mean_scale` "
+            "fixes. Use one of them. Received: batch_normalization=True, "
+            f"normalized_mean_scale={normalized_mean_scale}"
+        )
 
 
 def _scale_tril(lower, diagonal):

@@ -10,7 +10,7 @@ from tfvae.distributions.gaussian_copula import rank_one_scale_tril
 from tfvae.latents.gaussian import Gaussian
 from tfvae.latents.latent import Latent, float32
 from tfvae.layers.component import Component
-from tfvae.layers.dense import dense
+from tfvae.layers.dense import batch_norm, dense
 from tfvae.seeds import normal
 
 tfd = tfp.distributions
@@ -94,10 +94,7 @@ class CopulaHead(Component):
         }
         self.norm = None
         if self.batch_normalization:
-            self.norm = keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, name="factor_norm"
-            )
-            self.norm.build((None, self.latent_dim))
+            self.norm = batch_norm(self.latent_dim, "factor_norm")
         self.built = True
 
     def call(self, code, training=False):
@@ -143,6 +140,9 @@ class GaussianCopula(Latent):
         batch_normalization: Whether mean, log variance and factor are batch
             normalised; see `Gaussian`. Defaults to `False`.
         initializer: Keras initializer of the heads, or `None` for PyTorch's.
+        standard_marginals: Whether every dimension is standard normal whatever the
+            code, so that only the correlations are learned, as in a copula prior.
+            Defaults to `False`.
 
     Raises:
         ValueError: If an option is out of range; see `CopulaHead`.
@@ -150,7 +150,8 @@ class GaussianCopula(Latent):
     References:
         Wang and Wang 2019, Neural Gaussian Copula for Variational Autoencoder, whose
         code is drawn from independent normals: there the copula only adds a cost,
-        `CopulaLikelihood`. Here the code itself has it.
+        `CopulaLikelihood`. Here the code itself has it, as section 4.3 there has it of
+        posterior and prior, the latter with standard normal marginals.
     """
 
     def __init__(
@@ -161,17 +162,20 @@ class GaussianCopula(Latent):
         per_dimension=False,
         batch_normalization=False,
         initializer=None,
+        standard_marginals=False,
         *,
         name=None,
         dtype=None,
     ):
         super().__init__(latent_dim, name=name, dtype=dtype)
-        self.marginals = Gaussian(
-            latent_dim,
-            batch_normalization=batch_normalization,
-            initializer=initializer,
-            dtype=dtype,
-        )
+        self.marginals = None
+        if not standard_marginals:
+            self.marginals = Gaussian(
+                latent_dim,
+                batch_normalization=batch_normalization,
+                initializer=initializer,
+                dtype=dtype,
+            )
         self.copula = CopulaHead(
             latent_dim,
             floor,
@@ -186,16 +190,22 @@ class GaussianCopula(Latent):
         self.per_dimension = per_dimension
         self.batch_normalization = batch_normalization
         self.initializer = keras.initializers.get(initializer)
+        self.standard_marginals = standard_marginals
 
     def build(self, *, code_dim):
         """Creates the heads for codes `[B, C]`."""
-        self.marginals.build(code_dim=code_dim)
+        if self.marginals is not None:
+            self.marginals.build(code_dim=code_dim)
         self.copula.build(code_dim=code_dim)
         self.built = True
 
     def call(self, code, training=False):
         """Computes `loc`, `log_variance`, `diagonal` and `factor` from the code."""
-        marginals = self.marginals(code, training=training)
+        if self.marginals is None:
+            zeros = tf.zeros([tf.shape(code)[0], self.latent_dim])
+            marginals = {"loc": zeros, "log_variance": zeros}
+        else:
+            marginals = self.marginals(code, training=training)
         return {**marginals, **self.copula(code, training=training)}
 
     def distribution(self, params):

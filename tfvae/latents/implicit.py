@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import samplers
 
 from tfvae.latents.latent import Latent, float32
-from tfvae.layers.dense import MLP, dense
+from tfvae.layers.dense import MLP, batch_norm, dense
 from tfvae.layers.rnn import uniform_by_width
 from tfvae.seeds import normal
 
@@ -23,6 +23,8 @@ class Deterministic(Latent):
     Args:
         latent_dim: Positive int `Z`.
         initializer: Keras initializer of the head, or `None` for PyTorch's.
+        batch_normalization: Whether the head is batch normalised as the mean of a
+            `Gaussian`. Defaults to `False`.
 
     Raises:
         ValueError: If `latent_dim` is not positive.
@@ -33,20 +35,35 @@ class Deterministic(Latent):
 
     has_density = False
 
-    def __init__(self, latent_dim, initializer=None, *, name=None, dtype=None):
+    def __init__(
+        self,
+        latent_dim,
+        initializer=None,
+        batch_normalization=False,
+        *,
+        name=None,
+        dtype=None,
+    ):
         super().__init__(latent_dim, name=name, dtype=dtype)
         self.initializer = keras.initializers.get(initializer)
+        self.batch_normalization = batch_normalization
 
     def build(self, *, code_dim):
         """Creates the head for codes `[B, C]`."""
         self.head = dense(
             self.latent_dim, code_dim, initializer=self.initializer, name="loc"
         )
+        self.norm = None
+        if self.batch_normalization:
+            self.norm = batch_norm(self.latent_dim, "loc_norm")
         self.built = True
 
     def call(self, code, training=False):
         """Computes `loc` from the code."""
-        return float32({"loc": self.head(code)})
+        loc = self.head(code)
+        if self.norm is not None:
+            loc = self.norm(loc, training=training)
+        return float32({"loc": loc})
 
     def distribution(self, params):
         """Creates the point mass at `loc`; it samples but has no density."""

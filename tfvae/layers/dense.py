@@ -1,4 +1,4 @@
-"""Dense layers, MLPs and embeddings that are initialised as in PyTorch."""
+"""Dense layers, MLPs, norms and embeddings that are initialised as in PyTorch."""
 
 import keras
 import tensorflow as tf
@@ -122,6 +122,24 @@ class MLP(keras.layers.Layer):
         for layer in self.hidden_layers:
             inputs = layer(inputs)
         return inputs
+
+
+def batch_norm(width, name, **options):
+    """Creates a built batch normalisation with PyTorch's momentum and epsilon.
+
+    Args:
+        width: Positive int, the width of what it normalises.
+        name: Str, the layer's name.
+        **options: Other arguments of `keras.layers.BatchNormalization`.
+
+    Returns:
+        A `keras.layers.BatchNormalization`.
+    """
+    norm = keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, name=name, **options
+    )
+    norm.build((None, width))
+    return norm
 
 
 def make_embedding(vocabulary_size, embedding_dim, initializer=None):

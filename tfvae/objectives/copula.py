@@ -143,7 +143,7 @@ class CopulaLikelihood(Term):
         return tf.reduce_mean(rank_one_log_copula(diagonal, factor, scores), axis=0)
 
     def reported(self, forward):
-        """Computes `nll_minus_log_copula`, `[B]` in nats: the paper's, no bound.
+        """Computes `nelbo_minus_log_copula`, `[B]` in nats: the paper's, no bound.
 
         It is `reconstruction + kl - log c`; nothing where the prior has no density.
         """
@@ -151,7 +151,7 @@ class CopulaLikelihood(Term):
             return {}
         reconstruction = -tf.reduce_mean(forward.log_likelihood, axis=0)
         value = reconstruction + kl_divergence(forward) - self.log_copula(forward)
-        return {"nll_minus_log_copula": value}
+        return {"nelbo_minus_log_copula": value}
 
     def _make_head(self, latent_dim):
         return CopulaHead(

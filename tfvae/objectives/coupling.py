@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfvae.objectives.schedules import as_schedule
+from tfvae.objectives.schedules import Constant, as_schedule
 from tfvae.objectives.term import Term
 from tfvae.seeds import Stream, fold_in
 
@@ -30,7 +30,8 @@ class Coupling(Term):
     `C = 2 * Z * scale`, which is between -7 and 0.
 
     The model's bounds are as without this term, and none of the path is used after
-    training.
+    training. The model needs a bridge with layers: without them its memory is the code
+    itself, and matching would pull the codes to points, which the paper does not do.
 
     Args:
         reconstruction_weight: Float or `Schedule`, the paper's lambda_r. Defaults to
@@ -47,7 +48,8 @@ class Coupling(Term):
         decoder: `Decoder` of the path, or `None` for one like the model's.
 
     Raises:
-        ValueError: If `distance` is unknown.
+        ValueError: If `distance` is unknown or, in a model, the bridge has no layers
+            and the matching weight is not 0.
 
     References:
         Wu et al. 2020, On the Encoder-Decoder Incompatibility in Variational Text
@@ -89,6 +91,19 @@ class Coupling(Term):
     def schedules(self):
         """The schedules that a compiled step has in it."""
         return [self.reconstruction_weight, self.matching_weight]
+
+    def check(self, model):
+        """Refuses a model without a latent, or with codes where memories should be."""
+        super().check(model)
+        schedule = self.matching_weight
+        matches = not isinstance(schedule, Constant) or schedule.value
+        if matches and not model.bridge.weights:
+            raise ValueError(
+                "`Coupling` matches what a bridge makes of the code, and this model's "
+                "bridge hands on the code itself. Give the model `Bridge((200, 200))`, "
+                "`bridge_dims` of a setting, or use `matching_weight=0`. Received: "
+                "bridge=Bridge(hidden_dims=())"
+            )
 
     def bind(self, model):
         """Creates the path, of components like the model's; see `Term.bind`."""

@@ -13,6 +13,7 @@ from tfvae.presets.baselines import vae as vae
 from tfvae.presets.baselines import word_dropout_vae as word_dropout_vae
 from tfvae.presets.builder import ModelBuilder as ModelBuilder
 from tfvae.presets.control import target_kl_vae as target_kl_vae
+from tfvae.presets.copula import copula_prior_vae as copula_prior_vae
 from tfvae.presets.copula import copula_vae as copula_vae
 from tfvae.presets.copula import full_covariance_vae as full_covariance_vae
 from tfvae.presets.coupled_vae import cnn_vae as cnn_vae

@@ -40,7 +40,7 @@ def dae(setting, data=None):
         Wu et al. 2020, DAE.
     """
     builder = as_builder(setting, data)
-    latent = Deterministic(builder.setting.latent_dim)
+    latent = builder.posterior(Deterministic)
     return builder.vae([Reconstruction()], posterior=latent)
 
 
@@ -121,7 +121,7 @@ def word_dropout_vae(setting, data=None, *, word_dropout=0.5):
         [Reconstruction(), KL(builder.annealing())],
         # In the order of `vae`, so that only the dropout differs for a seed.
         encoder=builder.encoder(),
-        posterior=builder.gaussian(),
+        posterior=builder.posterior(),
         decoder=builder.decoder(word_dropout=word_dropout),
     )
 

@@ -249,17 +249,44 @@ class ModelBuilder:
             "initializer": self.initializer(),
             "embedding_initializer": _uniform(s.embedding_range),
         }
-        accepted = inspect.signature(kind.__init__).parameters
-        arguments = {k: value for k, value in arguments.items() if k in accepted}
-        return kind(**{**arguments, **options})
+        return kind(**{**_accepted(kind, arguments), **options})
 
-    def gaussian(self):
-        """Creates the diagonal Gaussian posterior."""
-        return Gaussian(
-            self.setting.latent_dim,
-            batch_normalization=self.setting.batch_normalization,
-            initializer=self.initializer(),
-        )
+    def posterior(self, kind=Gaussian, **options):
+        """Creates a posterior with the heads of the setting.
+
+        Args:
+            kind: Class of the posterior, which gets those of `latent_dim`,
+                `batch_normalization` and `initializer` that it has arguments for.
+                `VonMisesFisher` and `Implicit` cannot be batch normalised: a direction
+                has no scale, and an implicit posterior no heads. They are built
+                without in any setting. Defaults to `Gaussian`, a diagonal one.
+            **options: Arguments of that class in place of the setting's or beside them.
+
+        Returns:
+            A `Latent` of that class.
+        """
+        arguments = {
+            "latent_dim": self.setting.latent_dim,
+            "batch_normalization": self.setting.batch_normalization,
+            "initializer": self.initializer(),
+        }
+        return kind(**{**_accepted(kind, arguments), **options})
+
+    def bridge(self):
+        """Creates the setting's bridge, or that of a coupled model.
+
+        A coupled model of a setting without a bridge gets two layers as wide as the
+        embeddings, as the paper's 200 and 200, since `Coupling` matches what a bridge
+        makes of the code. Its base has none: for a comparison of the two give both
+        the same `bridge_dims`.
+
+        Returns:
+            A `Bridge`.
+        """
+        hidden_dims = self.setting.bridge_dims
+        if self.coupling is not None and not hidden_dims:
+            hidden_dims = (self.setting.embedding_dim, self.setting.embedding_dim)
+        return Bridge(hidden_dims)
 
     def vae(
         self,
@@ -312,10 +339,10 @@ class ModelBuilder:
             terms.append(Coupling.from_config(self.coupling.get_config()))
         model = VAE(
             encoder or self.encoder(),
-            posterior or self.gaussian(),
+            posterior or self.posterior(),
             decoder or self.decoder(),
             prior=prior,
-            bridge=bridge or Bridge(self.setting.bridge_dims),
+            bridge=bridge or self.bridge(),
             objective=terms,
             loop=loop,
             refiner=refiner,
@@ -416,6 +443,12 @@ def as_builder(setting, data=None):
             "not to the preset too."
         )
     return setting
+
+
+def _accepted(kind, arguments):
+    """Returns those of some arguments that a class's constructor takes."""
+    names = inspect.signature(kind.__init__).parameters
+    return {name: value for name, value in arguments.items() if name in names}
 
 
 def _uniform(half_width):

@@ -32,6 +32,8 @@ def wae(setting, data=None, *, mmd_weight=10.0, kl_weight=0.8):
 def vmf_vae(setting, data=None, *, min_concentration=1.0):
     """A VAE on the unit sphere, the von Mises-Fisher's concentration learned.
 
+    The heads are not batch normalised in any setting: a direction has no scale.
+
     Args:
         setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
         data: `Batches` of the training text, or `None`.
@@ -49,6 +51,8 @@ def vmf_vae(setting, data=None, *, min_concentration=1.0):
 
 def vmf_vae_fixed(setting, data=None, *, concentration=80.0):
     """A VAE on the unit sphere with a constant concentration, thus a constant KL.
+
+    The head is not batch normalised in any setting: a direction has no scale.
 
     Args:
         setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
@@ -151,15 +155,20 @@ def cnn_vae(setting, data=None, *, size="medium", num_filters=256):
 
 
 def _sphere(builder, concentration, min_concentration):
-    latent_dim = builder.setting.latent_dim
-    posterior = VonMisesFisher(latent_dim, concentration, min_concentration)
+    posterior = builder.posterior(
+        VonMisesFisher,
+        concentration=concentration,
+        min_concentration=min_concentration,
+    )
     return builder.vae(
         [Reconstruction(), KL(builder.annealing())],
         posterior=posterior,
-        prior=SphericalUniform(latent_dim),
+        prior=SphericalUniform(builder.setting.latent_dim),
     )
 
 
 def _planar(builder, objective, num_flows, conditional):
-    posterior = PlanarFlow(builder.setting.latent_dim, num_flows, conditional)
+    posterior = builder.posterior(
+        PlanarFlow, num_flows=num_flows, conditional=conditional
+    )
     return builder.vae(objective, posterior=posterior)

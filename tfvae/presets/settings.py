@@ -22,8 +22,9 @@ class PaperSetting:
         add_bos: Whether the encoder reads `<s>` before the words.
         add_eos: Whether it reads `</s>` after them.
         share_embedding: Whether encoder and decoder share embeddings.
-        batch_normalization: Whether the posterior's heads are batch normalised.
-        bridge_dims: Tuple of ints, see `Bridge`.
+        batch_normalization: Whether the posterior's heads are batch normalised, where
+            it has such, see `ModelBuilder.posterior`.
+        bridge_dims: Tuple of ints, see `Bridge` and `ModelBuilder.bridge`.
         conditioning: Tuple of str, see `RecurrentDecoder`.
         state_activation: Activation of the decoder's initial state, or `None`.
         projection_dim: Width between decoder state and vocabulary, or `None`.
@@ -31,7 +32,8 @@ class PaperSetting:
         input_dropout: Rate on the decoder's embeddings.
         memory_dropout: Rate on the memory at each step.
         output_dropout: Rate on the decoder's states.
-        weight_range: Half-width of uniform initial weights, or `None` for PyTorch's.
+        weight_range: Half-width of uniform initial weights of encoder, posterior and
+            decoder, or `None` for PyTorch's.
         embedding_range: The same for embeddings, or `None` for a standard normal.
         optimizer: `"adam"` or `"sgd"`.
         learning_rate: Float.

@@ -28,7 +28,7 @@ def wae_deterministic(setting, data=None, *, mmd_weight=110.0):
         Bahuleyan et al. 2019, WAE-D.
     """
     builder = as_builder(setting, data)
-    latent = Deterministic(builder.setting.latent_dim)
+    latent = builder.posterior(Deterministic)
     terms = [Reconstruction(), MMD(mmd_weight, base=_BASE)]
     return builder.vae(terms, posterior=latent)
 

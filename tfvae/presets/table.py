@@ -114,6 +114,9 @@ def coupled(
 ):
     """Couples the model of a preset with a deterministic path, as in Coupled-VAE.
 
+    In a setting without a bridge the model gets the paper's; see
+    `ModelBuilder.bridge`.
+
     Args:
         preset: Function or name of a preset that builds a `VAE`.
         setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
@@ -262,6 +265,11 @@ _ROWS = [
         copula.copula_vae,
         "Wang and Wang 2019",
         {"ptb": "nelbo - log c 92.2, kl 7.3 (copula); no bound, see CopulaLikelihood"},
+    ),
+    Preset(
+        "copula_prior_vae",
+        copula.copula_prior_vae,
+        "Wang and Wang 2019, section 4.3 (copula posterior and prior)",
     ),
     Preset(
         "full_covariance_vae",
