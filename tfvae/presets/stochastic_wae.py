@@ -33,7 +33,9 @@ def wae_deterministic(setting, data=None, *, mmd_weight=110.0):
     return builder.vae(terms, posterior=latent)
 
 
-def wae_stochastic(setting, data=None, *, mmd_weight=110.0, kl_weight=0.11):
+def wae_stochastic(
+    setting, data=None, *, mmd_weight=110.0, kl_weight=0.11, initial_scale=1.0
+):
     """A WAE with a Gaussian encoder whose variances are kept from vanishing.
 
     Args:
@@ -51,4 +53,7 @@ def wae_stochastic(setting, data=None, *, mmd_weight=110.0, kl_weight=0.11):
     """
     builder = as_builder(setting, data)
     spread = UnitVarianceKL(kl_weight)
-    return builder.vae([Reconstruction(), MMD(mmd_weight, base=_BASE), spread])
+    return builder.vae(
+        [Reconstruction(), MMD(mmd_weight, base=_BASE), spread],
+        posterior=builder.posterior(initial_scale=initial_scale),
+    )
