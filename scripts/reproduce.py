@@ -1,46 +1,51 @@
-"""Trains presets side by side and prints one table of their metrics.
+"""Trains and measures rows of the tables of docs/results.md.
 
-grammar  every preset on the corpus of a probabilistic grammar, whose entropy is known:
-         nothing that is called a bound may lie below it
-ptb      some presets on train.txt, valid.txt and test.txt of a folder, in one setting,
-         with the time of a training step relative to `vae`
+    scripts/reproduce.py grammar [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
+    scripts/reproduce.py ptb --data DIR [--rows NAME ...] [--budget N] [--samples N]
 
-A run lives in a folder of its own under --out. What is finished there is not done
-again, so an interrupted table goes on where it stopped.
+`grammar` takes every preset on a corpus whose entropy is known; it exits with an error
+if a bound of the likelihood lies below it. `ptb` takes the systems of the papers on the
+Penn Treebank (DIR holds train.txt, valid.txt and test.txt). Each run lives in a folder
+of its own under --out, and one that was interrupted goes on where it stopped. What a
+row measured is written to one file of --results for each seed; what is there already is
+not run again. `scripts/results.py` makes the pages of these files.
 """
 
 import argparse
 import dataclasses
-import itertools
 import json
 import math
 import os
+import platform
 import subprocess
 import sys
 import time
 
 from tfvae.cli.main import import_tensorflow
 
+# Sizes at which a few thousand updates come near the entropy and remedies have room.
 GRAMMAR_SIZES = {
-    "embedding_dim": 64,
-    "encoder_dim": 128,
-    "decoder_dim": 128,
+    "embedding_dim": 32,
+    "encoder_dim": 64,
+    "decoder_dim": 64,
     "latent_dim": 16,
-    "input_dropout": 0.2,
-    "output_dropout": 0.2,
-    "learning_rate": 2e-3,
+    # The same for all rows, or coupled forms alone would have a bridge.
+    "bridge_dims": (64, 64),
+    "input_dropout": 0.0,
+    "output_dropout": 0.0,
+    "learning_rate": 4e-3,
+    "decay": "cosine",
 }
-# Presets whose steps cost many times those of the others get a smaller share.
+GRAMMAR_TRAIN = 20_000
+GRAMMAR_BATCH = 64
+# What a row has beside its preset's defaults: sizes that belong to another network, and
+# as much pretraining as training would be the half of a row's time.
 GRAMMAR_OPTIONS = {
-    "lagging_vae": {"check_every": 2, "max_sub_steps": 4},
-    "coupled_lagging_vae": {"check_every": 2, "max_sub_steps": 4},
     "prefb_vae": {"pretraining": 0.5},
     "coupled_prefb_vae": {"pretraining": 0.5},
-    "sa_vae": {"num_steps": 2},
     "cnn_vae": {"size": "small", "num_filters": 64},
     "coupled_cnn_vae": {"size": "small", "num_filters": 64},
 }
-GRAMMAR_EPOCHS = {"lagging_vae": 4, "coupled_lagging_vae": 4, "sa_vae": 4}
 # Two updates of the encoder for each of the decoder, which is updated as often as the
 # other presets' decoders; the paper's loops have up to 100.
 PTB_OPTIONS = {"lagging_vae": {"check_every": 2, "max_sub_steps": 2}}
@@ -55,227 +60,206 @@ PTB_PRESETS = (
     "planar_vae",
     "lagging_vae",
 )
-COLUMNS = (
-    "reconstruction",
-    "kl",
-    "nelbo",
-    "nll",
-    "mi",
-    "active_units",
-    "critic_elbo",
-    "nelbo_minus_log_copula",
-)
 # Differences of paired means count when they exceed this many standard errors.
 NUM_ERRORS = 4.0
 
 
-def run_one(configuration, folder, test, num_samples):
-    """Trains and measures one preset; keeps the result beside the run."""
-    path = os.path.join(folder, "result.json")
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+def run_row(job):
+    """Trains and measures one row for one seed, and writes its file."""
+    import keras
     import numpy as np
+    import tensorflow as tf
+    import tensorflow_probability as tfp
 
+    import tfvae
     from tfvae.evaluation import evaluate
-    from tfvae.training import RunFolder, train
+    from tfvae.text import default_grammar, read_lines
+    from tfvae.training import RunConfiguration, RunFolder, train
+    from tfvae.training.callbacks import LatentMetrics
 
+    configuration = RunConfiguration(**job["configuration"])
     started = time.time()
     # A folder without a whole epoch has nothing to resume, but its configuration.
-    resume = os.path.exists(RunFolder(folder).configuration)
-    run = train(configuration, folder, resume=resume, verbose=2)
+    resume = os.path.exists(RunFolder(job["folder"]).configuration)
+    run = train(
+        configuration,
+        job["folder"],
+        resume=resume,
+        verbose=0,
+        callbacks=[
+            LatentMetrics(lambda m: configuration.validation_batches(m.tokenizer))
+        ],
+    )
     seconds = time.time() - started
+    state = run.load_state()
     model = run.load_model()
-    batches = configuration.batches(test, model.tokenizer, shuffle=False)
+    batches = configuration.batches(job["test"], model.tokenizer, shuffle=False)
     # By sentence in the order of the file, to be paired with the truth.
-    result = evaluate(model, batches, num_samples=num_samples, per_sentence=True)
-    sentences = result.pop("per_sentence")
-    result["per_sentence"] = {
-        name: np.asarray(sentences[name], "float64").round(4).tolist()
-        for name in ("nelbo", "nll")
-        if name in sentences
+    metrics = evaluate(
+        model, batches, num_samples=job["num_samples"], per_sentence=True
+    )
+    sentences = metrics.pop("per_sentence")
+    if job["with_truth"]:
+        grammar = default_grammar()
+        truth = -np.array([grammar.log_prob(text) for text in read_lines(job["test"])])
+        metrics["entropy"] = grammar.entropy()
+        metrics["entropy_of_sentences"] = float(truth.mean())
+        for name in ("nelbo", "nll"):
+            if name in sentences:
+                above = sentences[name].astype("float64") - truth
+                metrics[f"{name}_above_entropy"] = float(above.mean())
+                error = above.std(ddof=1) / math.sqrt(len(above))
+                metrics[f"{name}_above_entropy_se"] = float(error)
+    row = {
+        "row": job["row"],
+        "seed": configuration.seed,
+        "command": job["command"],
+        "commit": _commit(),
+        "versions": {
+            "python": platform.python_version(),
+            "tfvae": tfvae.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "tensorflow_probability": tfp.__version__,
+        },
+        "steps": int(keras.models.load_model(run.last).step),
+        "epochs": state["epoch"],
+        "best_epoch": state["best_epoch"],
+        "monitor": model.monitor,
+        "train_seconds": None if resume else round(seconds, 1),
+        "configuration": dataclasses.asdict(configuration),
+        "metrics": metrics,
     }
-    result["train_seconds"] = seconds
-    write_json(path, result)
-    return result
+    # The text's path is this machine's, its role is not.
+    row["configuration"].update(train="train.txt", valid="valid.txt")
+    write_json(job["result"], row)
+
+
+def _commit():
+    """Returns the commit of the working tree, with a + where it was changed."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True
+    )
+    return found.stdout.strip() or None
 
 
 def write_json(path, content):
     """Writes a file that is there whole or not at all."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".partial", "w", encoding="utf-8") as file:
-        json.dump(content, file)
+        json.dump(content, file, indent=1, sort_keys=True)
+        file.write("\n")
     os.replace(path + ".partial", path)
 
 
-def run_all(presets, make_configuration, out, test, num_samples):
-    """Runs each preset in a process of its own, so that memory is given back."""
-    results = {}
-    for name in presets:
-        folder = os.path.join(out, name)
-        if not os.path.exists(os.path.join(folder, "result.json")):
-            print(f"== {name}", flush=True)
-            job = {
-                "configuration": dataclasses.asdict(make_configuration(name)),
-                "folder": folder,
-                "test": test,
-                "num_samples": num_samples,
-            }
-            code = subprocess.run(
-                [sys.executable, __file__, "one"], input=json.dumps(job), text=True
-            ).returncode
-            if code:
-                print(f"== {name} failed with status {code}", file=sys.stderr)
+def run_all(jobs, num_jobs):
+    """Runs each job in a process of its own, some side by side.
+
+    Returns:
+        List of str, what failed.
+    """
+    waiting = [job for job in jobs if not os.path.exists(job["result"])]
+    running, failed = [], []
+    while waiting or running:
+        while waiting and len(running) < num_jobs:
+            job = waiting.pop(0)
+            print(f"== {job['row']}, seed {job['configuration']['seed']}", flush=True)
+            environment = dict(os.environ)
+            if num_jobs > 1:
+                # Rows side by side on cores of their own.
+                environment |= {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+            process = subprocess.Popen(
+                [sys.executable, __file__, "row", json.dumps(job)], env=environment
+            )
+            running.append((process, job))
+        time.sleep(0.2)
+        for process, job in list(running):
+            if process.poll() is None:
                 continue
-        results[name] = run_one(None, folder, None, None)
-    return results
-
-
-def one(job):
-    """Does the job that `run_all` sends on standard input."""
-    import_tensorflow()
-    from tfvae.training import RunConfiguration
-
-    run_one(
-        RunConfiguration(**job["configuration"]),
-        job["folder"],
-        job["test"],
-        job["num_samples"],
-    )
-
-
-def cell(value):
-    if value is None:
-        return ""
-    # Adding 0 turns a rounded -0.0 into 0.0.
-    return f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else str(value)
-
-
-def table(results, extra):
-    """Lays the results out as Markdown; `extra` maps a heading to a dict of cells."""
-    shown = [c for c in COLUMNS if any(c in result for result in results.values())]
-    lines = ["| preset | " + " | ".join([*shown, *extra]) + " |"]
-    lines.append("|---" * (1 + len(shown) + len(extra)) + "|")
-    for name, result in results.items():
-        cells = [cell(result.get(column)) for column in shown]
-        cells += [cell(values.get(name)) for values in extra.values()]
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def below(costs, truth):
-    """Tells whether bounds of sentences lie below the truth beyond sampling error."""
-    differences = [cost - own for cost, own in zip(costs, truth, strict=True)]
-    mean = sum(differences) / len(differences)
-    variance = sum((d - mean) ** 2 for d in differences) / (len(differences) - 1)
-    return mean < -NUM_ERRORS * math.sqrt(variance / len(differences))
+            running.remove((process, job))
+            if process.returncode:
+                seed = job["configuration"]["seed"]
+                failed.append(f"{job['row']}, seed {seed}: {process.returncode}")
+    return failed
 
 
 def grammar(args):
     from tfvae.presets import PRESETS
-    from tfvae.text import default_grammar, read_lines, write_corpus
-    from tfvae.training import RunConfiguration
+    from tfvae.text import write_corpus
 
     corpus = os.path.join(args.out, "corpus")
     if not os.path.exists(corpus):
-        write_corpus(corpus)
+        write_corpus(corpus, num_train=GRAMMAR_TRAIN)
     paths = {s: os.path.join(corpus, f"{s}.txt") for s in ("train", "valid", "test")}
+    jobs = []
+    for seed in range(args.seeds):
+        for name in args.rows or PRESETS:
+            configuration = {
+                "preset": name,
+                "train": paths["train"],
+                "valid": paths["valid"],
+                "steps": args.budget,
+                "batch_size": GRAMMAR_BATCH,
+                "scale_schedules": True,
+                # Compiling takes longer than it saves on networks as small as these.
+                "xla": False,
+                "seed": seed,
+                "overrides": GRAMMAR_SIZES | GRAMMAR_OPTIONS.get(name, {}),
+            }
+            command = f"scripts/reproduce.py grammar --rows {name}"
+            command += f" --budget {args.budget} --seeds {args.seeds}"
+            jobs.append(_job(args, name, configuration, command, paths["test"], 100))
+    failed = run_all(jobs, args.jobs)
+    for job in jobs:
+        if os.path.exists(job["result"]):
+            with open(job["result"], encoding="utf-8") as file:
+                metrics = json.load(file)["metrics"]
+            failed += [f"{job['row']}: {line}" for line in below(metrics)]
+    return failed
 
-    def make_configuration(name):
-        return RunConfiguration(
-            name,
-            paths["train"],
-            valid=paths["valid"],
-            epochs=min(args.epochs, GRAMMAR_EPOCHS.get(name, args.epochs)),
-            batch_size=64,
-            scale_schedules=True,
-            # Compiling takes longer than it saves on networks as small as these.
-            xla=False,
-            overrides=GRAMMAR_SIZES | GRAMMAR_OPTIONS.get(name, {}),
-        )
 
-    presets = args.presets or list(PRESETS)
-    results = run_all(presets, make_configuration, args.out, paths["test"], 100)
-    truth = [-default_grammar().log_prob(text) for text in read_lines(paths["test"])]
-    entropy = default_grammar().entropy()
-    own = sum(truth) / len(truth)
-    seconds = {name: round(r["train_seconds"]) for name, r in results.items()}
-    print(table(results, {"seconds": seconds}))
-    print(f"\nEntropy {entropy:.2f} nats per sentence; of these sentences {own:.2f}.")
-    failed = [
-        f"{name}: {key} lies below the entropy"
-        for name, result in results.items()
-        for key, costs in result["per_sentence"].items()
-        if below(costs, truth)
+def below(metrics):
+    """Returns which bounds lie below the truth beyond sampling error."""
+    return [
+        f"{name} lies below the entropy"
+        for name in ("nelbo", "nll")
+        if metrics.get(f"{name}_above_entropy", 0.0)
+        < -NUM_ERRORS * metrics.get(f"{name}_above_entropy_se", 0.0)
     ]
-    missing = [f"{name}: no result" for name in presets if name not in results]
-    return failed + missing
 
 
 def ptb(args):
-    from tfvae.training import RunConfiguration
-
     paths = {s: os.path.join(args.data, f"{s}.txt") for s in ("train", "valid", "test")}
+    jobs = []
+    for name in args.rows or PTB_PRESETS:
+        configuration = {
+            "preset": name,
+            "train": paths["train"],
+            "valid": paths["valid"],
+            "setting": args.setting,
+            "steps": args.budget,
+            "scale_schedules": True,
+            "overrides": PTB_OPTIONS.get(name, {}),
+        }
+        command = f"scripts/reproduce.py ptb --data DIR --rows {name} --setting "
+        command += f"{args.setting} --budget {args.budget} --samples {args.samples}"
+        test, samples = paths["test"], args.samples
+        jobs.append(_job(args, name, configuration, command, test, samples))
+    return run_all(jobs, args.jobs)
 
-    def make_configuration(name):
-        return RunConfiguration(
-            name,
-            paths["train"],
-            setting=args.setting,
-            valid=paths["valid"],
-            steps=args.steps,
-            scale_schedules=True,
-            overrides=PTB_OPTIONS.get(name, {}),
-        )
 
-    presets = args.presets or PTB_PRESETS
-    results = run_all(
-        presets, make_configuration, args.out, paths["test"], args.samples
-    )
-    times = os.path.join(args.out, "step_times.json")
-    if not os.path.exists(times):
-        import_tensorflow()
-        write_json(times, step_times(presets, args.setting))
-    with open(times, encoding="utf-8") as file:
-        milliseconds = json.load(file)
-    relative = {
-        name: milliseconds[name] / milliseconds["vae"]
-        for name in results
-        if name in milliseconds and "vae" in milliseconds
+def _job(args, name, configuration, command, test, num_samples):
+    row = f"{name}-{configuration.get('seed', 0)}"
+    return {
+        "row": name,
+        "configuration": configuration,
+        "command": command,
+        "folder": os.path.join(args.out, row),
+        "result": os.path.join(args.results, args.kind, f"{row}.json"),
+        "test": test,
+        "num_samples": num_samples,
+        "with_truth": args.kind == "grammar",
     }
-    print(table(results, {"step, relative": relative}))
-    print(f"\nMilliseconds a step: {milliseconds}")
-    return [f"{name}: no result" for name in presets if name not in results]
-
-
-def step_times(presets, setting, batch_size=32, num_words=23, rounds=7, steps=6):
-    """Times training steps of presets in turn; medians in milliseconds.
-
-    The batches hold random words: time depends on their shape alone.
-    """
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from tfvae.presets import ModelBuilder, get_preset
-
-    vocabulary_size = 10000
-    draw = np.random.default_rng(0).integers
-    tokens = draw(4, vocabulary_size, (steps * batch_size, num_words), "int32")
-    dataset = tf.data.Dataset.from_tensor_slices({"tokens": tokens}).batch(batch_size)
-    models = {}
-    for name in presets:
-        keras.utils.set_random_seed(0)
-        builder = ModelBuilder(
-            setting, vocabulary_size=vocabulary_size, steps_per_epoch=1000
-        )
-        models[name] = get_preset(name)(builder, **PTB_OPTIONS.get(name, {}))
-        models[name].fit(dataset, epochs=2, verbose=0)
-    seconds = {name: [] for name in presets}
-    for _, name in itertools.product(range(rounds), presets):
-        started = time.perf_counter()
-        models[name].fit(dataset, verbose=0)
-        seconds[name].append((time.perf_counter() - started) / steps)
-    return {name: 1000 * float(np.median(values)) for name, values in seconds.items()}
 
 
 def main():
@@ -284,21 +268,31 @@ def main():
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
     of_grammar = kinds.add_parser("grammar")
-    of_grammar.add_argument("--epochs", type=int, default=8)
+    of_grammar.add_argument(
+        "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
+    )
+    of_grammar.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
     of_grammar.set_defaults(out=os.path.join("runs", "reproduce", "grammar"))
     of_ptb = kinds.add_parser("ptb")
     of_ptb.add_argument("--data", required=True, metavar="DIR")
     of_ptb.add_argument("--setting", default="coupled")
-    of_ptb.add_argument("--steps", type=int, default=6000, help="of each run (6000)")
+    of_ptb.add_argument("--budget", type=int, default=6000, help="decoder updates")
     of_ptb.add_argument("--samples", type=int, default=100, help="for the nll (100)")
     of_ptb.set_defaults(out=os.path.join("runs", "reproduce", "ptb"))
     for each in (of_grammar, of_ptb):
         each.add_argument("--out", metavar="DIR", help="folder of the runs")
-        each.add_argument("--presets", nargs="+", metavar="NAME")
-    kinds.add_parser("one")
+        each.add_argument("--rows", nargs="+", metavar="NAME", help="presets (all)")
+        each.add_argument("--jobs", type=int, default=1, help="rows side by side (1)")
+        each.add_argument(
+            "--results", default=os.path.join("docs", "results"), metavar="DIR"
+        )
+    of_row = kinds.add_parser("row")
+    of_row.add_argument("job", type=json.loads)
     args = parser.parse_args()
-    if args.kind == "one":
-        return one(json.load(sys.stdin))
+    import_tensorflow()
+    if args.kind == "row":
+        run_row(args.job)
+        return 0
     os.makedirs(args.out, exist_ok=True)
     failed = {"grammar": grammar, "ptb": ptb}[args.kind](args)
     for line in failed:

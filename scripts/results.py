@@ -1,0 +1,280 @@
+"""Makes the pages with measured figures from the files of docs/results.
+
+    scripts/results.py            writes them
+    scripts/results.py --check    exits with 1 if one is not what it would write
+
+`docs/results.md` is `docs/results/page.md`, the pages of `docs/methods` and
+`docs/which-remedy.md` are themselves, with what stands between marks replaced. The
+figures come from the rows in `docs/results/*/*.json`, which `scripts/reproduce.py`
+writes, and from `docs/results/recorded.json`, single measurements with the command and
+the commit of each.
+"""
+
+import argparse
+import collections
+import glob
+import json
+import os
+import re
+import statistics
+import sys
+
+from tfvae.cli.main import import_tensorflow
+
+# Key of a metric and its heading.
+COLUMNS = {
+    "reconstruction": "reconstruction",
+    "kl": "KL",
+    "nelbo": "nelbo",
+    "nll": "nll",
+    "latent_gain": "latent gain",
+    "decoder_mi": "decoder MI",
+    "mi": "MI",
+    "active_units": "active units",
+    "critic_elbo": "critic's nelbo",
+    "nelbo_minus_log_copula": "nelbo - log c",
+}
+PICTURE = "grammar.svg"
+
+
+def read_rows(folder):
+    """Reads the rows of a folder.
+
+    Returns:
+        Dict from a row's name to the list of its runs, by seed.
+    """
+    rows = collections.defaultdict(list)
+    for path in glob.glob(os.path.join(folder, "*.json")):
+        with open(path, encoding="utf-8") as file:
+            row = json.load(file)
+        rows[row["row"]].append(row)
+    return {name: sorted(runs, key=lambda r: r["seed"]) for name, runs in rows.items()}
+
+
+def cell(runs, key, digits=2):
+    """Formats the mean of a metric over seeds, and its standard deviation."""
+    values = [run["metrics"][key] for run in runs if key in run["metrics"]]
+    if not values:
+        return ""
+    # The sum has no negative zero.
+    mean = f"{round(statistics.fmean(values), digits) + 0.0:.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def table(rows, order):
+    """Formats rows as Markdown, in the order of names."""
+    names = [name for name in order if name in rows]
+    names += sorted(set(rows) - set(names))
+    runs = [run for name in names for run in rows[name]]
+    shown = [key for key in COLUMNS if any(key in run["metrics"] for run in runs)]
+    lines = ["| row | " + " | ".join(COLUMNS[key] for key in shown) + " | runs |"]
+    lines.append("|---" * (len(shown) + 2) + "|")
+    for name in names:
+        cells = [cell(rows[name], key) for key in shown]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + f" | {len(rows[name])} |")
+    return "\n".join(lines)
+
+
+def provenance(rows):
+    """Says where rows come from: commits, steps, seconds."""
+    runs = [run for each in rows.values() for run in each]
+    if not runs:
+        return "Not measured yet."
+    commits = sorted({run["commit"] for run in runs if run["commit"]})
+    steps = sorted({run["steps"] for run in runs})
+    seconds = [run["train_seconds"] for run in runs if run.get("train_seconds")]
+    text = f"{len(runs)} runs of {len(rows)} rows, {_span(steps)} decoder updates each"
+    if seconds:
+        text += f", {_span([round(s) for s in seconds])} seconds of training"
+    return f"{text}; measured at {', '.join(commits)}."
+
+
+def _span(values):
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def published(presets):
+    """Formats what papers report on the Penn Treebank."""
+    lines = ["| preset | published on PTB |", "|---|---|"]
+    for name, preset in presets.items():
+        if "ptb" in preset.published:
+            lines.append(f"| `{name}` | {preset.published['ptb']} |")
+    return "\n".join(lines)
+
+
+def picture(rows, path):
+    """Draws reconstruction over KL, a point for the mean of each row."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    points = {
+        name: [
+            statistics.fmean(run["metrics"][key] for run in runs)
+            for key in ("kl", "reconstruction")
+        ]
+        for name, runs in rows.items()
+        if all("kl" in run["metrics"] for run in runs)
+    }
+    entropies = {
+        run["metrics"].get("entropy") for runs in rows.values() for run in runs
+    }
+    with matplotlib.rc_context({"svg.hashsalt": "tfvae", "svg.fonttype": "none"}):
+        figure = Figure((8, 6), layout="constrained")
+        axes = figure.subplots()
+        for name, (kl, reconstruction) in sorted(points.items()):
+            axes.plot(kl, reconstruction, "o", color="#2b6cb0", markersize=4)
+            axes.annotate(
+                name, (kl, reconstruction), (4, 3), textcoords="offset points", size=6
+            )
+        for entropy in entropies - {None}:
+            axes.axline(
+                (0, entropy), slope=-1, color="#718096", linewidth=1, linestyle="--"
+            )
+        axes.set_xscale("symlog", linthresh=1.0)
+        axes.set_xlabel("KL, nats per sentence")
+        axes.set_ylabel("reconstruction, nats per sentence")
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def filled(page, rows, recorded, presets):
+    """Replaces the marks of a page.
+
+    Marks are `{{rows KIND}}`, `{{provenance KIND}}`, `{{published}}`,
+    `{{KIND ROW METRIC}}` and `{{recorded NAME}}`.
+
+    Raises:
+        ValueError: If a mark is unknown.
+    """
+
+    def value(match):
+        words = match[1].split()
+        if words[0] == "rows":
+            return table(rows[words[1]], presets)
+        if words[0] == "provenance":
+            return provenance(rows[words[1]])
+        if words == ["published"]:
+            return published(presets)
+        if words[0] == "recorded":
+            return _recorded(recorded[words[1]])
+        if len(words) == 3 and words[0] in rows:
+            kind, name, key = words
+            return cell(rows[kind].get(name, []), key) or "(not measured)"
+        raise ValueError(f"There is no mark {match[0]!r}.")
+
+    return re.sub(r"\{\{([^{}]+)\}\}", value, page)
+
+
+def _recorded(entry):
+    lines = [f"Recorded in {entry['commit']}. {entry['text']}"]
+    if "table" in entry:
+        head, *body = entry["table"]
+        lines += ["", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+        lines += ["| " + " | ".join(map(str, line)) + " |" for line in body]
+    return "\n".join(lines)
+
+
+def measured(name, rows, presets):
+    """Formats what a page says of its preset."""
+    chosen = {
+        each: rows["grammar"][each]
+        for each in ("vae", name, f"coupled_{name}")
+        if each in rows["grammar"]
+    }
+    if name not in chosen:
+        return "Not measured yet."
+    return "\n".join(
+        [
+            "On the corpus of known entropy, nats per sentence; "
+            "[all rows](../results.md#a-corpus-of-known-entropy).",
+            "",
+            table(chosen, presets),
+        ]
+    )
+
+
+def with_blocks(page, block):
+    """Replaces what stands between `<!-- measured: NAME -->` and `<!-- end -->`.
+
+    Args:
+        page: Str.
+        block: Function of a name that returns the text.
+    """
+
+    def value(match):
+        return f"<!-- measured: {match[1]} -->\n{block(match[1])}\n<!-- end -->"
+
+    pattern = r"<!-- measured: (\w+) -->\n.*?<!-- end -->"
+    return re.sub(pattern, value, page, flags=re.DOTALL)
+
+
+def make_pages(docs):
+    """Makes all pages.
+
+    Args:
+        docs: Path of the folder of documents.
+
+    Returns:
+        Dict from path to text.
+    """
+    from tfvae.presets import PRESETS
+
+    results = os.path.join(docs, "results")
+    rows = {kind: read_rows(os.path.join(results, kind)) for kind in ("grammar", "ptb")}
+    with open(os.path.join(results, "recorded.json"), encoding="utf-8") as file:
+        recorded = json.load(file)
+    pages = {}
+    with open(os.path.join(results, "page.md"), encoding="utf-8") as file:
+        made = filled(file.read(), rows, recorded, PRESETS)
+    pages[os.path.join(docs, "results.md")] = made
+
+    def block(name):
+        if name == "table":
+            return table(rows["grammar"], PRESETS) if rows["grammar"] else "None yet."
+        return measured(name, rows, PRESETS)
+
+    for path in [
+        *sorted(glob.glob(os.path.join(docs, "methods", "*.md"))),
+        os.path.join(docs, "which-remedy.md"),
+    ]:
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                pages[path] = with_blocks(file.read(), block)
+    return pages
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--docs", default="docs", metavar="DIR", help="folder (docs)")
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    args = parser.parse_args()
+    import_tensorflow()
+    stale = []
+    for path, text in make_pages(args.docs).items():
+        found = None
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                found = file.read()
+        if found != text:
+            stale.append(path)
+            if not args.check:
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+    if args.check:
+        for path in stale:
+            print(f"{path}: not what the measurements say; run scripts/results.py")
+        return 1 if stale else 0
+    results = os.path.join(args.docs, "results")
+    rows = read_rows(os.path.join(results, "grammar"))
+    if rows:
+        picture(rows, os.path.join(results, PICTURE))
+    print(f"{len(stale)} pages changed.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The pages with measured figures are what their command makes of the measurements."""
+
+import importlib.util
+import json
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def results():
+    spec = importlib.util.spec_from_file_location(
+        "results", ROOT / "scripts/results.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pages_are_what_the_measurements_say(results):
+    pages = results.make_pages(str(ROOT / "docs"))
+    assert len(pages) > 1
+    for path, text in pages.items():
+        found = pathlib.Path(path).read_text(encoding="utf-8")
+        assert found == text, f"{path}: run scripts/results.py"
+
+
+def test_measurements_say_where_they_come_from():
+    paths = sorted((ROOT / "docs/results").glob("*/*.json"))
+    assert paths
+    for path in paths:
+        row = json.loads(path.read_text())
+        assert path.stem == f"{row['row']}-{row['seed']}"
+        assert row["command"].startswith("scripts/reproduce.py ") and row["commit"]
+        assert row["steps"] > 0 and row["metrics"]
+        below = row["metrics"].get("nll_above_entropy", 0.0)
+        assert below > -4 * row["metrics"].get("nll_above_entropy_se", 1.0), path
+
+
+def test_a_cell_is_a_mean_and_a_deviation(results):
+    runs = [{"metrics": {"kl": value}} for value in (1.0, 2.0, 6.0)]
+    # (4 + 1 + 9) / 2 = 7.
+    assert results.cell(runs, "kl") == "3.00 ± 2.65"
+    assert results.cell(runs[:1], "kl") == "1.00"
+    assert results.cell([{"metrics": {"kl": -0.001}}], "kl") == "0.00"
+    assert results.cell(runs, "mi") == ""
+
+
+def test_marks_and_blocks(results):
+    rows = {"grammar": {"vae": [{"metrics": {"nll": 1.5}}]}}
+    page = results.filled("It is {{grammar vae nll}}.", rows, {}, {})
+    assert page == "It is 1.50."
+    with pytest.raises(ValueError, match="no mark {{other}}"):
+        results.filled("{{other}}", rows, {}, {})
+    page = "a\n<!-- measured: vae -->\nold\n<!-- end -->\nb"
+    made = results.with_blocks(page, lambda name: f"new {name}")
+    assert made == page.replace("old", "new vae")
+    assert results.with_blocks(made, lambda name: f"new {name}") == made
