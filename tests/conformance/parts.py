@@ -46,7 +46,7 @@ from tfvae.samplers import Ancestral, BeamSearch, Greedy, Nucleus, TopK
 from tfvae.seeds import as_seed
 
 NOISY = {"input_dropout": 0.3, "output_dropout": 0.3, "word_dropout": 0.3}
-EVERYWHERE = ("state", "cell", "inputs", "bos")
+EVERYWHERE = ("state", "cell", "inputs", "bos", "output")
 
 
 def _shared():
@@ -97,6 +97,12 @@ PARTS = [
     Component(
         "noisy", "encoder", lambda: make_encoder(dropout=0.3, add_eos=False), True
     ),
+    Component(
+        "mean",
+        "encoder",
+        lambda: make_encoder(cell="gru", bidirectional=True, pooling="mean"),
+    ),
+    Component("largest", "encoder", lambda: make_encoder(use_cell=True, pooling="max")),
     Component("diagonal", "latent", lambda: Gaussian(3, initializer="he_normal"), True),
     Component("full", "latent", lambda: Gaussian(3, covariance="full"), True),
     Component("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),

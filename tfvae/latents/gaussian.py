@@ -46,7 +46,7 @@ class Gaussian(Latent):
             over a training batch the divergence from a standard normal is on average
             at least `Z * (gamma ** 2 + mean(beta ** 2)) / 2` nats, but for the
             epsilon. At test time statistics of the population (momentum 0.9) stand
-            for the batch's. Defaults to `None`; the paper has 0.3 to 0.7.
+            for the batch's. Defaults to `None`.
 
     With `normalized_mean_scale` the divergence and the number of active units follow
     from the option whatever the decoder reads: neither tells that the code is used.
@@ -62,7 +62,8 @@ class Gaussian(Latent):
         variance is clipped to [-20, 20].
 
         Zhu et al. 2020, A Batch Normalized Inference Network Keeps the KL Vanishing
-        Away, section 3.2 and equation 7, for `normalized_mean_scale`.
+        Away, section 3, for `normalized_mean_scale`, with momentum and epsilon of
+        the released code.
     """
 
     def __init__(
