@@ -14,6 +14,7 @@ from tests.support import (
 )
 from tfvae.decoders import Bridge, ConvolutionalDecoder
 from tfvae.latents import (
+    DeltaGaussian,
     Deterministic,
     Gaussian,
     GaussianCopula,
@@ -34,6 +35,7 @@ from tfvae.objectives import (
     Coupling,
     Cyclical,
     DualKL,
+    ImportanceWeighted,
     Linear,
     MutualInformation,
     Peaking,
@@ -110,6 +112,7 @@ PARTS = [
     Component(
         "fixed_norm", "latent", lambda: Gaussian(3, normalized_mean_scale=0.6), True
     ),
+    Component("delta", "latent", lambda: DeltaGaussian(3, rate=0.6), True),
     Component("deterministic", "latent", lambda: Deterministic(3)),
     Component(
         "normed_point", "latent", lambda: Deterministic(3, batch_normalization=True)
@@ -143,6 +146,7 @@ PARTS = [
     Component("reconstruction", "term", lambda: Reconstruction(2.0)),
     Component("kl", "term", lambda: KL(Linear(10))),
     Component("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
+    Component("importance_weighted", "term", lambda: ImportanceWeighted(0.5)),
     Component("spread", "term", lambda: UnitVarianceKL()),
     Component("bag", "term", lambda: BagOfWords(0.5, hidden_dim=6)),
     Component("copula", "term", lambda: CopulaLikelihood(0.4, floor=0.7)),

@@ -247,6 +247,7 @@ class ModelBuilder:
         decoder=None,
         loop=None,
         refiner=None,
+        num_samples=1,
     ):
         """Assembles and compiles a `VAE`.
 
@@ -262,6 +263,8 @@ class ModelBuilder:
             decoder: `Decoder`, or `None` for the setting's.
             loop: `TrainingLoop`, or `None` for one joint update a batch.
             refiner: `SVIRefiner`, or `None`.
+            num_samples: Positive int, samples of the latent in training. Defaults to
+                `1`.
 
         Returns:
             A compiled `VAE`.
@@ -284,6 +287,7 @@ class ModelBuilder:
             refiner=refiner,
             share_embedding=self.setting.share_embedding,
             tokenizer=self.tokenizer,
+            num_samples=num_samples,
             seed=self.seed,
         )
         return self._compiled(model)
