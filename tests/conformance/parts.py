@@ -14,6 +14,7 @@ from tests.support import (
 )
 from tfvae.decoders import Bridge, ConvolutionalDecoder
 from tfvae.latents import (
+    DeltaGaussian,
     Deterministic,
     Gaussian,
     GaussianCopula,
@@ -35,6 +36,7 @@ from tfvae.objectives import (
     Coupling,
     Cyclical,
     DualKL,
+    ImportanceWeighted,
     Linear,
     MinimumRate,
     MutualInformation,
@@ -49,7 +51,7 @@ from tfvae.samplers import Ancestral, BeamSearch, Greedy, Nucleus, TopK
 from tfvae.seeds import as_seed
 
 NOISY = {"input_dropout": 0.3, "output_dropout": 0.3, "word_dropout": 0.3}
-EVERYWHERE = ("state", "cell", "inputs", "bos")
+EVERYWHERE = ("state", "cell", "inputs", "bos", "output")
 
 
 def _shared():
@@ -100,6 +102,12 @@ PARTS = [
     Component(
         "noisy", "encoder", lambda: make_encoder(dropout=0.3, add_eos=False), True
     ),
+    Component(
+        "mean",
+        "encoder",
+        lambda: make_encoder(cell="gru", bidirectional=True, pooling="mean"),
+    ),
+    Component("largest", "encoder", lambda: make_encoder(use_cell=True, pooling="max")),
     Component("diagonal", "latent", lambda: Gaussian(3, initializer="he_normal"), True),
     Component("full", "latent", lambda: Gaussian(3, covariance="full"), True),
     Component("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),
@@ -107,6 +115,7 @@ PARTS = [
     Component(
         "fixed_norm", "latent", lambda: Gaussian(3, normalized_mean_scale=0.6), True
     ),
+    Component("delta", "latent", lambda: DeltaGaussian(3, rate=0.6), True),
     Component("deterministic", "latent", lambda: Deterministic(3)),
     Component(
         "normed_point", "latent", lambda: Deterministic(3, batch_normalization=True)
@@ -140,6 +149,7 @@ PARTS = [
     Component("reconstruction", "term", lambda: Reconstruction(2.0)),
     Component("kl", "term", lambda: KL(Linear(10))),
     Component("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
+    Component("importance_weighted", "term", lambda: ImportanceWeighted(0.5)),
     Component("spread", "term", lambda: UnitVarianceKL()),
     Component("bag", "term", lambda: BagOfWords(0.5, hidden_dim=6)),
     Component("copula", "term", lambda: CopulaLikelihood(0.4, floor=0.7)),

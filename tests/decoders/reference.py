@@ -46,6 +46,8 @@ def reference_logits(decoder, words, memory):
     values = run(decoder, table[[BOS_ID, *words]], np.asarray(memory, np.float64))
     if decoder.projection is not None:
         values = [np.tanh(_affine(decoder.projection, value)) for value in values]
+    if is_recurrent and "output" in decoder.conditioning:
+        values = [np.concatenate([value, memory]) for value in values]
     return np.stack([_affine(decoder.output_layer, value) for value in values])
 
 

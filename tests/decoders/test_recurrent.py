@@ -9,12 +9,15 @@ from tests.decoders.reference import (
     reference_log_probs,
     reference_logits,
 )
-from tests.support import BOS_ID, LENGTHS, VOCABULARY_SIZE, log_softmax
+from tests.support import BOS_ID, EOS_ID, LENGTHS, VOCABULARY_SIZE, log_softmax
 from tfvae.decoders import RecurrentDecoder
+from tfvae.samplers import BeamSearch, Greedy
 from tfvae.seeds import as_seed
 
 ROWS = 64
 MEMORY_DIM = 3
+# What may be written beside `</s>`: `<unk>` and the words.
+WORDS = range(3, VOCABULARY_SIZE)
 
 
 def subsets(names):
@@ -26,7 +29,10 @@ CASES = [
     ("lstm", conditioning)
     for conditioning in subsets(("state", "cell", "inputs", "bos"))
 ]
-CASES += [("gru", conditioning) for conditioning in subsets(("state", "inputs", "bos"))]
+CASES += [
+    ("gru", conditioning)
+    for conditioning in subsets(("state", "inputs", "bos", "output"))
+]
 
 
 @pytest.fixture
@@ -56,10 +62,11 @@ def test_log_prob_logits_and_steps_agree_with_a_loop(
         words = tokens[:, place] if place < 5 else None
 
 
+@pytest.mark.parametrize("skips", [(), ("output",)])
 @pytest.mark.parametrize("projection_dim", [None, 6])
-def test_projection_and_state_activation(tokens, memory, projection_dim):
+def test_projection_and_state_activation(tokens, memory, projection_dim, skips):
     decoder = build_recurrent(
-        conditioning=("state", "cell"),
+        conditioning=("state", "cell", *skips),
         state_activation="tanh",
         projection_dim=projection_dim,
     )
@@ -117,6 +124,34 @@ def test_masks_are_fresh_at_each_step(rate):
     memory = tf.ones([1, ROWS, 1])
     scores = decoder.log_prob(tokens, memory, seed=as_seed(1), training=True)
     assert len(np.unique(np.round(scores.numpy(), 4))) == 4
+
+
+def test_a_skipped_memory_is_not_dropped(tokens, memory):
+    decoder = build_recurrent(conditioning=("output",), output_dropout=0.5)
+    ones = tf.ones([4, len(LENGTHS), 4])
+    found = decoder.readout(ones, memory[0], as_seed(1), training=True).numpy()
+    assert set(np.unique(found[..., :4])) == {0.0, 2.0}
+    assert (found[..., 4:] == memory[0]).all()
+
+
+def test_samplers_write_what_a_memory_that_skips_makes_likely(memory):
+    decoder = build_recurrent(conditioning=("output",))
+    decoder.output_layer.kernel.assign(3.0 * decoder.output_layer.kernel)
+    rows = tf.constant(memory[0])
+    # Beams enough for all beginnings, so that the search is exact.
+    best = BeamSearch(len(WORDS), 0.0)(decoder, rows, 2, as_seed(0)).numpy()
+    greedy = Greedy()(decoder, rows, 2, as_seed(0)).numpy()
+    for row, u in enumerate(memory[0]):
+        first = log_softmax(reference_logits(decoder, [], u))[-1]
+        scores = {(EOS_ID, 0): first[EOS_ID]}
+        for word in WORDS:
+            then = log_softmax(reference_logits(decoder, [word], u))[-1]
+            for last in (EOS_ID, *WORDS):
+                scores[word, last] = first[word] + then[last]
+        assert tuple(best[row]) == max(scores, key=scores.get)
+        assert greedy[row, 0] == max((EOS_ID, *WORDS), key=first.__getitem__)
+    # Only the vocabulary layer knows of the memory, and it makes a difference.
+    assert len(np.unique(best, axis=0)) > 1
 
 
 def test_a_memory_in_the_place_of_bos_is_dropped_like_a_word():

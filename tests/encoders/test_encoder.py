@@ -33,26 +33,38 @@ def words_of(row):
 
 def code_of(encoder, direction, words):
     """Runs a NumPy loop over the words of one sentence, without padding."""
+    states = states_of(encoder, direction, words)
+    pool = {None: lambda x, _: x[-1], "mean": np.mean, "max": np.max}[encoder.pooling]
+    return pool(states, 0)
+
+
+def states_of(encoder, direction, words):
+    """Returns the state after each word, `[len(words), H]`."""
     kernel, recurrent, bias, *rest = (
         weight.numpy() for weight in encoder.recurrences[direction].weights
     )
     state = cell = np.zeros(encoder.hidden_dim)
+    states = []
     for x in encoder.embedding.get_weights()[0][words] @ kernel + bias:
         if encoder.cell == "lstm":
             state, cell = lstm_step(x, state, cell, recurrent)
         else:
             state = gru_step(x, state, recurrent, rest[0])
-    return np.concatenate([state, cell] if encoder.use_cell else [state])
+        kept = [state, cell] if encoder.use_cell else [state]
+        states.append(np.concatenate(kept))
+    return np.stack(states)
 
 
 @pytest.mark.parametrize(("cell", "use_cell"), CELLS)
+@pytest.mark.parametrize("pooling", [None, "mean", "max"])
 @pytest.mark.parametrize(
     ("add_bos", "add_eos"), [(False, False), (True, False), (False, True), (True, True)]
 )
-def test_code_is_the_state_after_the_last_true_word(
-    tokens, cell, use_cell, add_bos, add_eos
+def test_code_is_that_of_the_true_words(
+    tokens, cell, use_cell, add_bos, add_eos, pooling
 ):
-    options = {"add_bos": add_bos, "add_eos": add_eos, "bidirectional": True}
+    options = {"add_bos": add_bos, "add_eos": add_eos, "pooling": pooling}
+    options["bidirectional"] = True
     encoder = built(cell=cell, use_cell=use_cell, **options)
     codes = encoder(tokens).numpy()
     before = [BOS_ID] if add_bos else []
@@ -68,10 +80,14 @@ def test_code_is_the_state_after_the_last_true_word(
         np.testing.assert_allclose(code, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("pooling", [None, "mean", "max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("cell", "use_cell"), CELLS)
-def test_padding_does_not_change_the_code(tokens, cell, use_cell, bidirectional):
-    encoder = built(cell=cell, use_cell=use_cell, bidirectional=bidirectional)
+def test_padding_does_not_change_the_code(
+    tokens, cell, use_cell, bidirectional, pooling
+):
+    options = {"bidirectional": bidirectional, "pooling": pooling}
+    encoder = built(cell=cell, use_cell=use_cell, **options)
     padded = np.pad(tokens, [[0, 0], [0, 4]])
     np.testing.assert_allclose(encoder(padded), encoder(tokens), rtol=1e-6)
 
@@ -132,6 +148,7 @@ def test_initializers_are_used():
     [
         ({"cell": "rnn"}, "`cell` must be one of.*cell='rnn'"),
         ({"cell": "gru", "use_cell": True}, "`use_cell` needs `cell='lstm'`.*'gru'"),
+        ({"pooling": "sum"}, "`pooling` must be None, 'mean' or 'max'.*'sum'"),
         ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\).*dropout=1.0"),
     ],
 )

@@ -180,12 +180,12 @@ def test_a_normalised_mean_bounds_the_divergence(code, gamma, shift):
     latent = built(normalized_mean_scale=gamma)
     latent.mean_shift.assign(np.full(LATENT_DIM, shift))
     bound = LATENT_DIM * (gamma**2 + shift**2) / 2
-    # Where training might push it: means and variances of any size.
-    for size in (0.1, 1.0, 10.0):
+    # Where initial weights are, or training might push them.
+    for size in (1e-4, 0.1, 1.0, 10.0):
         for name in ("loc", "log_variance"):
             kernel = np.random.default_rng(1).normal(size=(CODE_DIM, LATENT_DIM))
             latent.heads[name].kernel.assign(size * kernel)
-        assert gaussian_kl(latent(code, training=True)).mean() >= 0.99 * bound
+        assert gaussian_kl(latent(code, training=True)).mean() >= bound * (1 - 1e-3)
     # It is reached where the variance is 1.
     latent.heads["log_variance"].kernel.assign(np.zeros((CODE_DIM, LATENT_DIM)))
     latent.heads["log_variance"].bias.assign(np.zeros(LATENT_DIM))
@@ -196,18 +196,14 @@ def test_a_normalised_mean_bounds_the_divergence(code, gamma, shift):
 def test_a_normalised_mean_in_training_and_inference(code):
     latent = built(normalized_mean_scale=0.6)
     latent.mean_shift.assign([1.0, 0.0, -2.0])
-    raw, variances = (
-        code @ kernel + bias
-        for kernel, bias in (
-            latent.heads[name].get_weights() for name in ("loc", "log_variance")
-        )
-    )
+    raw = code @ latent.heads["loc"].kernel.numpy()
+    variances = latent.heads["log_variance"](code)
     training = latent(code, training=True)
     mean, variance = raw.mean(0), raw.var(0)
-    expected = 0.6 * (raw - mean) / np.sqrt(variance + 1e-5) + [1.0, 0.0, -2.0]
+    expected = 0.6 * (raw - mean) / np.sqrt(variance) + [1.0, 0.0, -2.0]
     np.testing.assert_allclose(training["loc"], expected, rtol=1e-3, atol=1e-5)
     moving_mean, moving_variance = 0.1 * mean, 0.9 + 0.1 * variance
-    expected = 0.6 * (raw - moving_mean) / np.sqrt(moving_variance + 1e-5)
+    expected = 0.6 * (raw - moving_mean) / np.sqrt(moving_variance)
     found = latent(code)
     np.testing.assert_allclose(
         found["loc"], expected + [1.0, 0.0, -2.0], rtol=1e-3, atol=1e-5
@@ -230,8 +226,8 @@ def test_the_scale_of_a_normalised_mean_is_not_trained(code):
         for weight, gradient in zip(weights, gradients, strict=True)
     }
     assert not any("gamma" in name or "scale" in name for name in by_name)
-    assert len(by_name) == 5 and by_name[latent.mean_shift.path] > 0
-    # Kernel, bias, shift; the moving statistics are no weights to train.
+    assert len(by_name) == 4 and by_name[latent.mean_shift.path] > 0
+    # The moving statistics.
     assert len(latent.non_trainable_variables) == 2
 
 

@@ -28,7 +28,7 @@ def make_model(**overrides):
     parts = {
         "encoder": make_encoder(),
         "posterior": Gaussian(2),
-        "decoder": make_decoder(),
+        "decoder": make_decoder(conditioning=("state", "inputs", "output")),
         "tokenizer": WordTokenizer(vocabulary=WORDS),
     } | overrides
     model = make_vae(**parts)

@@ -9,7 +9,7 @@ from tfvae.layers.dense import dense
 from tfvae.ops.sequences import BOS_ID
 from tfvae.seeds import fold_in
 
-_CONDITIONING = ("state", "cell", "inputs", "bos")
+_CONDITIONING = ("state", "cell", "inputs", "bos", "output")
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -24,8 +24,10 @@ class RecurrentDecoder(Decoder):
         conditioning: Tuple of the ways by which the memory enters, any of: `"state"`,
             an affine map of it is the initial state; `"cell"`, another is the LSTM's
             initial memory cell; `"inputs"`, it is appended to every input; `"bos"`, it
-            takes the place of `<s>` (its width must be `embedding_dim`). An empty
-            tuple makes a language model. Defaults to `("state", "inputs")`.
+            takes the place of `<s>` (its width must be `embedding_dim`); `"output"`,
+            it is appended to what the vocabulary layer reads, past recurrence,
+            projection and `output_dropout`, a skip connection. An empty tuple makes a
+            language model. Defaults to `("state", "inputs")`.
         state_activation: Activation of the initial state, or `None` for linear.
         input_dropout: Float in `[0, 1)`, on embeddings, a fresh mask each step.
         memory_dropout: Float in `[0, 1)`, on the memory that is appended to inputs, a
@@ -46,6 +48,11 @@ class RecurrentDecoder(Decoder):
         ValueError: If an entry of `conditioning` is unknown, if `"cell"` meets a GRU,
             if a rate is out of range, or at `build` if `"bos"` meets a memory of
             another width.
+
+    References:
+        Dieng et al. 2019, Avoiding Latent Variable Collapse with Generative Skip
+        Models, for `"output"`: there the latent joins every layer, of which this
+        decoder has the recurrence, by `"inputs"`, and the vocabulary's.
     """
 
     def __init__(
@@ -156,6 +163,20 @@ class RecurrentDecoder(Decoder):
         states = self.recurrence.unroll(projected[None], state)
         state = tuple(values[0] for values in states)
         return state[0], state
+
+    def readout(self, hidden, memory, seed=None, training=False):
+        """Computes the inputs of the vocabulary's layer; see `Decoder.readout`."""
+        values = super().readout(hidden, memory, seed, training)
+        if "output" not in self.conditioning:
+            return values
+        shape = tf.concat([tf.shape(values)[:-1], [memory.shape[-1]]], 0)
+        skipped = tf.broadcast_to(tf.cast(memory, values.dtype), shape)
+        return tf.concat([values, skipped], -1)
+
+    def readout_dim(self, memory_dim):
+        """Returns the width of `readout` for a memory of width `memory_dim`."""
+        width = super().readout_dim(memory_dim)
+        return width + memory_dim if "output" in self.conditioning else width
 
     def _project(self, tokens, memory, rows, seed, training):
         """Projects words, once for all samples, and memory onto the gates."""

@@ -5,8 +5,17 @@ import tensorflow as tf
 
 from tfvae.layers import RNN, dropout, make_embedding, require_rate
 from tfvae.layers.component import Component
-from tfvae.ops.sequences import add_special_tokens, lengths, reverse, state_at
+from tfvae.ops.sequences import (
+    add_special_tokens,
+    lengths,
+    max_over_tokens,
+    mean_over_tokens,
+    reverse,
+    state_at,
+)
 from tfvae.seeds import fold_in
+
+_POOLING = {None: state_at, "mean": mean_over_tokens, "max": max_over_tokens}
 
 
 class Encoder(Component):
@@ -43,11 +52,14 @@ class Encoder(Component):
 
 @keras.saving.register_keras_serializable("tfvae")
 class RecurrentEncoder(Encoder):
-    """Encodes a sentence as the last state of a GRU or LSTM.
+    """Encodes a sentence as the last state, or all states, of a GRU or LSTM.
 
     The code is the state after the last true word, `[h]`; with both directions
     `[forward h, backward h]`; with `use_cell` the LSTM's memory cell is appended to
-    each, `[h, c]`, as in the Copula-VAE's released code.
+    each, `[h, c]`, as in the Copula-VAE's released code. With `pooling` each of these
+    is the mean or the largest value of each component over all true words (and
+    `<s>` and `</s>`, where they are read), so that early words are as near to the code
+    as the last one, and codes of different sentences lie further apart.
 
     Args:
         vocabulary_size: Positive int `V`.
@@ -64,10 +76,15 @@ class RecurrentEncoder(Encoder):
         initializer: Keras initializer of the recurrence, or `None` for PyTorch's.
         embedding_initializer: Keras initializer of the embeddings, or `None` for a
             standard normal, PyTorch's (Keras: uniform in +-0.05).
+        pooling: `None` for the last state, `"mean"` or `"max"`. Defaults to `None`.
 
     Raises:
-        ValueError: If `cell` is unknown, if `use_cell` meets a GRU, or if `dropout` is
-            outside `[0, 1)`.
+        ValueError: If `cell` or `pooling` is unknown, if `use_cell` meets a GRU, or if
+            `dropout` is outside `[0, 1)`.
+
+    References:
+        Long et al. 2019, Preventing Posterior Collapse in Sequence VAEs with Pooling,
+        for `pooling`.
     """
 
     def __init__(
@@ -83,11 +100,17 @@ class RecurrentEncoder(Encoder):
         add_eos=True,
         initializer=None,
         embedding_initializer=None,
+        pooling=None,
         *,
         name=None,
         dtype=None,
     ):
         super().__init__(name=name, dtype=dtype)
+        if pooling not in _POOLING:
+            raise ValueError(
+                "`pooling` must be None, 'mean' or 'max'. "
+                f"Received: pooling={pooling!r}"
+            )
         if use_cell and cell != "lstm":
             raise ValueError(
                 "`use_cell` needs `cell='lstm'`: a GRU has no memory cell. "
@@ -105,6 +128,7 @@ class RecurrentEncoder(Encoder):
         self.add_eos = add_eos
         self.initializer = keras.initializers.get(initializer)
         self.embedding_initializer = keras.initializers.get(embedding_initializer)
+        self.pooling = pooling
         self.code_dim = hidden_dim * (1 + bidirectional) * (1 + use_cell)
         self.embedding = make_embedding(
             vocabulary_size, embedding_dim, self.embedding_initializer
@@ -137,5 +161,5 @@ class RecurrentEncoder(Encoder):
                 recurrence.initial_state(tf.shape(tokens)[0]),
             )
             kept = outputs if self.use_cell else outputs[:1]
-            states += [state_at(output, num_words) for output in kept]
+            states += [_POOLING[self.pooling](output, num_words) for output in kept]
         return tf.concat(states, -1)

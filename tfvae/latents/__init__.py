@@ -1,5 +1,6 @@
 """Posteriors and priors over latent codes."""
 
+from tfvae.latents.delta_gaussian import DeltaGaussian as DeltaGaussian
 from tfvae.latents.gaussian import Gaussian as Gaussian
 from tfvae.latents.gaussian import StandardNormal as StandardNormal
 from tfvae.latents.gaussian_copula import GaussianCopula as GaussianCopula

@@ -130,14 +130,14 @@ def batch_norm(width, name, **options):
     Args:
         width: Positive int, the width of what it normalises.
         name: Str, the layer's name.
-        **options: Other arguments of `keras.layers.BatchNormalization`.
+        **options: Arguments of `keras.layers.BatchNormalization` in place of those or
+            beside them.
 
     Returns:
         A `keras.layers.BatchNormalization`.
     """
-    norm = keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, name=name, **options
-    )
+    options = {"momentum": 0.9, "epsilon": 1e-5, **options}
+    norm = keras.layers.BatchNormalization(name=name, **options)
     norm.build((None, width))
     return norm
 

@@ -7,6 +7,9 @@ from tfvae.objectives.control import PIControl as PIControl
 from tfvae.objectives.copula import CopulaLikelihood as CopulaLikelihood
 from tfvae.objectives.coupling import Coupling as Coupling
 from tfvae.objectives.dual_kl import DualKL as DualKL
+from tfvae.objectives.importance_weighted import (
+    ImportanceWeighted as ImportanceWeighted,
+)
 from tfvae.objectives.kl import KL as KL
 from tfvae.objectives.kl import UnitVarianceKL as UnitVarianceKL
 from tfvae.objectives.mmd import MMD as MMD

@@ -49,3 +49,40 @@ def state_at(states, num_tokens):
     last = tf.maximum(num_tokens - 1, 0)
     chosen = tf.gather_nd(states, tf.stack([last, tf.range(batch_size)], -1))
     return tf.where(num_tokens[:, None] > 0, chosen, tf.zeros_like(chosen))
+
+
+def mean_over_tokens(states, num_tokens):
+    """Averages the states of the first `num_tokens` steps.
+
+    Args:
+        states: Float tensor `[T, B, H]`, time-major.
+        num_tokens: Int tensor `[B]`.
+
+    Returns:
+        Float tensor `[B, H]`; zero where a row is empty.
+    """
+    # In float32, since a long sum has few digits left in half precision.
+    inside = _inside(states, num_tokens)
+    total = tf.reduce_sum(tf.where(inside, tf.cast(states, tf.float32), 0.0), 0)
+    count = tf.cast(tf.maximum(num_tokens, 1), tf.float32)
+    return tf.cast(total / count[:, None], states.dtype)
+
+
+def max_over_tokens(states, num_tokens):
+    """Takes each component's largest value over the first `num_tokens` steps.
+
+    Args:
+        states: Float tensor `[T, B, H]`, time-major.
+        num_tokens: Int tensor `[B]`.
+
+    Returns:
+        Float tensor `[B, H]`; zero where a row is empty.
+    """
+    inside = _inside(states, num_tokens)
+    largest = tf.reduce_max(tf.where(inside, states, states.dtype.min), 0)
+    return tf.where(num_tokens[:, None] > 0, largest, tf.zeros_like(largest))
+
+
+def _inside(states, num_tokens):
+    """Tells which steps of `[T, B, H]` come before the padding, `[T, B, 1]`."""
+    return (tf.range(tf.shape(states)[0])[:, None] < num_tokens)[..., None]

@@ -26,6 +26,11 @@ from tfvae.presets.implicit import ivae as ivae
 from tfvae.presets.implicit import ivae_mi as ivae_mi
 from tfvae.presets.mine import info_vae as info_vae
 from tfvae.presets.mine import mine_vae as mine_vae
+from tfvae.presets.remedies import bn_vae as bn_vae
+from tfvae.presets.remedies import delta_vae as delta_vae
+from tfvae.presets.remedies import iwae_vae as iwae_vae
+from tfvae.presets.remedies import pooling_vae as pooling_vae
+from tfvae.presets.remedies import skip_vae as skip_vae
 from tfvae.presets.settings import SETTINGS as SETTINGS
 from tfvae.presets.settings import PaperSetting as PaperSetting
 from tfvae.presets.stochastic_wae import wae_deterministic as wae_deterministic

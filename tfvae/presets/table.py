@@ -13,6 +13,7 @@ from tfvae.presets import (
     coupled_vae,
     implicit,
     mine,
+    remedies,
     stochastic_wae,
 )
 from tfvae.presets.builder import as_builder
@@ -446,6 +447,11 @@ _ROWS = [
         stochastic_wae.wae_stochastic,
         "Bahuleyan et al. 2019 (WAE-S)",
     ),
+    Preset("bn_vae", remedies.bn_vae, "Zhu et al. 2020 (BN-VAE)"),
+    Preset("pooling_vae", remedies.pooling_vae, "Long et al. 2019"),
+    Preset("skip_vae", remedies.skip_vae, "Dieng et al. 2019 (Skip-VAE)"),
+    Preset("delta_vae", remedies.delta_vae, "Razavi et al. 2019 (delta-VAE)"),
+    Preset("iwae_vae", remedies.iwae_vae, "Burda et al. 2016 (IWAE)"),
 ]
 
 PRESETS = {row.name: row for row in _ROWS}
