@@ -9,7 +9,7 @@ from tfvae import __version__
 from tfvae.evaluation.metrics import METRICS
 from tfvae.presets import get_preset
 from tfvae.reporting import make_report
-from tfvae.reporting.page import Column, _text, table_of
+from tfvae.reporting.page import Column, _text, table_of, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,19 @@ def test_all_metrics_stand_in_their_columns(page, records):
     assert rows["num_tokens"][0] == "12,345"
     assert rows["gradient_memory"] == ["0.000125", "–", "–", "1/unit"]
     assert rows["num_sentences"] == ["–", "–", "20", ""]
+
+
+def test_says_whether_the_decoder_reads_the_code():
+    columns = [
+        Column("read", "test", {"latent_gain": 2.0, "latent_gain_se": 0.1}),
+        Column("unread", "test", {"latent_gain": 0.01, "latent_gain_se": 0.001}),
+        Column("unsure", "test", {"latent_gain": 0.5, "latent_gain_se": 0.2}),
+        Column("without", "test", {"nll": 1.0}),
+    ]
+    found = dict(verdicts(columns))
+    assert set(found) == {"read", "unread", "unsure"}
+    assert found["read"].startswith("yes") and "2.00 ± 0.10" in found["read"]
+    assert all("collapsed" in found[name] for name in ("unread", "unsure"))
 
 
 def test_definitions_are_at_hand(page):

@@ -96,6 +96,7 @@ def render(records, data=None):
         data=data,
         columns=columns,
         table=table_of(columns),
+        verdicts=verdicts(columns),
         curves=curves(records),
         plane=plane(records),
         latents=[
@@ -176,6 +177,8 @@ def _side_by_side(records, what):
     return [(key[1:], written) for key, written in found.items()]
 
 
+# Nats per sentence below which a code is as good as unread.
+_LEAST_GAIN = 0.05
 # Titles in the table of the groups of metrics; the others share the first.
 _FIRST_TITLE = "Likelihood and latent code"
 _TITLES = {
@@ -264,6 +267,29 @@ def table_of(columns):
         )
         table.setdefault(_TITLES.get(metric.group, _FIRST_TITLE), []).append(row)
     return table
+
+
+def verdicts(columns):
+    """Says of each evaluation whether the decoder reads the code.
+
+    Args:
+        columns: List of `Column`.
+
+    Returns:
+        List of tuples of a run's name and a sentence, for those with a `latent_gain`.
+    """
+    found = []
+    for column in columns:
+        gain = column.metrics.get("latent_gain")
+        if gain is None:
+            continue
+        error = column.metrics.get("latent_gain_se", 0.0)
+        if gain > max(3.0 * error, _LEAST_GAIN):
+            words = "yes. With the code of another sentence a sentence costs"
+        else:
+            words = "no, the posterior has collapsed: another sentence's code costs"
+        found.append((column.run, f"{words} {gain:.2f} ± {error:.2f} nats more."))
+    return found
 
 
 def _text(value):
