@@ -177,14 +177,16 @@ def _recorded(entry):
 
 
 def measured(name, rows, presets):
-    """Formats what a page says of its preset."""
-    chosen = {
-        each: rows["grammar"][each]
-        for each in ("vae", name, f"coupled_{name}")
-        if each in rows["grammar"]
-    }
-    if name not in chosen:
+    """Formats what a page says of its preset, or of all coupled forms."""
+    own = [name]
+    if name == "coupled":
+        own = [each.name for each in presets.values() if each.coupled_form_of]
+    grammar = rows["grammar"]
+    if not any(each in grammar for each in own):
         return "Not measured yet."
+    beside = ["vae", f"coupled_{name}"]
+    beside += [presets[each].coupled_form_of for each in own]
+    chosen = {each: grammar[each] for each in [*beside, *own] if each in grammar}
     return "\n".join(
         [
             "On the corpus of known entropy, nats per sentence; "

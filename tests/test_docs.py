@@ -26,15 +26,19 @@ pytestmark = pytest.mark.filterwarnings(
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+# Those of methods, whose code `test_method_pages.py` checks.
+ALL_PAGES = [*PAGES, *sorted((ROOT / "docs" / "methods").glob("*.md"))]
 # The others train for minutes.
 QUICK = {"extending.md"}
 NUM_SENTENCES = {"train": 64, "valid": 32, "test": 32}
 # All of one bucket of lengths, so that XLA compiles one program.
 LENGTHS = range(9, 13)
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
+# What the results are written into.
+MEASURED = re.compile(r"<!-- measured: (\w+) -->\n(.*?)\n<!-- end -->", re.DOTALL)
 COMMAND = re.compile(r"^\s*(?:tfvae|scripts/|\.venv/|pip|docker|curl) ?", re.MULTILINE)
 IN_TREE = re.compile(r"\b(?:tfvae|tests|scripts|docs)/[\w./-]+\w")
-LINK = re.compile(r"\]\(([^)#]+)\)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 class Block(typing.NamedTuple):
@@ -72,6 +76,23 @@ def blocks_of(text):
 def prose_of(text):
     """Returns a page without its fenced blocks."""
     return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def links_of(page):
+    """Lists the relative links of a page: the file each leads to, and the heading."""
+    links = LINK.findall(prose_of(page.read_text("utf-8")))
+    parts = [link.partition("#") for link in links if "://" not in link]
+    return [
+        (page.parent / path if path else page, heading) for path, _, heading in parts
+    ]
+
+
+def anchors_of(page):
+    """Lists the names under which a page's headings can be linked to."""
+    headings = re.findall(r"^#+ (.+)$", prose_of(page.read_text("utf-8")), re.MULTILINE)
+    return [
+        re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings
+    ]
 
 
 def code_blocks(page, languages=("python", "bash")):
@@ -205,13 +226,19 @@ def test_the_readmes_commands_run(enter):
     check_page(README, ["bash"])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def name_of(page):
+    """Names a page in the ids of tests."""
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=name_of)
 def test_code_is_marked_as_code(page):
     for block in blocks_of(page.read_text("utf-8")):
         assert block.language in ("python", "bash", "text"), block
         if block.language == "text":
             assert not COMMAND.search(block.code), block
-    markers = [line for line in page.read_text("utf-8").splitlines() if "<!--" in line]
+    text = MEASURED.sub("", page.read_text("utf-8"))
+    markers = [line for line in text.splitlines() if "<!--" in line]
     assert len(markers) == sum(not b.is_run for b in code_blocks(page))
 
 
@@ -223,21 +250,28 @@ def test_a_page_starts_with_code_that_works(page):
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, ROOT / "tfvae" / "CHANGELOG.md"], ids=lambda page: page.name
+    "page", [*ALL_PAGES, ROOT / "tfvae" / "CHANGELOG.md"], ids=name_of
 )
 def test_files_that_a_page_names_exist(page):
-    prose = prose_of(page.read_text("utf-8"))
-    links = [link for link in LINK.findall(prose) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    links = links_of(page)
+    assert [path for path, _ in links if not path.exists()] == []
+    assert [
+        (path, heading)
+        for path, heading in links
+        if heading and heading not in anchors_of(path)
+    ] == []
     if page.name != "CHANGELOG.md":
-        assert [
-            name for name in IN_TREE.findall(prose) if not (ROOT / name).exists()
-        ] == []
+        named = IN_TREE.findall(prose_of(page.read_text("utf-8")))
+        assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_every_page_is_linked_from_the_readme():
-    links = {README.parent / link for link in LINK.findall(README.read_text("utf-8"))}
-    assert set(PAGES[1:]) <= links
+@pytest.mark.parametrize("index", [README, ROOT / "docs" / "methods" / "README.md"])
+def test_every_page_is_linked_from_its_index(index):
+    folder = ROOT / "docs" if index == README else index.parent
+    pages = {page for page in folder.glob("*.md") if page != index}
+    # The index of a folder below stands for its pages.
+    pages |= set(folder.glob("*/README.md"))
+    assert pages <= {path.resolve() for path, _ in links_of(index)}
 
 
 def test_the_readme_is_short():
@@ -268,9 +302,10 @@ def test_the_groups_of_metrics_are_listed():
     assert [row[0].strip("`") for row in rows] == list(GROUPS)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", ALL_PAGES, ids=name_of)
 def test_figures_are_in_results_alone(page):
-    rows = [r for r in page.read_text("utf-8").splitlines() if r.startswith("|")]
+    text = MEASURED.sub("", page.read_text("utf-8"))
+    rows = [row for row in text.splitlines() if row.startswith("|")]
     measured = [r for r in rows if re.search(r"\| -?\d+\.\d+ ", r)]
     assert bool(measured) == (page.name == "results.md")
 

@@ -58,3 +58,19 @@ def test_marks_and_blocks(results):
     made = results.with_blocks(page, lambda name: f"new {name}")
     assert made == page.replace("old", "new vae")
     assert results.with_blocks(made, lambda name: f"new {name}") == made
+
+
+def test_what_a_page_says_of_its_preset(results):
+    from tfvae.presets import PRESETS
+
+    run = [{"metrics": {"nll": 1.5}}]
+    names = ["vae", "wae", "coupled_vae", "coupled_wae", "dae"]
+    rows = {"grammar": dict.fromkeys(names, run)}
+
+    def shown(page, rows=rows):
+        lines = results.measured(page, rows, PRESETS).splitlines()
+        return {line.split("`")[1] for line in lines if line.startswith("| `")}
+
+    assert shown("wae") == {"vae", "wae", "coupled_wae"}
+    assert shown("coupled") == set(names) - {"dae"}
+    assert shown("beta_vae") == shown("coupled", {"grammar": {"vae": run}}) == set()
