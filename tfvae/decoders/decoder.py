@@ -282,8 +282,8 @@ class Bridge(Component):
         ValueError: If a width is not positive.
 
     References:
-        Wu et al. 2020, section 3 (`h = Trans(z)`); the released code uses
-        `(200, 200)`.
+        Wu et al. 2020, section 2.1 (the decoding signal, whose map from the code the
+        paper leaves open); the released code uses `(200, 200)`.
     """
 
     def __init__(self, hidden_dims=(), *, name=None, dtype=None):

@@ -88,8 +88,9 @@ def rank_one_log_copula(diagonal, factor, scores):
 
     References:
         Wang and Wang 2019, Neural Gaussian Copula for Variational Autoencoder,
-        section 3, with the sign of the released code: printed, the two inverses are
-        the other way round, which is no density.
+        section 4.2, whose `diag(Sigma-)` is read as the inverse of the diagonal, as in
+        the released code. Section 4.1 prints the two inverses the other way round,
+        behind a minus sign, which is the same.
     """
     variance = diagonal + factor**2
     marginal = tf.reduce_sum(scores**2 / variance + tf.math.log(variance), -1)

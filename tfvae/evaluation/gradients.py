@@ -29,7 +29,7 @@ def gradient_norms(model, batches, *, training=True, seed=0, max_batches=None):
         ValueError: If the model has no latent or there is no batch.
 
     References:
-        Wu et al. 2020, On the Encoder-Decoder Incompatibility, Table 5 and Metric 2.
+        Wu et al. 2020, On the Encoder-Decoder Incompatibility, table 5 and figure 2.
         The paper prints norms where the released code averages their squares: the
         keys that end in `_squared` are comparable with its table.
     """

@@ -295,7 +295,7 @@ _AGGREGATE = {
         "",
         "Mean over sentences and dimensions of the posterior's standard deviation, "
         "exact for a Gaussian, else of 100 samples.",
-        f"{_BAHULEYAN}, section 3.2",
+        f"{_BAHULEYAN}, appendix A, figure 2",
     ),
     "posterior_scale_below": (
         "  share below 0.1",
@@ -564,13 +564,13 @@ _GRADIENTS = {
         "1/unit",
         "Mean over sentences of the Frobenius norm of the derivative of the decoder's "
         "memory by the encoder's code, over the norm of the memory.",
-        f"{_WU}, metric 2",
+        f"{_WU}, table 5 and figure 2",
     ),
     "gradient_memory_squared": (
         "gradient of memory, squared",
         "1/unit^2",
         "The same with both norms squared.",
-        f"{_WU}, metric 2",
+        f"{_WU}, table 5 and figure 2",
     ),
     "num_gradient_norms": (
         "sentences differentiated",
@@ -633,7 +633,8 @@ def format_table(result, metrics=None):
     """Formats the result of `evaluate` as text.
 
     What tells most comes first: reconstruction, KL, negative ELBO, NLL, perplexity,
-    mutual information and active units, each with the lines that explain it.
+    latent gain, mutual information and active units, each with the lines that explain
+    it.
 
     Args:
         result: Dict from `evaluate`; keys without a definition are left out.

@@ -313,7 +313,9 @@ class FittedProposal:
     The codes are stratified: of `N` codes `round(a * N)`, at least one and not all,
     come from the prior and the others from the Gaussian, and `a` is that share. This
     is as unbiased as sampling the part for each code, with less variance. A single
-    code is from the Gaussian.
+    code is from the Gaussian, so that its weight has no bound: where the Gaussian is
+    too narrow the weights have a heavy tail, and the estimate from one code, still a
+    bound in expectation, may be far off. Take two codes or more.
 
     Fitting a Gaussian of full covariance to `M` samples of one costs about
     `Z * (Z + 3) / (4 * M)` nats of divergence from it.

@@ -43,7 +43,7 @@ class CopulaHead(Component):
 
     References:
         Wang and Wang 2019, Neural Gaussian Copula for Variational Autoencoder,
-        algorithm 1, which has a ReLU without a floor and thus singular covariances.
+        algorithm 1, which has a ReLU without a floor: the covariance may be singular.
     """
 
     def __init__(

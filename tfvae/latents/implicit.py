@@ -87,7 +87,7 @@ class Implicit(Latent):
         latent_dim: Positive int `Z`.
         noise_dim: Positive int `N`, or `None` for `latent_dim`.
         hidden_dims: Tuple of positive ints, widths of the ReLU layers. Defaults to
-            `()`, as iVAE's released code for language models.
+            `()`, as in iVAE's released code for language models.
         initializer: Keras initializer, or `None` for PyTorch's.
 
     Raises:
@@ -95,7 +95,8 @@ class Implicit(Latent):
 
     References:
         Fang et al. 2019, Implicit Deep Latent Variable Models for Text Generation,
-        section 3.1 (the sampling mechanism is called a multi-layer perceptron there).
+        section 3.1, equation 6: any neural network of code and noise. Section 5.1
+        names a multi-layer perceptron; the released code has one linear layer.
     """
 
     has_density = False

@@ -52,7 +52,7 @@ class CopulaLikelihood(Term):
 
     References:
         Wang and Wang 2019, Neural Gaussian Copula for Variational Autoencoder,
-        section 3 and algorithm 1, which adds `weight * (log c + sum log q)` to the
+        section 4.2 and algorithm 1, which adds `weight * (log c + sum log q)` to the
         bound.
     """
 

@@ -53,9 +53,10 @@ class Coupling(Term):
 
     References:
         Wu et al. 2020, On the Encoder-Decoder Incompatibility in Variational Text
-        Modeling and Beyond, section 3.3 and appendix B. The paper prints a Euclidean
-        distance, its released code squares it, as here. The kernel's constant
-        has the width of the latent, although memories have another, as there.
+        Modeling and Beyond, section 4, equations 4 and 5, and appendix B. What the
+        paper calls the Euclidean distance is squared in equation 5, as here. The
+        paper leaves the kernel's constant open; that of its released code, taken
+        here, has the width of the latent, although memories have another.
     """
 
     requires_latent = True

@@ -85,6 +85,11 @@ class KL(Term):
     `method(model)` tells whether it is exact (`"closed_form"`) or sampled
     (`"monte_carlo"`).
 
+    Free bits by dimension let every dimension move up to its own floor at no cost, so
+    nearly all units count as active and the encoder's mutual information is above 0,
+    however little the decoder reads. `latent_gain` and `decoder_mi` of
+    `tfvae.evaluate` tell what it reads.
+
     Args:
         weight: Float, `Schedule` or `Control`, beta. Defaults to `1.0`.
         free_bits: Non-negative float, nats (of each dimension, or of all together)
@@ -195,7 +200,7 @@ class UnitVarianceKL(Term):
         ValueError: If, in a model, the posterior is no Gaussian.
 
     References:
-        Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder, equation 8.
+        Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder, equation 5.
     """
 
     requires_density = True

@@ -25,8 +25,8 @@ class MMD(Term):
     and then averaged, since samples of one sentence are not independent. A batch of
     one sentence has no pair of codes, and its cost says nothing, but is finite.
 
-    Needs no densities. With a stochastic posterior add
-    `KL(against="unit_variance")`, or the noise vanishes.
+    Needs no densities. With a stochastic posterior add `UnitVarianceKL` or `KL`, or
+    the noise tends to vanish.
 
     Args:
         weight: Float or `Schedule`. Papers' values go with their reconstruction term:

@@ -34,6 +34,10 @@ class MutualInformation(CriticTerm):
     through `z` alone, and no layers are shared with the critic. A batch of one
     sentence has no other pairs; its estimate says nothing, but is finite.
 
+    Pairs that do not belong together come from one batch, and `Batches` fills it with
+    sentences of about one length. They are independent given that length only: what
+    the code says of the length is left out of the estimate and not rewarded.
+
     Args:
         weight: Float or `Schedule`, alpha. The divergence of the posterior from the
             prior holds the mutual information once, so above 1 the objective has no
@@ -58,8 +62,9 @@ class MutualInformation(CriticTerm):
         Qian and Cheung 2019, Enhancing Variational Autoencoders with Mutual
         Information Neural Estimation for Text Generation, equation 13 and algorithm
         1. Equation 13 prints the inverse of the best `xi`; the bonus here is
-        taken against the updated critic and weighs alpha throughout. Belghazi et al.
-        2018, section 3.2, for the moving average.
+        taken against the updated critic and weighs alpha throughout, and batches are
+        rolled where the paper shuffles them and shares the critic's lower layers with
+        the encoder. Belghazi et al. 2018, section 3.2, for the moving average.
     """
 
     def __init__(

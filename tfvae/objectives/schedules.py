@@ -158,7 +158,7 @@ class Sigmoid(Schedule):
         ValueError: If `width` is not positive.
 
     References:
-        Bowman et al. 2016, Generating Sentences from a Continuous Space, Metric 2;
+        Bowman et al. 2016, Generating Sentences from a Continuous Space, figure 2;
         the defaults are those of the widespread PyTorch reimplementation.
     """
 

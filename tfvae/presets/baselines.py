@@ -93,7 +93,9 @@ def cyclical_vae(setting, data=None, *, num_cycles=4, ratio=0.5):
         A compiled `VAE`.
 
     References:
-        Fu et al. 2019, Cyclical Annealing Schedule.
+        Fu et al. 2019, Cyclical Annealing Schedule, equation 6. Their released code
+        restarts the learning rate's cosine decay with each cycle and begins a cycle at
+        weight 0.1; here the learning rate is the setting's, and a cycle begins at 0.
     """
     builder = as_builder(setting, data)
     start = builder.setting.annealing.get_config().get("start", 0)
@@ -155,6 +157,11 @@ def free_bits_vae(
 ):
     """A VAE whose KL costs nothing below a floor.
 
+    By dimension each unit moves up to its own floor at no cost: nearly all count as
+    active, and the encoder's mutual information is above 0, however little the decoder
+    reads; `latent_gain` and `decoder_mi` show what it does. With
+    `free_bits_by="total"` the model chooses where its nats go.
+
     Args:
         setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
         data: `Batches` of the training text, or `None`.
@@ -168,7 +175,7 @@ def free_bits_vae(
 
     References:
         Kingma et al. 2016, Improved Variational Inference with Inverse Autoregressive
-        Flow (free bits).
+        Flow (free bits); the defaults are those of Wu et al. 2020, see `KL`.
     """
     builder = as_builder(setting, data)
     kl = KL(builder.annealing(), free_bits, free_bits_by, free_bits_over)
@@ -191,7 +198,7 @@ def lagging_vae(setting, data=None, *, check_every=15, max_sub_steps=100):
 
     References:
         He et al. 2019, Lagging Inference Networks and Posterior Collapse in
-        Variational Autoencoders.
+        Variational Autoencoders; see `Lagging` for the deviations.
     """
     builder = as_builder(setting, data)
     return builder.vae(
@@ -216,7 +223,8 @@ def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0
         A compiled `VAE` with an `SVIRefiner`.
 
     References:
-        Kim et al. 2018, Semi-Amortized Variational Autoencoders.
+        Kim et al. 2018, Semi-Amortized Variational Autoencoders; see `SVIRefiner` for
+        the deviations.
     """
     builder = as_builder(setting, data)
     return builder.vae(
@@ -243,7 +251,10 @@ def prefb_vae(setting, data=None, *, pretraining=1.0, code="mode", free_bits=6 /
 
     References:
         Li et al. 2019, A Surprisingly Effective Fix for Deep Latent Variable Modeling
-        of Text (PreFB); see `Pretraining` for the deviations.
+        of Text (PreFB). Their target is 8 nats in all, 8 / 32 a dimension; their
+        released code sets a dimension below it to zero, where here the constant stays
+        in the cost, as in Wu et al. 2020; and their KL weight rises from 0 over 10
+        epochs, where here it is the setting's. See `Pretraining` for the first phase.
     """
     builder = as_builder(setting, data)
     return builder.vae(

@@ -22,7 +22,8 @@ def copula_vae(setting, data=None, *, copula_weight=0.4, copula_floor=0.5):
         A compiled `VAE`.
 
     References:
-        Wang and Wang 2019; see `CopulaLikelihood`.
+        Wang and Wang 2019, section 4.2; see `CopulaLikelihood`. There lambda is a
+        constant, which the released code may anneal by a schedule of its own.
     """
     builder = as_builder(setting, data)
     if builder.setting.target_kl is not None:
@@ -77,7 +78,10 @@ def full_covariance_vae(setting, data=None):
         A compiled `VAE`.
 
     References:
-        Wang and Wang 2019, the non-diag-VAE.
+        Wang and Wang 2019, the non-diag-VAE. Its covariance is, in the released code,
+        that of the copula, a diagonal plus a rank-one matrix, where here it is any; and
+        the mean alone is batch normalised there, here mean and log variance where the
+        setting is.
     """
     builder = as_builder(setting, data)
     posterior = builder.posterior(Gaussian, covariance="full")

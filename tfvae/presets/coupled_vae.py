@@ -22,7 +22,8 @@ def wae(setting, data=None, *, mmd_weight=10.0, kl_weight=0.8):
         A compiled `VAE`.
 
     References:
-        Tolstikhin et al. 2018, Wasserstein Auto-Encoders; as in Wu et al. 2020.
+        Tolstikhin et al. 2018, Wasserstein Auto-Encoders; as in Wu et al. 2020,
+        appendix C, the discrepancy's weight from the released code.
     """
     builder = as_builder(setting, data)
     terms = [Reconstruction(), KL(builder.annealing(kl_weight)), MMD(mmd_weight)]
@@ -44,7 +45,8 @@ def vmf_vae(setting, data=None, *, min_concentration=1.0):
 
     References:
         Xu and Durrett 2018, Spherical Latent Spaces for Stable Variational
-        Autoencoders, with a learned concentration as in Wu et al. 2020.
+        Autoencoders, with a learned concentration as in Wu et al. 2020; see
+        `VonMisesFisher` for the deviation.
     """
     return _sphere(as_builder(setting, data), "learned", min_concentration)
 
@@ -64,7 +66,9 @@ def vmf_vae_fixed(setting, data=None, *, concentration=80.0):
 
     References:
         Xu and Durrett 2018, Spherical Latent Spaces for Stable Variational
-        Autoencoders.
+        Autoencoders. Their released code decodes the mean of 3 samples, which is not on
+        the sphere and voids the bound, and has another formula for the KL; here there
+        is one sample, and the KL is exact. See also `VonMisesFisher`.
     """
     return _sphere(as_builder(setting, data), concentration, 1.0)
 
@@ -84,7 +88,8 @@ def planar_vae(setting, data=None, *, num_flows=3, conditional=False):
 
     References:
         Rezende and Mohamed 2015, Variational Inference with Normalizing Flows; VAE-NF
-        in Wu et al. 2020.
+        in Wu et al. 2020, whose released code batch normalises the Gaussian's heads.
+        Here they are where the setting's are; see `PlanarFlow`.
     """
     builder = as_builder(setting, data)
     objective = [Reconstruction(), KL(builder.annealing())]
@@ -114,7 +119,7 @@ def planar_wae(
         A compiled `VAE`.
 
     References:
-        Wu et al. 2020, WAE-NF.
+        Wu et al. 2020, WAE-NF; see `planar_vae` for the deviation.
     """
     builder = as_builder(setting, data)
     terms = [Reconstruction(), KL(builder.annealing(kl_weight)), MMD(mmd_weight)]
@@ -139,7 +144,8 @@ def cnn_vae(setting, data=None, *, size="medium", num_filters=256):
 
     References:
         Yang et al. 2017, Improved Variational Autoencoders for Text Modeling using
-        Dilated Convolutions; as in Wu et al. 2020.
+        Dilated Convolutions; as in Wu et al. 2020. See `ConvolutionalDecoder` for the
+        deviations.
     """
     builder = as_builder(setting, data)
     decoder = builder.decoder(

@@ -27,8 +27,8 @@ def ivae(
     """A VAE with a sampled posterior whose KL a critic of sentence and code estimates.
 
     As released the posterior's network is linear, so that the posterior is a Gaussian
-    with one covariance for all sentences; `hidden_dims` make it the paper's
-    multi-layer perceptron.
+    with one covariance for all sentences; `hidden_dims` make it the multi-layer
+    perceptron of the paper's section 5.1.
 
     Args:
         setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.

@@ -19,7 +19,8 @@ def mine_vae(setting, data=None, *, alpha=1.0, cap: float | None = None):
 
     References:
         Qian and Cheung 2019, Enhancing Variational Autoencoders with Mutual
-        Information Neural Estimation for Text Generation (VAE-MINE).
+        Information Neural Estimation for Text Generation (VAE-MINE); see
+        `MutualInformation` for the deviations.
     """
     builder = as_builder(setting, data)
     terms = [Reconstruction(), KL(builder.kl_weight(1.0))]

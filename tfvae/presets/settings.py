@@ -110,9 +110,11 @@ class PaperSetting:
 _ALL = [
     PaperSetting(
         name="copula",
-        source="Wang and Wang 2019, sizes and dropout of the paper (the released code: "
-        "200, 200 and 0.2), vocabulary, heads and annealing of the code, whose step "
-        "counter runs 2000 an epoch; the weight is 0 for 4 epochs and 1 after 24.",
+        source="Wang and Wang 2019, sizes and dropout rate of the paper (the released "
+        "code: 200, 200 and 0.2), vocabulary, heads, epochs (the paper: 30) and "
+        "annealing of the code, whose step counter runs 2000 an epoch; the weight is 0 "
+        "for 4 epochs and 1 after 24. The code learns its vocabulary from the training "
+        "and the validation text, here it is learned from the training text alone.",
         cell="lstm",
         embedding_dim=512,
         encoder_dim=512,
@@ -136,8 +138,9 @@ _ALL = [
     ),
     PaperSetting(
         name="coupled",
-        source="Wu et al. 2020 and its released code: a bidirectional encoder, a "
-        "decoder twice as wide.",
+        source="Wu et al. 2020 and its released code on PTB: a bidirectional encoder, "
+        "a decoder twice as wide (the paper: one-layer GRUs of 128). On Yelp and Yahoo "
+        "both are twice as wide as here.",
         cell="gru",
         embedding_dim=200,
         encoder_dim=128,
@@ -166,7 +169,13 @@ _ALL = [
     PaperSetting(
         name="mine",
         source="Qian and Cheung 2019; the paper gives no learning rate, clip, batch "
-        "size or number of epochs: those are of the lagging encoder's code.",
+        "size or number of epochs: the first three and the initial weights are of the "
+        "lagging encoder's code, which trains for up to 100 epochs and, from epoch 15 "
+        "on, halves the rate and goes back to the best weights; here it is 40 epochs, "
+        "and the rate is halved from the start and without going back. The annealing "
+        "is that of the paper's baselines, the posterior's heads are affine (the "
+        "paper: an MLP), and the encoder has the dropout that the paper gives to the "
+        "decoder.",
         cell="lstm",
         embedding_dim=128,
         encoder_dim=512,
@@ -193,7 +202,10 @@ _ALL = [
         source="Bahuleyan et al. 2019 and its released code, whose cost is a mean over "
         "tokens: the weight is multiplied by 11, the tokens of a sentence there, and "
         "its clip of 5 on a batch's sum is 0.43 here. Embeddings are trained (there: "
-        "word2vec, frozen) and the LSTM has no layer normalisation.",
+        "word2vec, frozen) and the LSTM has no layer normalisation. Sentences have up "
+        "to 200 words as they are written (the paper: 20, its code in lower case and "
+        "without punctuation), and the decoder has no word dropout (the paper's VAE "
+        "baseline: 0.05 more an epoch, up to 0.5).",
         cell="lstm",
         embedding_dim=300,
         encoder_dim=100,
@@ -216,7 +228,8 @@ _ALL = [
     PaperSetting(
         name="ivae",
         source="Fang et al. 2019 and its released code on PTB; gradients are clipped "
-        "together (there: encoder and decoder apart).",
+        "together (there: encoder and decoder apart), and models are chosen on "
+        "validation data (there: measured on the test set after each epoch).",
         cell="lstm",
         embedding_dim=256,
         encoder_dim=256,

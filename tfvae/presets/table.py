@@ -319,13 +319,19 @@ _ROWS = [
         "vmf_vae_fixed",
         coupled_vae.vmf_vae_fixed,
         "Xu and Durrett 2018, fixed concentration",
-        {"ptb": "nll 96.0 (copula)"},
+        {
+            "ptb": "nelbo 96.0, kl 5.7 (copula), which does not say whether the "
+            "concentration was fixed"
+        },
     ),
     Preset(
         "planar_vae",
         coupled_vae.planar_vae,
         "Rezende and Mohamed 2015; VAE-NF in Wu et al. 2020",
-        {"ptb": "nll 103.3, kl 5.5 (coupled); nelbo 96.8, kl 0.87 (copula)"},
+        {
+            "ptb": "nll 103.3, kl 5.5 (coupled); nelbo 96.8, kl 0.87 (copula), which "
+            "does not name the flow"
+        },
     ),
     Preset(
         "coupled_planar_vae",
