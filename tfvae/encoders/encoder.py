@@ -59,7 +59,7 @@ class RecurrentEncoder(Encoder):
     each, `[h, c]`, as in the Copula-VAE's released code. With `pooling` each of these
     is the mean or the largest value of each component over all true words (and
     `<s>` and `</s>`, where they are read), so that early words are as near to the code
-    as the last one, and codes of different sentences lie further apart.
+    as the last one.
 
     Args:
         vocabulary_size: Positive int `V`.
@@ -84,7 +84,7 @@ class RecurrentEncoder(Encoder):
 
     References:
         Long et al. 2019, Preventing Posterior Collapse in Sequence VAEs with Pooling,
-        for `pooling`.
+        for `pooling`, which is to keep the codes of different sentences apart.
     """
 
     def __init__(
