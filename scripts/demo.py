@@ -16,8 +16,9 @@ SIZES = {
     "latent_dim": 16,
     "input_dropout": 0.0,
     "output_dropout": 0.0,
-    "learning_rate": 4e-3,
+    "learning_rate": 1e-2,
     "decay": "cosine",
+    "weight_range": None,
 }
 RUNS = {
     "vae": ("vae", {}),

@@ -132,7 +132,7 @@ def test_as_schedule():
     schedule = Linear(3)
     assert as_schedule(schedule) is schedule
     assert as_schedule(2).final == 2.0
-    with pytest.raises(ValueError, match="number or a `Schedule`.*'high'"):
+    with pytest.raises(ValueError, match="number, a `Schedule`.*'high'"):
         as_schedule("high")
 
 

@@ -47,6 +47,8 @@ class BlindDecoder(Decoder):
         """Creates the weights."""
         self.hidden_layer = dense(16, memory_dim + 5, activation="tanh", name="hidden")
         super().build(memory_dim=memory_dim)
+        # No words are read, and an optimizer warns of weights without gradients.
+        self.embedding.trainable = False
 
     def hidden(self, tokens, memory, seed=None, training=False):
         """Computes the states of five words, time-major."""
