@@ -271,7 +271,7 @@ def main():
     kinds = parser.add_subparsers(dest="kind", required=True)
     of_grammar = kinds.add_parser("grammar")
     of_grammar.add_argument(
-        "--budget", type=int, default=3000, help="decoder updates of a row (3000)"
+        "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
     )
     of_grammar.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
     of_grammar.set_defaults(out=os.path.join("runs", "reproduce", "grammar"))
