@@ -256,6 +256,7 @@ class _Callback(EpochEnd):
 
     def on_train_begin(self, logs=None):
         """Tells of them where `fit` prints anything."""
+        super().on_train_begin(logs)
         if self.validation_data is None and self.params.get("verbose"):
             print(
                 "note: without validation data `Lagging` ends its aggressive mode by "

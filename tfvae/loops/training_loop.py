@@ -147,6 +147,20 @@ class EpochEnd(keras.callbacks.Callback):
         super().__init__()
         self.validation_data = _as_dataset(validation_data)
 
+    def on_train_begin(self, logs=None):
+        """Refuses to train on several replicas.
+
+        Raises:
+            ValueError: If the model was made for more than one.
+        """
+        num_replicas = self.model.distribute_strategy.num_replicas_in_sync
+        if num_replicas > 1:
+            raise ValueError(
+                f"`{type(self.model.loop).__name__}` trains on one device alone. Make "
+                "the model outside of the strategy's scope, or without `loop`. "
+                f"Received: {num_replicas} replicas"
+            )
+
     def on_epoch_end(self, epoch, logs=None):
         """Adds what the loop measures to the epoch's metrics, and passes them over."""
         logs = {} if logs is None else logs

@@ -207,7 +207,15 @@ def lagging_vae(setting, data=None, *, check_every=15, max_sub_steps=100):
     )
 
 
-def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0.5):
+def sa_vae(
+    setting,
+    data=None,
+    *,
+    num_steps=20,
+    learning_rate=1 / 32,
+    momentum=0.5,
+    clip_norm=5 * 32**0.5,
+):
     """A VAE whose posterior is improved sentence by sentence.
 
     Args:
@@ -218,6 +226,8 @@ def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0
         learning_rate: Positive float, of the refinement. Defaults to `1 / 32`, the
             released rate of 1 on the mean over 32 sentences.
         momentum: Float in `[0, 1)`, of the refinement. Defaults to `0.5`.
+        clip_norm: Positive float, bound on the norm of a sentence's gradient. Defaults
+            to `5 * sqrt(32)`, the released bound of 5 on the mean over 32 sentences.
 
     Returns:
         A compiled `VAE` with an `SVIRefiner`.
@@ -229,7 +239,7 @@ def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0
     builder = as_builder(setting, data)
     return builder.vae(
         [Reconstruction(), KL(builder.annealing())],
-        refiner=SVIRefiner(num_steps, learning_rate, momentum),
+        refiner=SVIRefiner(num_steps, learning_rate, momentum, clip_norm),
     )
 
 
