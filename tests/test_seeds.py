@@ -4,7 +4,14 @@ import tensorflow as tf
 from scipy import stats
 
 from tfvae import seeds
-from tfvae.seeds import as_seed, fold_in, normal, random_bits, uniform
+from tfvae.seeds import (
+    as_seed,
+    fold_in,
+    normal,
+    random_bits,
+    seeds_of_rows,
+    uniform,
+)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +93,32 @@ def test_extreme_bits_stay_inside(monkeypatch):
     found = uniform([4], as_seed(0)).numpy().tolist()
     middle = 0.5 + 2.0**-24
     assert found == [2.0**-24, 1.0 - 2.0**-24, 1.0 - middle, middle]
+
+
+@pytest.mark.parametrize("name", ["random_bits", "uniform", "normal"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_seed_of_each_row_gives_what_it_gives_alone(name, jit_compile):
+    draw = {"random_bits": random_bits, "uniform": uniform, "normal": normal}[name]
+    rows = tf.constant([[1, 2], [-3, 4], [1, 2]])
+
+    @tf.function(jit_compile=jit_compile)
+    def run(seeds):
+        return draw([4, 3, 2], fold_in(seeds, 7))
+
+    found = run(rows)
+    assert found.shape == (4, 3, 2)
+    for row in range(3):
+        alone = draw([4, 1, 2], fold_in(rows[row], 7))[:, 0]
+        np.testing.assert_allclose(found[:, row], alone, rtol=1e-5, atol=1e-6)
+    assert (found[:, 0] != found[:, 1]).numpy().all()
+
+
+def test_seeds_of_rows_follow_from_the_words_alone(rng):
+    tokens = rng.integers(1, 50, (400, 6))
+    found = seeds_of_rows(tokens, as_seed(3)).numpy()
+    assert len({tuple(seed) for seed in found}) == len(np.unique(tokens, axis=0))
+    padded = np.pad(tokens[::-1], [[0, 0], [0, 4]])
+    np.testing.assert_array_equal(seeds_of_rows(padded, as_seed(3)), found[::-1])
+    # The order of the words counts, and so does the seed.
+    assert (seeds_of_rows(tokens[:, ::-1], as_seed(3)).numpy() != found).any(1).all()
+    assert (seeds_of_rows(tokens, as_seed(4)).numpy() != found).any(1).all()

@@ -48,11 +48,39 @@ def as_seed(seed):
 
 
 def fold_in(seed, number):
-    """Derives a seed from a seed and a number; `None` stays `None`."""
+    """Derives a seed from a seed and a number; `None` stays `None`.
+
+    Of seeds of rows, `[B, 2]`, it derives as many.
+    """
     if seed is None:
         return None
     number = tf.cast(number, tf.int32)
+    if _is_by_row(seed):
+        return tf.map_fn(lambda own: fold_in(own, number), seed)
     return tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
+
+
+def seeds_of_rows(tokens, seed):
+    """Derives a seed of each sentence from what it says.
+
+    It depends neither on the sentence's place, nor on the padding, nor on the other
+    sentences of the batch.
+
+    Args:
+        tokens: Int tensor `[B, T]`, right-padded by 0.
+        seed: Int tensor `[2]`.
+
+    Returns:
+        Int32 tensor `[B, 2]`, a `seed` of the functions below.
+    """
+    tokens = tf.cast(tokens, tf.int32)
+    places = tf.fill(tf.shape(tokens)[1:], 0)
+    # Polynomials in odd numbers, modulo 2 ** 32, as hashes.
+    hashes = [
+        tf.reduce_sum(tokens * tf.math.cumprod(places + base), axis=1)
+        for base in (0x01000193, 0x0019660D)
+    ]
+    return tf.bitwise.bitwise_xor(tf.stack(hashes, axis=1), seed)
 
 
 def random_bits(shape, seed):
@@ -60,11 +88,24 @@ def random_bits(shape, seed):
 
     Args:
         shape: Int tensor or list.
-        seed: Int tensor `[2]`.
+        seed: Int tensor `[2]`; or `[B, 2]`, a seed of each row, where the second axis
+            of `shape` is `B`. A row then gets the numbers that its seed gives for a
+            second axis of 1.
 
     Returns:
         Int32 tensor of that shape.
     """
+    if _is_by_row(seed):
+        shape = tf.convert_to_tensor(shape, tf.int32)
+        alone = tf.concat([shape[:1], shape[2:]], 0)
+        drawn = tf.map_fn(
+            lambda own: random_bits(alone, own),
+            seed,
+            fn_output_signature=tf.TensorSpec([None] * (shape.shape[0] - 1), tf.int32),
+        )
+        order = [1, 0, *range(2, shape.shape[0])]
+        # Also tells a graph of the sizes that are known.
+        return tf.reshape(tf.transpose(drawn, order), shape)
     return tf.random.stateless_uniform(
         shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
     )
@@ -78,7 +119,7 @@ def uniform(shape, seed):
 
     Args:
         shape: Int tensor or list.
-        seed: Int tensor `[2]`.
+        seed: As of `random_bits`.
 
     Returns:
         Float32 tensor of that shape.
@@ -92,10 +133,22 @@ def normal(shape, seed):
 
     Args:
         shape: Int tensor or list.
-        seed: Int tensor `[2]`.
+        seed: As of `random_bits`.
 
     Returns:
         Float32 tensor of that shape; no draw is beyond 5.8 in size.
     """
-    first, second = tf.unstack(uniform(tf.concat([[2], shape], 0), seed))
+    if _is_by_row(seed):
+        # The rows stay on the second axis.
+        shape = tf.convert_to_tensor(shape, tf.int32)
+        doubled = tf.concat([2 * shape[:1], shape[1:]], 0)
+        halves = tf.split(uniform(doubled, seed), 2)
+        first, second = (tf.reshape(half, shape) for half in halves)
+    else:
+        first, second = tf.unstack(uniform(tf.concat([[2], shape], 0), seed))
     return tf.sqrt(-2.0 * tf.math.log(first)) * tf.cos(2.0 * math.pi * second)
+
+
+def _is_by_row(seed):
+    """Tells whether a seed is one of each row."""
+    return tf.convert_to_tensor(seed).shape.rank == 2

@@ -6,7 +6,7 @@ from scipy import optimize, special, stats
 
 from tests.evaluation import linear_gaussian as toy
 from tests.support import batch, dataset, make_decoder, make_vae
-from tfvae.evaluation import latent
+from tfvae.distributions import aggregated_posterior
 from tfvae.evaluation.evaluate import evaluate
 from tfvae.evaluation.latent import (
     active_units,
@@ -93,7 +93,7 @@ def test_matches_a_plain_double_loop(
     params = random_params(rng, 11, 3, covariance)
     z, log_q = draw(posterior, params, num_samples=2)
     # Several chunks of rows and of columns, of uneven sizes.
-    monkeypatch.setattr(latent, "_MAX_FLOATS", 30)
+    monkeypatch.setattr(aggregated_posterior, "_MAX_FLOATS", 30)
     options = {"block_size": block_size, "leave_one_out": leave_one_out}
     estimate = mutual_information(posterior, params, z, **options)
     expected = log_marginal_by_loop(

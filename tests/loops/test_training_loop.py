@@ -1,5 +1,7 @@
 """Phases of training: what moves in them, when they change, and resuming in them."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -16,8 +18,8 @@ from tests.support import (
 )
 from tfvae.decoders import Bridge
 from tfvae.latents import Deterministic
-from tfvae.loops import Lagging, Pretraining
-from tfvae.loops.lagging import batch_mutual_information
+from tfvae.loops import Lagging, Pretraining, lagging
+from tfvae.loops.lagging import _codes, batch_mutual_information
 from tfvae.loops.training_loop import TrainingLoop
 from tfvae.models import LanguageModel
 from tfvae.objectives import KL, Linear, Reconstruction
@@ -184,6 +186,72 @@ def test_aggressive_until_information_stops_growing(tmp_path):
     assert not loaded.loop.is_aggressive
 
 
+def test_validation_data_decide_before_training_batches():
+    model = compiled(Lagging())
+    for value in (0.2, 0.3):
+        model.loop.on_epoch_end(model, {"mi_batch": -value, "val_mi_lagging": value})
+        assert model.loop.is_aggressive
+    model.loop.on_epoch_end(model, {"mi_batch": 9.0, "val_mi_lagging": 0.25})
+    assert not model.loop.is_aggressive
+
+
+def test_information_of_validation_data(monkeypatch):
+    model = compiled(Lagging(), encoder=make_encoder(dropout=0.5))
+    for weight in model.encoder_variables:
+        weight.assign(3.0 * weight)
+    rows = batch([5, 3, 1, 4, 4, 2, 5])
+    params = model.posterior(model.encoder(rows))
+    loc, scale = params["loc"].numpy(), np.exp(0.5 * params["log_variance"].numpy())
+    found, z = _codes(model, dataset(rows, 3))
+    np.testing.assert_allclose(found["loc"], loc, rtol=1e-5, atol=1e-6)
+    assert np.abs((z[0] - loc) / scale).max() < 4.0
+    logs = stats.norm(loc[None], scale[None]).logpdf(z[0].numpy()[:, None]).sum(-1)
+    expected = np.mean(np.diag(logs) - np.log(np.exp(logs).mean(1)))
+    # The same in every epoch, though the encoder has dropout, and at every batch size.
+    for _ in range(2):
+        logs = model.loop.measure(model, dataset(rows, 3))
+        assert logs["aggressive"] == 1.0
+        assert logs["val_mi_lagging"] == pytest.approx(expected, rel=1e-4)
+    monkeypatch.setattr(lagging, "_MAX_SENTENCES", 5)
+    endless = dataset(rows, 3).repeat()
+    params, z = _codes(model, endless)
+    assert z.shape == (1, 5, 2) and params["loc"].shape == (5, 2)
+
+
+@pytest.mark.parametrize("kind", ["dataset", "dict"])
+def test_fit_measures_on_validation_data(capsys, kind):
+    model = compiled(Lagging(1, 2))
+    tokens = batch([2, 5, 4, 1])
+    valid = dataset(tokens, 2) if kind == "dataset" else {"tokens": tokens}
+    history = model.fit(rows(), epochs=2, validation_data=valid, verbose=2).history
+    assert "Lagging" not in capsys.readouterr().out
+    assert len(history["val_mi_lagging"]) == 2
+    assert max(history["val_mi_lagging"]) <= np.log(4) + 1e-6
+    assert history["aggressive"][0] == 1.0
+    assert float(model.loop.last_information) == pytest.approx(
+        history["val_mi_lagging"][-1]
+    )
+
+
+def test_without_validation_data_fit_says_what_decides(capsys):
+    model = compiled(Lagging(1, 2))
+    history = model.fit(rows(), verbose=2).history
+    assert capsys.readouterr().out.count("ends its aggressive mode by") == 1
+    assert "val_mi_lagging" not in history
+    assert float(model.loop.last_information) == pytest.approx(history["mi_batch"][0])
+    model.fit(rows(), verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("loop", [Lagging(), Pretraining(1)])
+def test_replicas_are_refused_where_training_begins(loop):
+    callback = loop.callback()
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    callback.set_model(types.SimpleNamespace(loop=loop, distribute_strategy=strategy))
+    with pytest.raises(ValueError, match="on one device alone.*Received: 2 replicas"):
+        callback.on_train_begin()
+
+
 def test_mutual_information_of_a_batch(rng):
     loc, scale, z = (rng.normal(size=(4, 2)) for _ in range(3))
     scale = np.exp(scale)
@@ -215,14 +283,15 @@ def test_a_break_in_training_changes_nothing(tmp_path, make):
         return model
 
     whole, parts = fresh(), fresh()
-    whole.fit(rows(), epochs=3, verbose=0, shuffle=False)
-    parts.fit(rows(), epochs=1, verbose=0, shuffle=False)
+    options = {"validation_data": rows(), "verbose": 0, "shuffle": False}
+    whole.fit(rows(), epochs=3, **options)
+    parts.fit(rows(), epochs=1, **options)
     parts.save(tmp_path / "model.keras")
     keras.utils.set_random_seed(99)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert_same_state(parts, loaded)
     loaded.run_eagerly = True
-    loaded.fit(rows(), epochs=3, initial_epoch=1, verbose=0, shuffle=False)
+    loaded.fit(rows(), epochs=3, initial_epoch=1, **options)
     assert int(loaded.step) == 9 - loaded.loop.num_pretraining_steps
     assert_same_state(whole, loaded)
 

@@ -151,6 +151,25 @@ def test_refined_by_sentence_not_by_batch(inputs):
     np.testing.assert_allclose(whole[:2], part, rtol=1e-5)
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_sentence_has_one_posterior_outside_of_training(inputs, seed):
+    model = make_vae(refiner=SVIRefiner(3, 0.3))
+    for weight in model.trainable_weights:
+        weight.assign(3.0 * weight)
+    whole = model.posterior_params(inputs)["loc"].numpy()
+    order = [3, 0, 4]
+    wider = np.pad(np.array(inputs["tokens"])[order], [[0, 0], [0, 3]])
+    part = model.forward({"tokens": wider}, seed=seed, num_samples=2).params["loc"]
+    np.testing.assert_allclose(part, whole[order], rtol=1e-4, atol=1e-5)
+    plain = model.posterior(model.encoder(inputs["tokens"]))["loc"].numpy()
+    assert np.abs(whole - plain).max() > 0.1
+    # In training every step has its own.
+    first, second = (
+        model.forward(inputs, seed=each, training=True).params["loc"] for each in (1, 2)
+    )
+    assert np.abs(first - second).max() > 1e-3
+
+
 def test_trains_and_comes_back(tmp_path):
     model = make_vae(
         refiner=SVIRefiner(2, gradient="first_order"),

@@ -6,7 +6,15 @@ import pytest
 from tfvae import presets
 from tfvae.cli.options import parse_overrides
 from tfvae.objectives import Coupling, Reconstruction
-from tfvae.presets import PRESETS, SETTINGS, ModelBuilder, Preset, coupled, get_preset
+from tfvae.presets import (
+    PRESETS,
+    SETTINGS,
+    ModelBuilder,
+    PaperSetting,
+    Preset,
+    coupled,
+    get_preset,
+)
 from tfvae.training import RunConfiguration
 
 COUPLED = [name for name, each in PRESETS.items() if each.coupled_form_of]
@@ -61,6 +69,14 @@ def test_a_coupled_form_is_its_base_with_one_more_term(name, builder):
     assert list(form.options) == [*base.options, *OPTIONS]
     assert form.published and form.paper == f"Wu et al. 2020, on {base.paper}"
     assert form.summary.startswith(f"The coupled form of `{base.name}`: ")
+
+
+def test_no_option_has_the_name_of_a_settings_field():
+    # `--set NAME=...` would change both at once. Those two mean the same in both.
+    fields = {field.name for field in dataclasses.fields(PaperSetting)}
+    fields -= {"target_kl", "kl_control"}
+    found = {name: fields & set(preset.options) for name, preset in PRESETS.items()}
+    assert {name: names for name, names in found.items() if names} == {}
 
 
 def test_options_are_documented():

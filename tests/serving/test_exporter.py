@@ -26,7 +26,7 @@ from tests.support import make_decoder
 from tfvae.latents import Implicit
 from tfvae.models import LanguageModel
 from tfvae.models.refinement import SVIRefiner
-from tfvae.objectives import Reconstruction
+from tfvae.objectives import MMD, Reconstruction
 from tfvae.serving import Signature, export, export_wordpiece, signatures_of
 from tfvae.serving.exporter import free_version, into_place
 from tfvae.serving.per_example import InferenceEngine
@@ -82,6 +82,49 @@ def test_scores_are_those_of_the_model(model, signatures):
         assert got["num_tokens"][row] == words + 1
     assert set(got["num_samples"]) == {NUM_SAMPLES}
     assert got["nll"].dtype == np.float32
+
+
+@pytest.fixture(scope="module")
+def refined(tmp_path_factory):
+    """A model that refines posteriors, and the signatures of its loaded export."""
+    model = make_model(refiner=SVIRefiner(4, 0.3))
+    path = tmp_path_factory.mktemp("refined") / "tiny"
+    options = {"num_samples": NUM_SAMPLES, "max_length": MAX_LENGTH, "warmup": False}
+    loaded = tf.saved_model.load(export(model, path, **options))
+    yield model, loaded.signatures
+
+
+@pytest.mark.parametrize("name", ["encode", "reconstruct", "interpolate", "score"])
+def test_refined_rows_do_not_see_each_other(refined, name):
+    _, signatures = refined
+    together = call(signatures, name, request_of(name))
+    for row in (0, 2, 4):
+        alone = call(signatures, name, request_of(name, slice(row, row + 1)))
+        assert_same({k: v[row : row + 1] for k, v in together.items()}, alone)
+    # The same rows in another order, beside twice as many.
+    order = np.array([3, 1, 4, 0, 2, 2, 0, 4, 1, 3])
+    mixed = call(signatures, name, request_of(name, order))
+    assert_same(mixed, {key: value[order] for key, value in together.items()})
+
+
+def test_refined_answers_are_those_of_the_model(refined):
+    model, signatures = refined
+    encoded = call(signatures, "encode", request_of("encode"))
+    scores = call(signatures, "score", request_of("score"))
+    for row, (text, seed) in enumerate(zip(TEXTS, SEEDS, strict=True)):
+        tokens = {"tokens": ids_of(text)}
+        forward = model.forward(tokens, num_samples=NUM_SAMPLES, seed=seed)
+        for name, value in forward.params.items():
+            np.testing.assert_allclose(encoded[name][row], value[0], 1e-4, 1e-5)
+        plain = model.posterior(model.encoder(tokens["tokens"]))["loc"]
+        assert np.abs(plain - forward.params["loc"]).max() > 0.05
+        reconstruction = -np.mean(forward.log_likelihood)
+        assert scores["reconstruction"][row] == pytest.approx(reconstruction, rel=1e-4)
+    # Of the method on texts too, which reads them in one batch.
+    texts = [text for text in TEXTS if text]
+    codes = model.encode(texts, max_length=MAX_LENGTH)
+    rows = [row for row, text in enumerate(TEXTS) if text]
+    np.testing.assert_allclose(encoded["mode"][rows], codes, 1e-4, 1e-5)
 
 
 def test_greedy_words_are_those_of_the_model(model, signatures):
@@ -251,8 +294,9 @@ def test_needs_a_tokenizer(tmp_path):
 
 
 def test_refuses_a_refined_posterior(tmp_path):
-    with pytest.raises(ValueError, match="refiner=None.*Received: refiner=SVIRefiner"):
-        export(make_model(refiner=SVIRefiner(1)), tmp_path / "m")
+    model = make_model(refiner=SVIRefiner(1), objective=[Reconstruction(), MMD()])
+    with pytest.raises(ValueError, match=r"refiner=None.*Received: .*\['mmd'\]"):
+        export(model, tmp_path / "m")
 
 
 def test_language_model_and_one_more_signature(tmp_path):

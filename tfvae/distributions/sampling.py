@@ -20,7 +20,7 @@ def sample(distribution, num_samples, seed):
     Args:
         distribution: TFP distribution, batch `[B]` and event `[Z]`.
         num_samples: Positive int `S`.
-        seed: Int tensor `[2]`.
+        seed: Int tensor `[2]`, or `[B, 2]` for a seed of each row.
 
     Returns:
         Float32 tensor `[S, B, Z]`, differentiable where the distribution is

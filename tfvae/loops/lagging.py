@@ -3,9 +3,14 @@
 import keras
 import tensorflow as tf
 
-from tfvae.loops.training_loop import TrainingLoop, number
+from tfvae.distributions.aggregated_posterior import mutual_information
+from tfvae.loops.training_loop import EpochEnd, TrainingLoop, number
+from tfvae.models.trainer import unpack
 from tfvae.ops.sequences import lengths
 from tfvae.seeds import as_seed, fold_in
+
+# Of validation sentences; as many as the papers' validation sets have.
+_MAX_SENTENCES = 10_000
 
 
 def batch_mutual_information(log_densities):
@@ -41,6 +46,16 @@ class Lagging(TrainingLoop):
     epoch whose mutual information is not above the epoch's before. From then on every
     update is joint.
 
+    That is the mutual information of validation sentences and their codes when the
+    epoch is over, without dropout and with the same noise in every epoch: the mean of
+    `log q(z|x) - log q(z)` over one code of each sentence, with `q(z)` the mean of
+    all their posteriors, of the first 10,000 sentences at most. It is logged as
+    `val_mi_lagging`, at most the logarithm of their number. Without validation data,
+    or where those can be read only once, the mean over the epoch's decoder or joint
+    updates takes its place, `mi_batch`: of training batches, with dropout, while the
+    encoder moves, hence noisy. `fit` says so once, unless it is silent. `aggressive`
+    is logged as 1 for an epoch in loops and 0 for one of joint updates.
+
     The encoder's side is the encoder, the posterior and embeddings that the decoder
     shares; all else is the decoder's, also the weights of terms. Critics learn in
     every update of either side. The model's step counter, and with it schedules and
@@ -64,10 +79,10 @@ class Lagging(TrainingLoop):
     References:
         He et al. 2019, Lagging Inference Networks and Posterior Collapse in
         Variational Autoencoders, algorithm 1 and released code, which draws the
-        loop's batches at random (here: the next ones of the stream), bounds the norm
-        over both sides' gradients in every update, and measures mutual information on
-        validation data at an epoch's end (here: the mean over the training batches of
-        the epoch's decoder or joint updates, logged as `mi_batch`, which needs none).
+        loop's batches at random (here: the next ones of the stream) and bounds the norm
+        over both sides' gradients in every update. There `q(z)` is the mean over a
+        batch of 32, so that the mutual information is at most 3.47 nats and a model
+        that reaches that ends the aggressive mode; here it is the mean over all.
     """
 
     def __init__(self, check_every=15, max_sub_steps=100, *, name=None, dtype=None):
@@ -193,11 +208,25 @@ class Lagging(TrainingLoop):
                 break
         return run("decoder", first)
 
+    def callback(self, validation_data=None):
+        """Creates the callback that also says what takes validation data's place."""
+        return _Callback(validation_data)
+
+    def measure(self, model, validation_data):
+        """Measures the mutual information on validation data, where there are any."""
+        found = {"aggressive": float(self.is_aggressive)}
+        if validation_data is not None:
+            params, z = _codes(model, validation_data)
+            information = mutual_information(model.posterior, params, z)
+            found["val_mi_lagging"] = information.value
+        return found
+
     def on_epoch_end(self, model, logs):
         """Ends the aggressive mode once the mutual information has stopped growing."""
-        if not self.is_aggressive or "mi_batch" not in logs:
+        information = logs.get("val_mi_lagging", logs.get("mi_batch"))
+        if not self.is_aggressive or information is None:
             return
-        information = float(logs["mi_batch"])
+        information = float(information)
         if not information > number(self.last_information):
             self.aggressive.assign(0)
         self.last_information.assign(information)
@@ -220,6 +249,52 @@ class Lagging(TrainingLoop):
         if decoder:
             model.optimizer.apply(found[len(left) :], right)
         return update
+
+
+class _Callback(EpochEnd):
+    """The loop's callback, which tells of missing validation data."""
+
+    def on_train_begin(self, logs=None):
+        """Tells of them where `fit` prints anything."""
+        super().on_train_begin(logs)
+        if self.validation_data is None and self.params.get("verbose"):
+            print(
+                "note: without validation data `Lagging` ends its aggressive mode by "
+                "the mutual information of training batches, `mi_batch`, which is noisy"
+            )
+
+
+def _codes(model, validation_data):
+    """Samples a code of each validation sentence.
+
+    Returns:
+        Tuple of the posteriors' parameters, a dict of tensors `[N, ...]`, and codes,
+        float32 `[1, N, Z]`.
+    """
+
+    def encode(tokens, seed):
+        params = model.posterior_params({"tokens": tokens})
+        return params, model.posterior.sample(params, 1, seed)[0][0]
+
+    encode = model.compiled_function(
+        "codes of lagging",
+        encode,
+        tf.TensorSpec([None, None], tf.int32),
+        tf.TensorSpec([2], tf.int32),
+    )
+    # No update's: they are counted from 0.
+    seed = fold_in(as_seed(model.seed), -1)
+    found, count = [], 0
+    for index, batch in enumerate(validation_data):
+        tokens = tf.cast(unpack(batch)[0]["tokens"], tf.int32)
+        found.append(encode(tokens, fold_in(seed, index)))
+        count += len(tokens)
+        if count >= _MAX_SENTENCES:
+            break
+    params, z = tf.nest.map_structure(
+        lambda *parts: tf.concat(parts, 0)[:_MAX_SENTENCES], *found
+    )
+    return params, z[None]
 
 
 def _clipped(found, norm):

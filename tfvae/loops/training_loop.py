@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.layers.component import Component
+from tfvae.text.batches import without_autotune
 
 
 class TrainingLoop(Component):
@@ -16,7 +17,7 @@ class TrainingLoop(Component):
     remember is in its weights and is saved with the model.
 
     A subclass implements `phases` and, where it needs more than that,
-    `train_step`, `on_epoch_end`, `compile`, `prepare`, `check` and `build`.
+    `train_step`, `measure`, `on_epoch_end`, `compile`, `prepare`, `check` and `build`.
 
     Attributes:
         num_batches: Keras variable, how many batches were taken from the stream.
@@ -87,12 +88,29 @@ class TrainingLoop(Component):
         """
         raise NotImplementedError(f"{type(self).__name__} must implement `train_step`.")
 
+    def measure(self, model, validation_data):
+        """Measures at an epoch's end what the loop decides by.
+
+        Args:
+            model: `TextModel`.
+            validation_data: `tf.data.Dataset` of batches as `fit` gives them, or
+                `None`.
+
+        Returns:
+            Dict of floats that are added to the epoch's logs.
+        """
+        return {}
+
     def on_epoch_end(self, model, logs):
         """Decides at an epoch's end; `logs` is a dict of the epoch's metrics."""
 
-    def callback(self):
-        """Creates the Keras callback by which the loop decides at an epoch's end."""
-        return _EpochEnd()
+    def callback(self, validation_data=None):
+        """Creates the Keras callback by which the loop decides at an epoch's end.
+
+        Args:
+            validation_data: What `fit` validates on, or `None`.
+        """
+        return EpochEnd(validation_data)
 
     def prepare(self, data, options):
         """Prepares what `fit` received for the order in which batches are taken.
@@ -114,12 +132,51 @@ class TrainingLoop(Component):
         return batch
 
 
-class _EpochEnd(keras.callbacks.Callback):
-    """Lets the model's loop decide at the end of an epoch."""
+class EpochEnd(keras.callbacks.Callback):
+    """Lets the model's loop measure and decide at the end of an epoch.
+
+    Args:
+        validation_data: What `fit` validates on, or `None`.
+
+    Attributes:
+        validation_data: The same as a `tf.data.Dataset`; `None` for what has no
+            second pass, such as a generator.
+    """
+
+    def __init__(self, validation_data):
+        super().__init__()
+        self.validation_data = _as_dataset(validation_data)
+
+    def on_train_begin(self, logs=None):
+        """Refuses to train on several replicas.
+
+        Raises:
+            ValueError: If the model was made for more than one.
+        """
+        num_replicas = self.model.distribute_strategy.num_replicas_in_sync
+        if num_replicas > 1:
+            raise ValueError(
+                f"`{type(self.model.loop).__name__}` trains on one device alone. Make "
+                "the model outside of the strategy's scope, or without `loop`. "
+                f"Received: {num_replicas} replicas"
+            )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Passes the epoch's metrics over."""
-        self.model.loop.on_epoch_end(self.model, logs or {})
+        """Adds what the loop measures to the epoch's metrics, and passes them over."""
+        logs = {} if logs is None else logs
+        loop = self.model.loop
+        logs.update(loop.measure(self.model, self.validation_data))
+        loop.on_epoch_end(self.model, logs)
+
+
+def _as_dataset(validation_data):
+    """Returns validation data as a dataset; what can be read only once is `None`."""
+    if validation_data is None or isinstance(validation_data, tf.data.Dataset):
+        return validation_data
+    inputs = keras.utils.unpack_x_y_sample_weight(validation_data)[0]
+    if not isinstance(inputs, dict):
+        return None
+    return without_autotune(tf.data.Dataset.from_tensor_slices(inputs).batch(32))
 
 
 def number(tensor):

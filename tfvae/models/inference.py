@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfvae.models.forward import Forward
 from tfvae.objectives.kl import kl_divergence
-from tfvae.seeds import Stream, fold_in
+from tfvae.seeds import Stream, as_seed, fold_in, seeds_of_rows
 
 
 class Encoded(typing.NamedTuple):
@@ -69,7 +69,7 @@ def sample_posterior(model, params, num_samples, seed):
         model: `VAE`.
         params: Dict of the posterior's parameters `[B, ...]`.
         num_samples: Positive int `S`.
-        seed: Int tensor `[2]` of the pass.
+        seed: Int tensor `[2]` of the pass, or `[B, 2]` for a seed of each row.
 
     Returns:
         Tuple of `z`, float32 `[S, B, Z]`, and `log_q`, float32 `[S, B]` in nats, or
@@ -188,13 +188,22 @@ def importance_weighted(log_likelihood, log_ratio):
 
 
 def _refined(model, encoded, seed, training):
-    """Improves the posterior's parameters by the model's refiner."""
+    """Improves the posterior's parameters by the model's refiner.
+
+    In training each step of training has noise of its own. Else the noise is decided
+    by the sentence and the model's seed alone, so that a posterior is a function of
+    the sentence: the same in every batch and pass.
+    """
     encoded = encoded._replace(code=tf.stop_gradient(encoded.code))
     step = model.step.value if training else None
+    if not training:
+        seed = as_seed(model.seed)
+
+    tokens = encoded.inputs["tokens"]
 
     def cost(params, seed):
-        z, log_q = sample_posterior(model, params, 1, seed)
-        tokens = encoded.inputs["tokens"]
+        noise = seed if training else seeds_of_rows(tokens, seed)
+        z, log_q = sample_posterior(model, params, 1, noise)
         decoded = decode(model, tokens, z, encoded.context, seed, training)
         trial = encoded._replace(params=params)
         forward = record(model, trial, z, log_q, *decoded, seed, training)

@@ -21,8 +21,11 @@ class SVIRefiner(Component):
     in training and at every use. The cost of a sentence is its share of the model's
     objective with the weights in force, in training those of the step, so for
     `[Reconstruction(), KL(weight)]` it is the negative bound with the KL's weight at
-    that step. A term that compares the sentences of a batch, such as `MMD`, makes the
-    refinement depend on the batch. Each step draws noise of its own.
+    that step. Each step draws noise of its own. Outside of training the noise of a
+    sentence follows from its words and the model's seed alone, so that a sentence has
+    one posterior, whatever the batch, the pass or its seed; only a term that compares
+    the sentences of a batch or draws noise for a batch, such as `MMD`, makes it depend
+    on the batch.
 
     Gradients for the encoder and the decoder go through the descent. With
     `"finite_difference"` it is run backwards, a Hessian's product with a vector taken

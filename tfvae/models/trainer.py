@@ -214,7 +214,7 @@ class Trainer(keras.Model):
                 callback.mode = "max" if is_greater else "min"
         own = [StopOnNaN(), FollowWeights()]
         if self.loop is not None:
-            own.append(self.loop.callback())
+            own.append(self.loop.callback(validation_data))
         with reader_errors(*sources):
             return super().fit(
                 x,

@@ -207,7 +207,16 @@ def lagging_vae(setting, data=None, *, check_every=15, max_sub_steps=100):
     )
 
 
-def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0.5):
+def sa_vae(
+    setting,
+    data=None,
+    *,
+    num_steps=20,
+    refinement_rate=1 / 32,
+    momentum=0.5,
+    refinement_clip_norm=5 * 32**0.5,
+    free_bits=0.0,
+):
     """A VAE whose posterior is improved sentence by sentence.
 
     Args:
@@ -215,9 +224,16 @@ def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0
         data: `Batches` of the training text, or `None`.
         num_steps: Positive int, refinement steps. Defaults to `20`; Fang et al. take
             10.
-        learning_rate: Positive float, of the refinement. Defaults to `1 / 32`, the
-            released rate of 1 on the mean over 32 sentences.
+        refinement_rate: Positive float, the learning rate of the refinement. Defaults
+            to `1 / 32`, the released rate of 1 on the mean over 32 sentences. Short
+            sentences, whose gradients are small, need a larger one.
         momentum: Float in `[0, 1)`, of the refinement. Defaults to `0.5`.
+        refinement_clip_norm: Positive float, bound on the norm of a sentence's
+            gradient. Defaults to `5 * sqrt(32)`, the released bound of 5 on the mean
+            over 32 sentences.
+        free_bits: Non-negative float, in nats per dimension and sentence, which the
+            refinement leaves free too. Without information in the code there is
+            nothing to refine, and these keep some. Defaults to `0.0`, the paper's.
 
     Returns:
         A compiled `VAE` with an `SVIRefiner`.
@@ -228,8 +244,8 @@ def sa_vae(setting, data=None, *, num_steps=20, learning_rate=1 / 32, momentum=0
     """
     builder = as_builder(setting, data)
     return builder.vae(
-        [Reconstruction(), KL(builder.annealing())],
-        refiner=SVIRefiner(num_steps, learning_rate, momentum),
+        [Reconstruction(), KL(builder.annealing(), free_bits)],
+        refiner=SVIRefiner(num_steps, refinement_rate, momentum, refinement_clip_norm),
     )
 
 

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfvae.models import inference
+from tfvae.objectives import KL, BagOfWords, Reconstruction
 from tfvae.objectives.kl import kl_method
 from tfvae.ops.sequences import PAD_ID, lengths
 from tfvae.samplers.sampler import Ancestral
@@ -29,8 +30,8 @@ class InferenceEngine:
         tables: List of the lookup tables that texts are read and written by.
 
     Raises:
-        ValueError: If an argument is out of range, or the model has a refiner or no
-            tokenizer with a vocabulary.
+        ValueError: If an argument is out of range, the model has no tokenizer with a
+            vocabulary, or it has a refiner and a term that sees a whole batch.
     """
 
     def __init__(self, model, max_length, num_samples):
@@ -138,12 +139,24 @@ def _check(model, max_length, num_samples):
             "Build the model with `tokenizer=...`. Received: "
             f"tokenizer={model.tokenizer}"
         )
-    if model.refiner is not None:
+    if model.refiner is None:
+        return
+    shared = [term.name for term in model.objective if not _is_by_sentence(term)]
+    if shared:
         raise ValueError(
-            "A refined posterior draws noise for a batch as a whole, so a row's answer "
-            "would depend on what a server batches it with. Export a model with "
-            f"`refiner=None`. Received: refiner={type(model.refiner).__name__}"
+            "A refined posterior follows the objective, and a row's answer must not "
+            "depend on what a server batches it with: every term must be of a "
+            "sentence by itself, `Reconstruction`, `BagOfWords` or `KL` without "
+            f"`free_bits_over='batch'`. Export a model with `refiner=None`. Received: "
+            f"objective with {shared}"
         )
+
+
+def _is_by_sentence(term):
+    """Tells whether a term's cost of a sentence follows from that sentence alone."""
+    if type(term) is KL:
+        return not term.free_bits or term.free_bits_over == "sentence"
+    return type(term) in (Reconstruction, BagOfWords)
 
 
 def read_texts(text, tokenize, max_length):
