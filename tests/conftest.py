@@ -7,13 +7,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from tests import support  # noqa: E402
+# `tests.support` is imported where it is needed: the process that only hands tests
+# out to workers starts without TensorFlow.
 
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    # What Keras seeds initial weights with. Its own `set_random_seed` also makes
-    # TensorFlow forget every function it has prepared.
+    # What Keras seeds initial weights with; see `tests.support.reseed`.
     random.seed(0)
     np.random.seed(0)
 
@@ -27,6 +27,8 @@ def rng():
 @pytest.fixture
 def tokens():
     """Right-padded words `[5, 5]`, rows of lengths 5, 3, 1, 0 and 4."""
+    from tests import support
+
     return support.batch()
 
 
@@ -39,4 +41,15 @@ def inputs(tokens):
 @pytest.fixture
 def dataset(tokens):
     """The same rows as one batch of a dataset."""
+    from tests import support
+
     return support.dataset(tokens)
+
+
+@pytest.fixture
+def eagerly():
+    """Models compiled in the test run their steps op by op."""
+    from tests import support
+
+    with support.eager_steps():
+        yield

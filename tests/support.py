@@ -1,13 +1,19 @@
 """What several tests share: tiny models, batches and reference computations."""
 
+import contextlib
+import functools
+import random
+
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfvae.decoders import RecurrentDecoder
 from tfvae.encoders import RecurrentEncoder
 from tfvae.latents import Gaussian
 from tfvae.models import VAE, Forward
+from tfvae.models.trainer import Trainer
 from tfvae.objectives import CriticTerm
 
 VOCABULARY_SIZE = 11
@@ -50,6 +56,27 @@ def make_vae(**overrides):
         "decoder": make_decoder(),
     } | overrides
     return VAE(**parts)
+
+
+def reseed(seed):
+    """Decides the initial weights to come, as `keras.utils.set_random_seed` does.
+
+    That one also makes TensorFlow forget every function it has prepared.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+@contextlib.contextmanager
+def eager_steps():
+    """Lets models that are compiled within run their steps op by op.
+
+    For a few steps of a tiny model that takes a fraction of the time of making a graph.
+    """
+    compile_eagerly = functools.partialmethod(Trainer.compile, run_eagerly=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "compile", compile_eagerly)
+        yield
 
 
 def forward_record(**fields):

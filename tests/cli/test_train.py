@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 import pathlib
 import shutil
@@ -5,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.support import eager_steps
 from tests.training.conftest import TINY
 from tfvae.cli.main import main
 from tfvae.text import Batches
@@ -13,19 +16,21 @@ from tfvae.training import RunConfiguration, load_model, train
 _SIZES = [f"{key}={value}" for key, value in TINY.items()]
 
 
+# All commands that train here take a few steps.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
 def _arguments(texts, out, *more):
     arguments = ["train", "vae", "--train", texts["train"], "--valid", texts["valid"]]
     arguments += ["--out", str(out), "--no-xla", "--quiet", "--epochs", "1"]
-    return [*arguments, "--batch-size", "8", "--set", *_SIZES, *more]
+    return [*arguments, "--batch-size", "20", "--set", *_SIZES, *more]
 
 
-def test_says_what_is_next_and_keeps_the_run(texts, tmp_path, capsys, error_of):
-    out = tmp_path / "run"
-    assert main(_arguments(texts, out)) == 0
-    printed = capsys.readouterr().out
+def test_says_what_is_next_and_keeps_the_run(trained, error_of):
+    arguments, out, printed = trained
     assert f"tfvae evaluate {out}" in printed
     before = (out / "model.keras").read_bytes()
-    assert "holds a run already" in error_of(*_arguments(texts, out))
+    assert "holds a run already" in error_of(*arguments)
     assert (out / "model.keras").read_bytes() == before
 
 
@@ -152,18 +157,19 @@ def test_warns_of_texts_that_say_little(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("steps", "last"), [("3", "3/3"), ("7", "2/2")])
+@pytest.mark.parametrize(("steps", "last"), [("1", "1/1"), ("3", "1/1")])
 def test_steps_are_shown_as_they_are(texts, tmp_path, capsys, steps, last):
     out = tmp_path / "run"
     arguments = _arguments(texts, out)
     at = arguments.index("--epochs")
     arguments[at : at + 2] = ["--steps", steps]
-    if steps == "7":
+    if steps == "3":
         arguments.remove("--quiet")
     assert main(arguments) == 0
     printed = capsys.readouterr().out
-    assert f"{out}: {steps} steps, best" in printed
-    assert last in printed and ("5/5" in printed) == (steps == "7")
+    unit_name = "step" if steps == "1" else "steps"
+    assert f"{out}: {steps} {unit_name}, best" in printed
+    assert last in printed and ("2/2" in printed) == (steps == "3")
 
 
 @pytest.mark.slow
@@ -171,7 +177,7 @@ def test_a_rate_without_a_point(texts, tmp_path):
     more = ["learning_rate=1", "optimizer=sgd", "decay=cosine"]
     assert main(_arguments(texts, tmp_path / "run", *more)) == 0
     model = load_model(tmp_path / "run" / "last.keras")
-    assert int(model.step) == 5
+    assert int(model.step) == 2
     rate = model.optimizer.learning_rate
     assert float(rate) == pytest.approx(0.0, abs=1e-6)
 
@@ -222,17 +228,18 @@ def test_damaged_runs(finished, error_of, name, content, message):
 
 @pytest.fixture(scope="module")
 def trained(texts, tmp_path_factory):
-    """Arguments of a run of one epoch, and its folder."""
+    """Arguments of a run of one epoch of two steps, its folder and what it printed."""
     home = tmp_path_factory.mktemp("trained")
     arguments = _arguments(texts, home / "run")
-    assert main(arguments) == 0
-    return arguments, home / "run"
+    with eager_steps(), contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main(arguments) == 0
+    return arguments, home / "run", printed.getvalue()
 
 
 @pytest.fixture
 def finished(trained, tmp_path):
     """A copy of that run, with the arguments to resume it."""
-    arguments, run = trained
+    arguments, run, _ = trained
     out = tmp_path / "run"
     shutil.copytree(run, out)
     arguments = [str(out) if each == str(run) else each for each in arguments]
@@ -287,7 +294,7 @@ def _start_from(finished, texts, out, *more):
     _, source = finished
     arguments = ["train", "vae", "--from", str(source), "--train", texts["valid"]]
     arguments += ["--out", str(out), "--no-xla", "--quiet", "--epochs", "1"]
-    return [*arguments, "--batch-size", "4", *more]
+    return [*arguments, "--batch-size", "10", *more]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +305,7 @@ def test_starts_from_another_run(finished, texts, tmp_path, part):
     assert main(_start_from(finished, texts, out, "--freeze", part)) == 0
     source, tuned = load_model(finished[1]), load_model(out)
     assert tuned.tokenizer.vocabulary == source.tokenizer.vocabulary
-    assert int(tuned.step) == 5
+    assert int(tuned.step) == 2
 
     def weights(model, name):
         holder = model.decoder if name == "embedding" else getattr(model, name)
@@ -318,7 +325,7 @@ def test_a_frozen_part_stays_so_when_resumed(finished, texts, tmp_path):
     assert main(arguments) == 0
     arguments[arguments.index("--epochs") + 1] = "2"
     assert main([*arguments, "--resume"]) == 0
-    assert int(load_model(out / "last.keras").step) == 10
+    assert int(load_model(out / "last.keras").step) == 4
     one, other = (load_model(p) for p in (finished[1], out / "last.keras"))
     for first, second in zip(
         one.decoder.get_weights(), other.decoder.get_weights(), strict=True

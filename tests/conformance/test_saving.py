@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.conformance.parts import SAVED, over_parts
-from tests.support import assert_same_weights
+from tests.support import assert_same_weights, reseed
 
 
 @over_parts(*SAVED)
@@ -13,7 +13,7 @@ def test_saved_inside_a_model(row, tmp_path):
     model = row.usage.in_model(row.make())
     path = tmp_path / "model.keras"
     model.save(path)
-    keras.utils.set_random_seed(99)
+    reseed(99)
     loaded = keras.models.load_model(path)
     part, again = row.usage.place(model), row.usage.place(loaded)
     assert type(again) is type(part)

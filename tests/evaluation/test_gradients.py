@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import dataset, make_decoder, make_encoder, make_vae
+from tests.support import dataset, make_decoder, make_vae
 from tfvae.decoders import Bridge
 from tfvae.evaluation.gradients import gradient_norms
 from tfvae.evaluation.metrics import of_group
@@ -69,18 +69,11 @@ def test_norms_equal_finite_differences(model, inputs):
 
 
 def test_the_objective_is_the_weighted_sum(inputs):
-    posterior = Gaussian(2)
-    encoder, decoder = make_encoder(), make_decoder()
-    parts = {"encoder": encoder, "posterior": posterior, "decoder": decoder}
-    whole = make_vae(**parts, objective=[Reconstruction(), KL(0.0)])
-    result = gradient_norms(whole, [inputs], training=False)
-    expected = pytest.approx(result["gradient_reconstruction"], rel=1e-5)
-    assert result["gradient_objective"] == expected
-    doubled = make_vae(**parts, objective=[Reconstruction(2.0), KL(0.0)])
-    twice = gradient_norms(doubled, [inputs], training=False)
-    assert twice["gradient_objective"] == pytest.approx(
-        2 * result["gradient_objective"], rel=1e-5
-    )
+    model = make_vae(objective=[Reconstruction(2.0), KL(0.0)])
+    result = gradient_norms(model, [inputs], training=False)
+    norm = result["gradient_reconstruction"]
+    assert result["gradient_objective"] == pytest.approx(2 * norm, rel=1e-5)
+    assert norm > 0.0
 
 
 @pytest.mark.slow

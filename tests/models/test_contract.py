@@ -14,6 +14,7 @@ from tests.support import (
     make_decoder,
     make_encoder,
     make_vae,
+    reseed,
 )
 from tfvae.layers.component import Component
 from tfvae.loops import Lagging
@@ -22,7 +23,7 @@ from tfvae.objectives import KL, Constant, Linear, Reconstruction, Term
 
 
 def compiled(optimizer="adam", eagerly=True, **overrides):
-    keras.utils.set_random_seed(1)
+    reseed(1)
     model = make_vae(**overrides)
     model.compile(optimizer, jit_compile=False, run_eagerly=eagerly)
     return model
@@ -35,11 +36,10 @@ def update_of(model, data):
     return [new - old for old, new in zip(before, after, strict=True)]
 
 
-@pytest.mark.parametrize("scale", [1024.0, 2.0**15])
-def test_a_scaled_loss_takes_the_step_of_an_unscaled_one(inputs, scale):
+def test_a_scaled_loss_takes_the_step_of_an_unscaled_one(inputs):
     plain = update_of(compiled(keras.optimizers.SGD(0.5)), inputs)
     optimizer = keras.optimizers.LossScaleOptimizer(
-        keras.optimizers.SGD(0.5), initial_scale=scale
+        keras.optimizers.SGD(0.5), initial_scale=1024.0
     )
     # Its branch on finite gradients is a graph's.
     model = compiled(optimizer, eagerly=False)
@@ -148,6 +148,7 @@ def test_a_weight_set_by_a_callback_counts(tokens, weight, tmp_path):
     assert logs["kl_weight"] == pytest.approx([0.25, 0.75, 0.75])
     model.save(tmp_path / "model.keras")
     for each in (model, keras.models.load_model(tmp_path / "model.keras")):
+        each.run_eagerly = True
         found = each.evaluate(dataset(tokens), verbose=0, return_dict=True)
         expected = found["reconstruction"] + 0.75 * found["kl"]
         assert found["loss"] == pytest.approx(expected, rel=1e-5)
@@ -155,7 +156,7 @@ def test_a_weight_set_by_a_callback_counts(tokens, weight, tmp_path):
 
 def test_a_loop_of_ones_own_has_new_noise_at_each_step(inputs):
     def noisy():
-        keras.utils.set_random_seed(1)
+        reseed(1)
         return make_vae(decoder=make_decoder(output_dropout=0.5))
 
     model, again = noisy(), noisy()
@@ -242,9 +243,10 @@ def test_compile_refuses_by_name_what_it_has_no_use_for(name):
 def test_several_steps_in_one_execution(tokens):
     logs = []
     for steps in (1, 2):
-        keras.utils.set_random_seed(1)
+        reseed(1)
         model = make_vae()
-        model.compile("sgd", jit_compile=False, steps_per_execution=steps)
+        options = {"steps_per_execution": steps, "run_eagerly": steps == 1}
+        model.compile("sgd", jit_compile=False, **options)
         fitted = model.fit(dataset(tokens).repeat(4), steps_per_epoch=4, verbose=0)
         logs.append(fitted.history["loss"])
         assert int(model.step) == 4

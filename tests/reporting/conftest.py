@@ -1,9 +1,9 @@
 import json
 import pathlib
 
-import keras
 import pytest
 
+from tests.support import reseed
 from tests.training.conftest import TINY
 from tests.training.conftest import texts as texts
 from tfvae.reporting import collect_runs, read_labelled, render
@@ -44,7 +44,7 @@ _STATE = {**NEW_STATE, "epoch": 2, "best": 27.5, "best_epoch": 2, "finished": Tr
 
 def make_run(texts, folder, preset="vae", **fields):
     """Writes the folder of a run of a tiny model that has its initial weights."""
-    keras.utils.set_random_seed(1)
+    reseed(1)
     overrides = {**TINY, **fields.pop("overrides", {})}
     configuration = RunConfiguration(
         preset, overrides=overrides, xla=False, **texts, **fields

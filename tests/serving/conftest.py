@@ -5,15 +5,6 @@ from tests.serving.support import NUM_SAMPLES, make_model
 from tfvae.serving import export
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    """Takes the place of the seed before each test.
-
-    Setting one makes TensorFlow forget the functions that it has compiled, which costs
-    more than the tests here do; `make_model` sets its own.
-    """
-
-
 @pytest.fixture(scope="session")
 def model():
     """A tiny VAE with a tokenizer; its weights are far from their start."""

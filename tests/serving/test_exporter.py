@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,7 +21,7 @@ from tests.serving.support import (
     make_model,
     request_of,
 )
-from tests.support import make_decoder
+from tests.support import make_decoder, reseed
 from tfvae.latents import Implicit
 from tfvae.models import LanguageModel
 from tfvae.models.refinement import SVIRefiner
@@ -305,7 +304,7 @@ def test_language_model_and_one_more_signature(tmp_path):
 
     spec = {"text": tf.TensorSpec([None], tf.string)}
     more = Signature("count", count, spec, "the number of words read")
-    keras.utils.set_random_seed(0)
+    reseed(0)
     decoder = make_decoder(conditioning=())
     model = LanguageModel(decoder, tokenizer=WordTokenizer(vocabulary=WORDS))
     place = export(

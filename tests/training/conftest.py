@@ -19,7 +19,7 @@ def texts(tmp_path_factory):
     return paths
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def configuration(texts):
     """Creates configurations of tiny runs without XLA."""
 

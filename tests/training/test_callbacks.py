@@ -25,7 +25,7 @@ TEXTS = ["word0 word1", "word2", "word1 word1 word3"]
 @pytest.fixture
 def model():
     model = make_vae(tokenizer=WordTokenizer(vocabulary=WORDS))
-    model.compile("sgd", jit_compile=False)
+    model.compile("sgd", run_eagerly=True)
     return model
 
 

@@ -67,18 +67,19 @@ def test_no_words(vectors):
 
 
 @pytest.mark.parametrize("frozen", [None, "embedding"])
-def test_a_run_begins_with_them(tmp_path, configuration, frozen):
-    first = train(configuration(epochs=1), tmp_path / "first", verbose=0)
-    word = load_model(first.path).tokenizer.vocabulary[5]
+def test_a_run_begins_with_them(tmp_path, configuration, texts, frozen, eagerly):
+    few = {"max_length": 6, "too_long": "truncate"}
+    word = Batches(texts["train"], **few).tokenizer.vocabulary[5]
     path = tmp_path / "vectors.txt"
     path.write_text(f"{word} 1 2 3 4 5 6\n")
     told = []
-    made = configuration(epochs=1, word_vectors=str(path), freeze=frozen)
+    few |= {"epochs": 1, "batch_size": 20}
+    made = configuration(word_vectors=str(path), freeze=frozen, **few)
     model = load_model(train(made, tmp_path / "run", verbose=0, log=told.append).path)
     size = len(model.tokenizer.vocabulary)
     assert f"{path}: vectors for 1 of the {size} words" in told[-1]
     for holder in (model.encoder, model.decoder):
         change = holder.embedding.get_weights()[0][5] - np.arange(1, 7)
-        # Five steps of Adam leave a trained word near where it began.
-        assert np.abs(change).max() < 0.1
+        # Two steps of Adam leave a trained word near where it began.
+        assert np.abs(change).max() < 0.04
         assert np.any(change) == (frozen is None)

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.support import eager_steps
 from tfvae.cli.main import main
 from tfvae.training import RunFolder, load_model, train
 
@@ -25,13 +26,25 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+# Two steps an epoch of short sentences, op by op.
+FEW = {"batch_size": 20, "max_length": 6, "too_long": "truncate"}
+
+
+@pytest.fixture(scope="module")
+def finished(configuration, tmp_path_factory):
+    """The folder of a run of one epoch of two steps; tests leave it as it is."""
+    made = configuration(epochs=1, **FEW)
+    with eager_steps():
+        return train(made, tmp_path_factory.mktemp("finished") / "run", verbose=0)
+
+
 def _rows(folder):
     with open(folder.history, newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_run_folder_is_complete(tmp_path, configuration):
-    folder = train(configuration(), tmp_path / "run", verbose=0)
+def test_run_folder_is_complete(tmp_path, configuration, eagerly):
+    folder = train(configuration(**FEW), tmp_path / "run", verbose=0)
     for path in (folder.model, folder.last, folder.configuration, folder.state):
         assert os.path.getsize(path) > 0
     assert any(
@@ -49,7 +62,7 @@ def test_run_folder_is_complete(tmp_path, configuration):
     assert state["best_epoch"] == 1 + int(np.argmin(values))
 
 
-# Five of fifteen steps: the first phase ends with the epoch that is resumed from.
+# A third of the steps: the first phase ends with the epoch that is resumed from.
 LOOPS = {
     "lagging_vae": {"check_every": 2, "max_sub_steps": 3},
     "prefb_vae": {"pretraining": 1 / 3},
@@ -73,11 +86,16 @@ def _numbers(model):
         ),
     ],
 )
-def test_resumed_run_equals_the_uninterrupted(tmp_path, configuration, preset):
-    made = configuration(preset, overrides=LOOPS.get(preset, {}))
+def test_resumed_run_equals_the_uninterrupted(tmp_path, configuration, preset, request):
+    fields, num_steps = {}, 5
+    if preset == "vae":
+        request.getfixturevalue("eagerly")
+        fields, num_steps = FEW, 2
+    made = configuration(preset, overrides=LOOPS.get(preset, {}), **fields)
     whole = train(made, tmp_path / "whole", verbose=0)
+    interrupt = Interrupt(1, num_steps // 2)
     with pytest.raises(KeyboardInterrupt):
-        train(made, tmp_path / "parts", verbose=0, callbacks=[Interrupt(1, 2)])
+        train(made, tmp_path / "parts", verbose=0, callbacks=[interrupt])
     assert RunFolder(tmp_path / "parts").load_state()["epoch"] == 1
     parts = train(made, tmp_path / "parts", resume=True, verbose=0)
     assert _rows(parts) == _rows(whole)
@@ -88,7 +106,7 @@ def test_resumed_run_equals_the_uninterrupted(tmp_path, configuration, preset):
         for one, other in zip(_numbers(first), _numbers(second), strict=True):
             np.testing.assert_array_equal(one, other)
     # The length of a run is counted in full updates of the objective.
-    assert int(second.step) == 15
+    assert int(second.step) == 3 * num_steps
     assert len(_rows(parts)) == (4 if preset == "prefb_vae" else 3)
     if preset == "prefb_vae":
         assert _rows(parts)[0]["nelbo"] == "nan" != _rows(parts)[1]["nelbo"]
@@ -126,29 +144,30 @@ def test_interrupted_before_the_first_epoch_ends(tmp_path, configuration):
     assert _rows(parts) == _rows(whole)
 
 
-def test_stops_at_the_step(tmp_path, configuration):
-    folder = train(configuration(epochs=None, steps=7), tmp_path / "run", verbose=0)
-    assert int(keras.models.load_model(folder.last).step) == 7
+def test_stops_at_the_step(tmp_path, configuration, eagerly):
+    made = configuration(epochs=None, steps=3, **FEW)
+    folder = train(made, tmp_path / "run", verbose=0)
+    assert int(keras.models.load_model(folder.last).step) == 3
     assert folder.load_state()["epoch"] == 2
 
 
-def test_patience_stops_early(tmp_path, configuration):
+def test_patience_stops_early(tmp_path, configuration, eagerly):
     # At this rate validation only gets worse.
-    made = configuration(
-        epochs=30, patience=2, overrides={"learning_rate": 5.0, "clip_norm": None}
-    )
+    rate = {"learning_rate": 5.0, "clip_norm": None}
+    made = configuration(epochs=30, patience=2, overrides=rate, **FEW)
     folder = train(made, tmp_path / "run", verbose=0)
     state = folder.load_state()
     assert state["stopped"] and not state["finished"]
     assert state["epoch"] == state["best_epoch"] + 2 < 30
     best = keras.models.load_model(folder.model)
-    assert int(best.step) == 5 * state["best_epoch"]
+    assert int(best.step) == 2 * state["best_epoch"]
 
 
-def test_plateau_halves_the_rate(tmp_path, configuration):
+def test_plateau_halves_the_rate(tmp_path, configuration, eagerly):
     made = configuration(
         epochs=4,
         overrides={"learning_rate": 5.0, "decay": "plateau", "decay_patience": 1},
+        **FEW,
     )
     folder = train(made, tmp_path / "run", verbose=0)
     best, rate = float("inf"), 5.0
@@ -162,16 +181,15 @@ def test_plateau_halves_the_rate(tmp_path, configuration):
     assert float(load_model(folder.last).optimizer.learning_rate) == rate
 
 
-def test_without_validation_the_last_model_is_kept(tmp_path, configuration):
-    folder = train(configuration(valid=None), tmp_path / "run", verbose=0)
-    assert int(keras.models.load_model(folder.model).step) == 15
+def test_without_validation_the_last_model_is_kept(tmp_path, configuration, eagerly):
+    folder = train(configuration(valid=None, **FEW), tmp_path / "run", verbose=0)
+    assert int(keras.models.load_model(folder.model).step) == 6
 
 
-def test_a_model_is_loaded_from_its_folder_or_file(tmp_path, configuration):
-    folder = train(configuration(epochs=1), tmp_path / "run", verbose=0)
-    models = [load_model(path) for path in (folder.path, folder.model, folder.last)]
-    for model in models:
-        assert int(model.step) == 5 and model.compiled
+def test_a_model_is_loaded_from_its_folder_or_file(tmp_path, finished):
+    paths = finished.path, finished.model, finished.last
+    for model in map(load_model, paths):
+        assert int(model.step) == 2 and model.compiled
     with pytest.raises(FileNotFoundError, match="no run here"):
         load_model(tmp_path)
     with pytest.raises(FileNotFoundError, match="no model yet"):
@@ -191,19 +209,18 @@ def test_seed_decides(tmp_path, configuration):
     assert first != other
 
 
-def test_finished_run_is_left_alone(tmp_path, configuration):
-    folder = train(configuration(epochs=1), tmp_path / "run", verbose=0)
-    before = os.stat(folder.model).st_mtime_ns
-    train(configuration(epochs=1), tmp_path / "run", resume=True, verbose=0)
-    assert os.stat(folder.model).st_mtime_ns == before
+def test_finished_run_is_left_alone(configuration, finished):
+    before = os.stat(finished.model).st_mtime_ns
+    train(configuration(epochs=1, **FEW), finished.path, resume=True, verbose=0)
+    assert os.stat(finished.model).st_mtime_ns == before
 
 
-def test_refuses_another_runs_folder(tmp_path, configuration):
-    folder = train(configuration(epochs=1), tmp_path / "run", verbose=0)
+def test_refuses_another_runs_folder(configuration, finished):
     with pytest.raises(ValueError, match="holds a run already"):
-        train(configuration(epochs=1), folder.path, verbose=0)
+        train(configuration(epochs=1, **FEW), finished.path, verbose=0)
+    made = configuration(epochs=1, seed=1, **FEW)
     with pytest.raises(ValueError, match="other values of seed"):
-        train(configuration(epochs=1, seed=1), folder.path, resume=True, verbose=0)
+        train(made, finished.path, resume=True, verbose=0)
 
 
 def test_refuses_a_folder_of_other_things(tmp_path, configuration):
