@@ -16,7 +16,7 @@ SIZES = {
     "latent_dim": 16,
     "input_dropout": 0.0,
     "output_dropout": 0.0,
-    "learning_rate": 1e-2,
+    "learning_rate": 6e-3,
     "decay": "cosine",
     "weight_range": None,
 }

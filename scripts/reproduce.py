@@ -33,7 +33,7 @@ GRAMMAR_SIZES = {
     "bridge_dims": (64, 64),
     "input_dropout": 0.0,
     "output_dropout": 0.0,
-    "learning_rate": 1e-2,
+    "learning_rate": 6e-3,
     "decay": "cosine",
     # PyTorch's, with which networks of this size learn faster.
     "weight_range": None,
