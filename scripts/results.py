@@ -78,17 +78,16 @@ def table(rows, order):
 
 
 def provenance(rows):
-    """Says where rows come from: commits, steps, seconds."""
+    """Says where rows come from: commits and steps."""
     runs = [run for each in rows.values() for run in each]
     if not runs:
         return "Not measured yet."
     commits = sorted({run["commit"] for run in runs if run["commit"]})
     steps = sorted({run["steps"] for run in runs})
-    seconds = [run["train_seconds"] for run in runs if run.get("train_seconds")]
-    text = f"{len(runs)} runs of {len(rows)} rows, {_span(steps)} decoder updates each"
-    if seconds:
-        text += f", {_span([round(s) for s in seconds])} seconds of training"
-    return f"{text}; measured at {', '.join(commits)}."
+    return (
+        f"{len(runs)} runs of {len(rows)} rows, {_span(steps)} decoder updates each; "
+        f"measured at {', '.join(commits)}."
+    )
 
 
 def _span(values):

@@ -39,6 +39,13 @@ def test_measurements_say_where_they_come_from():
         assert below > -4 * row["metrics"].get("nll_above_entropy_se", 1.0), path
 
 
+def test_a_target_of_the_kl_was_met():
+    path = ROOT / "docs/results/grammar/target_kl_vae-0.json"
+    metrics = json.loads(path.read_text())["metrics"]
+    assert metrics["kl"] == pytest.approx(5.0, rel=0.05)
+    assert metrics["latent_gain"] > 1.0
+
+
 def test_a_cell_is_a_mean_and_a_deviation(results):
     runs = [{"metrics": {"kl": value}} for value in (1.0, 2.0, 6.0)]
     # (4 + 1 + 9) / 2 = 7.

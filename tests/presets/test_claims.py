@@ -10,6 +10,7 @@ import dataclasses
 import math
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -17,7 +18,7 @@ from tfvae.decoders import Decoder
 from tfvae.evaluation import evaluate
 from tfvae.layers.dense import dense
 from tfvae.presets import SETTINGS, ModelBuilder, get_preset
-from tfvae.text import Batches
+from tfvae.text import Batches, default_grammar
 
 LOG_4 = math.log(4.0)
 TEXTS = [" ".join([word] * 4) for word in "abcd"] * 64
@@ -148,6 +149,40 @@ def test_a_stochastic_wae_collapses_by_the_papers_weights():
     # Four words of a chance of 1 in 4 each.
     assert result["mi"] < 0.1
     assert result["reconstruction"] == pytest.approx(4.0 * LOG_4, abs=0.3)
+
+
+@pytest.mark.slow
+def test_a_target_is_met_on_the_grammar_corpus(tmp_path):
+    """KL within 5 % of the target, no likelihood below the entropy: minutes."""
+    grammar = default_grammar()
+    texts = {
+        name: [sentence.text for sentence in grammar.sample(num, name)]
+        for name, num in (("train", 20_000), ("test", 500))
+    }
+    keras.utils.set_random_seed(0)
+    setting = dataclasses.replace(
+        SMALL,
+        embedding_dim=32,
+        encoder_dim=64,
+        decoder_dim=64,
+        latent_dim=16,
+        bridge_dims=(64, 64),
+        learning_rate=6e-3,
+        decay="cosine",
+    )
+    data = Batches(texts["train"], batch_size=64)
+    builder = ModelBuilder(
+        setting, data, total_steps=2500, scale_schedules=True, jit_compile=False
+    )
+    model = get_preset("target_kl_vae")(builder, target_kl=5.0)
+    model.fit(data, epochs=-(-2500 // len(data)), verbose=0)
+    test = Batches(texts["test"], data.tokenizer, shuffle=False)
+    result = evaluate(model, test, num_samples=50, per_sentence=True)
+    assert result["kl"] == pytest.approx(5.0, rel=0.05)
+    assert result["latent_gain"] > 3.0 and result["mi"] > 2.0
+    truth = np.array([-grammar.log_prob(text) for text in texts["test"]])
+    above = result["per_sentence"]["nll"] - truth
+    assert above.mean() > -4.0 * above.std() / len(above) ** 0.5
 
 
 def test_coupling_keeps_more_than_its_base(plain):

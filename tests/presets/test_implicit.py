@@ -65,3 +65,21 @@ def test_both_critics_learn_and_are_reported(builder):
     difference = found["critic_kl"] - found["critic_marginal_kl"]
     assert found["critic_mi"] == pytest.approx(difference, abs=1e-5)
     assert found["nll_method"] == "importance_weighted"
+
+
+def test_a_critic_of_few_steps_learns_faster():
+    def rate(**options):
+        setting = dataclasses.replace(SETTINGS["ivae"], latent_dim=2)
+        builder = ModelBuilder(
+            setting, vocabulary_size=9, steps_per_epoch=10, **options
+        )
+        optimizer = presets.ivae(builder).objective[1].critic_optimizer
+        return float(optimizer.learning_rate)
+
+    # The released rate where schedules are as published.
+    assert rate(total_steps=1000) == pytest.approx(1e-5)
+    # 264,000 steps of the critic there, 5 * 1,000 here.
+    scaled = rate(total_steps=1000, scale_schedules=True)
+    assert scaled == pytest.approx(1e-5 * 264_000 / 5000, rel=1e-5)
+    assert rate(total_steps=10, scale_schedules=True) == pytest.approx(1e-3)
+    assert rate(total_steps=10**6, scale_schedules=True) == pytest.approx(1e-5)

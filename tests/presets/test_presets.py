@@ -11,7 +11,14 @@ from tests import support
 from tfvae import presets
 from tfvae.latents import Deterministic, Implicit, VonMisesFisher
 from tfvae.models import LanguageModel
-from tfvae.objectives import KL, BagOfWords, Cyclical, UnitVarianceKL
+from tfvae.objectives import (
+    KL,
+    BagOfWords,
+    Control,
+    Coupling,
+    Cyclical,
+    UnitVarianceKL,
+)
 from tfvae.presets import PRESETS, SETTINGS, ModelBuilder, get_preset
 
 
@@ -174,3 +181,59 @@ def test_posteriors(builder):
     kl = presets.copula_vae(builder, copula_weight=0.5).objective[1]
     for step in (0, 30, 60, 500):
         assert float(copula.weight(step)) == pytest.approx(0.5 * float(kl.weight(step)))
+
+
+def test_what_the_best_model_is_chosen_by(builder):
+    assert presets.vae(builder).monitor == "val_loss"
+    assert presets.language_model(builder).monitor == "val_nll"
+    assert presets.coupled("vae", builder).monitor == "val_nll"
+    assert presets.target_kl_vae(builder).monitor == "val_nelbo"
+    # Of a plain VAE the objective at final weights is the negative bound.
+    for name in ("vae", "free_bits_vae", "wae_stochastic"):
+        model = get_preset(name)(builder)
+        model.compile("adam", run_eagerly=True)
+        logs = model.evaluate(
+            support.dataset(support.batch()), return_dict=True, verbose=0
+        )
+        same = logs["loss"] == pytest.approx(logs["nelbo"], rel=1e-6)
+        assert same == (name == "vae")
+
+
+def test_a_coupled_model_logs_an_importance_weighted_likelihood(builder):
+    model = presets.coupled("vae", builder)
+    model.compile("adam", run_eagerly=True)
+    logs = model.evaluate(support.dataset(support.batch()), return_dict=True, verbose=0)
+    assert "val_nll" in model.validation_metrics
+    # Ten samples are tighter than the bound of one.
+    assert logs["nll"] < logs["nelbo"] + 1e-3
+    assert "val_nll" not in presets.vae(builder).validation_metrics
+
+
+@pytest.mark.parametrize("control", ["pi", "geco", "minimum_rate"])
+def test_any_weight_of_a_kl_takes_a_target(builder, control):
+    setting = dataclasses.replace(
+        builder.setting, target_kl=3.0, kl_control=control, kl_control_rate=0.5
+    )
+    builder = dataclasses.replace(builder, setting=setting)
+    for name in ("vae", "planar_vae", "mine_vae", "ivae", "coupled_vae", "wae"):
+        terms = get_preset(name)(builder).objective
+        weights = [t.weight for t in terms if not isinstance(t, Coupling)]
+        (found,) = [each for each in weights if isinstance(each, Control)]
+        assert found.target == 3.0
+        assert 0.5 in (getattr(found, "rate", None), getattr(found, "integral", None))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("dae", "needs a preset whose weight of the KL"),
+        ("language_model", "needs a preset whose weight of the KL"),
+        ("cyclical_vae", "needs a preset whose weight of the KL"),
+        ("copula_vae", "keeps its copula's weight below"),
+        ("free_bits_vae", "Use one of the two"),
+    ],
+)
+def test_refuses_a_target_that_nothing_would_keep(builder, name, message):
+    setting = dataclasses.replace(builder.setting, target_kl=3.0)
+    with pytest.raises(ValueError, match=message):
+        get_preset(name)(dataclasses.replace(builder, setting=setting))

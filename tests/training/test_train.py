@@ -242,3 +242,31 @@ def test_wordpiece_run(tmp_path, configuration):
     model = train(made, tmp_path / "run", verbose=0).load_model()
     assert type(model.tokenizer).__name__ == "WordpieceTokenizer"
     assert model.decoder.vocabulary_size == model.tokenizer.vocabulary_size <= 300
+
+
+def test_the_best_model_is_chosen_by_what_was_asked_for(tmp_path, configuration):
+    class Scripted(keras.callbacks.Callback):
+        """Logs information that is largest after the second epoch."""
+
+        names = ("val_mi",)
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_mi"] = (1.0, 3.0, 2.0)[epoch]
+
+    made = configuration(monitor="val_mi")
+    folder = train(made, tmp_path / "run", verbose=0, callbacks=[Scripted()])
+    state = folder.load_state()
+    assert (state["best"], state["best_epoch"]) == (3.0, 2)
+    assert load_model(folder.model).monitor == "val_mi"
+    made = configuration(monitor="val_nll", epochs=1)
+    folder = train(made, tmp_path / "other", verbose=0)
+    assert folder.load_state()["best"] == pytest.approx(
+        float(_rows(folder)[0]["val_nll"])
+    )
+
+
+def test_refuses_to_choose_by_what_is_not_logged(tmp_path, configuration):
+    with pytest.raises(ValueError, match="must be one of val_loss.*Received: .*bleu"):
+        train(configuration(monitor="val_bleu"), tmp_path / "run", verbose=0)
+    with pytest.raises(ValueError, match="Give `valid` too"):
+        configuration(monitor="val_mi", valid=None)
