@@ -137,6 +137,8 @@ def test_weights_of_wae_are_per_sentence(builder):
     # By 110 and 0.11 it collapses, see test_claims.py.
     _, mmd, spread = presets.wae_stochastic(builder).objective
     assert (mmd.weight.final, mmd.base) == (10.0, 4.0)
+    half = builder.num_steps // 2
+    assert [float(mmd.weight(step)) for step in (0, half)] == pytest.approx([0, 10])
     assert isinstance(spread, UnitVarianceKL)
     assert spread.weight.final == pytest.approx(0.01)
 
