@@ -14,6 +14,7 @@ SIZES = {
     "encoder_dim": 64,
     "decoder_dim": 64,
     "latent_dim": 16,
+    "bridge_dims": (64, 64),
     "input_dropout": 0.0,
     "output_dropout": 0.0,
     "learning_rate": 6e-3,
@@ -22,7 +23,7 @@ SIZES = {
 }
 RUNS = {
     "vae": ("vae", {}),
-    "remedy": ("target_kl_vae", {"target_kl": 8.0, "kl_control_rate": 5e-4}),
+    "remedy": ("target_kl_vae", {"target_kl": 8.0}),
 }
 SHOWN = {
     "reconstruction": "reconstruction: nats for a sentence, given its code",
@@ -74,7 +75,9 @@ def tour(folder, steps):
             xla=False,
             overrides=SIZES | options,
         )
-        run = train(configuration, os.path.join(folder, name), verbose=2)
+        begun = time.time()
+        run = train(configuration, os.path.join(folder, name), verbose=0)
+        print(f"  {time.time() - begun:.0f} s")
         model = run.load_model()
         batches = configuration.batches(test_text, model.tokenizer, shuffle=False)
         results[name] = evaluate(model, batches, num_samples=20)
@@ -116,7 +119,7 @@ def tour(folder, steps):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default=os.path.join("runs", "demo"))
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=2000)
     args = parser.parse_args()
     # The demo's own folder; a run of the user's is never replaced.
     if args.out == parser.get_default("out"):
