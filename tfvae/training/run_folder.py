@@ -7,7 +7,7 @@ import zipfile
 
 import keras
 
-from tfvae.files import Transaction, read_json
+from tfvae.files import Transaction, is_fresh, read_json
 from tfvae.training.run_configuration import RunConfiguration
 
 # The counters of a run before its first epoch: metric and epoch of the best model,
@@ -58,7 +58,7 @@ class RunFolder:
         """
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise ValueError(f"{self.path}: a folder is needed. Received: a file.")
-        if os.path.isdir(self.path) and os.listdir(self.path):
+        if os.path.isdir(self.path) and not is_fresh(self.path, self.configuration):
             what = (
                 "holds a run already. Choose another folder, or pass --resume to "
                 "continue that run."
