@@ -1,6 +1,7 @@
 """A run killed at any of its writes ends, resumed, as if it had not been."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -224,6 +225,45 @@ def test_another_text_under_the_path_is_refused(tmp_path, configuration, texts):
         file.write("one more .\n")
     with pytest.raises(ValueError, match="train.txt: the file has changed since"):
         train(made, folder.path, resume=True, verbose=0)
+
+
+class _Kill(keras.callbacks.Callback):
+    """Ends the process before the first step."""
+
+    def on_train_begin(self, logs=None):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("role", ["word_vectors", "start_from"])
+def test_another_file_to_begin_with_is_refused(killed, finished, tmp_path, role):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("the 1 2 3 4 5 6\n")
+    path, begins = {
+        "word_vectors": (vectors, str(vectors)),
+        "start_from": (finished.model, finished.path),
+    }[role]
+    made = dataclasses.replace(killed[0], epochs=1, **{role: begins})
+    with pytest.raises(KeyboardInterrupt):
+        train(made, tmp_path / "new", verbose=0, callbacks=[_Kill()])
+    if role == "word_vectors":
+        vectors.write_text("the 6 5 4 3 2 1\n")
+    else:
+        # Saved at another time.
+        keras.models.load_model(finished.last).save(finished.model)
+    with pytest.raises(ValueError, match=f"{path}: the file has changed since"):
+        train(made, tmp_path / "new", resume=True, verbose=0)
+
+
+@pytest.mark.slow
+def test_what_a_run_began_with_is_read_no_more(tmp_path, killed):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("the 1 2 3 4 5 6\n")
+    made = dataclasses.replace(killed[0], epochs=1, word_vectors=str(vectors))
+    train(made, tmp_path / "run", verbose=0)
+    vectors.unlink()
+    longer = dataclasses.replace(made, epochs=2)
+    folder = train(longer, tmp_path / "run", resume=True, verbose=0)
+    assert folder.load_state()["epoch"] == 2
 
 
 def test_a_history_that_is_cut_is_read_as_far_as_it_goes(finished, killed):

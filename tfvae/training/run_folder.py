@@ -11,7 +11,7 @@ from tfvae.files import Transaction, is_fresh, read_json
 from tfvae.training.run_configuration import RunConfiguration
 
 # The counters of a run before its first epoch: metric and epoch of the best model,
-# epochs without a better one, digests of the texts by role.
+# epochs without a better one, digests of the files that it depends on by role.
 NEW_STATE = {
     "epoch": 0,
     "best": None,
@@ -32,7 +32,7 @@ class RunFolder:
         configuration: Path of the `RunConfiguration`, all that repeating the run needs.
         model: Path of the best model by the validation metric.
         last: Path of the model and optimizer after the last whole epoch.
-        state: Path of the counters that resuming needs, and of what tells the texts.
+        state: Path of the counters that resuming needs, and of what tells the files.
         history: Path of the CSV with one row per epoch.
         logs: Path of the TensorBoard logs.
     """

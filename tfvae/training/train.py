@@ -12,7 +12,7 @@ from tfvae.text import reader_errors
 from tfvae.training.callbacks import Checkpoint, StopAtStep
 from tfvae.training.distribute import Workers, shard_training, shard_validation
 from tfvae.training.initial_weights import copy_weights, freeze, load_word_vectors
-from tfvae.training.run_folder import NEW_STATE, load_model
+from tfvae.training.run_folder import NEW_STATE, RunFolder, load_model
 
 
 def train(
@@ -88,11 +88,14 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
         workers.check_model(model)
         if not resume:
             workers.run_on_all(lambda: folder.create(configuration))
-    texts = _digests(configuration)
+    files = _files(configuration)
+    # What a run begins with is read no more once it has an epoch behind it.
+    read = files if is_new else {role: files[role] for role in _TEXTS if role in files}
+    contents = {role: digest(path) for role, path in read.items()}
     if state is None:
-        state = {**NEW_STATE, "texts": texts}
+        state = {**NEW_STATE, "texts": contents}
         folder.save_state(state)
-    workers.run_on_all(lambda: _check_texts(configuration, texts, state["texts"]))
+    workers.run_on_all(lambda: _check_files(read, contents, state["texts"]))
     if resume and configuration != folder.load_configuration():
         # The state first, so that a process that ends here can be called again.
         folder.save_state(state)
@@ -303,23 +306,30 @@ def _why_not_longer(configuration, stored, state):
     return None
 
 
-def _digests(configuration):
-    """Returns what tells the contents of the texts, by role."""
-    paths = {"train": configuration.train, "valid": configuration.valid}
-    return {role: digest(path) for role, path in paths.items() if path is not None}
+_TEXTS = ("train", "valid")
 
 
-def _check_texts(configuration, found, known):
-    """Refuses to go on with other texts than the run began with.
+def _files(configuration):
+    """Returns the paths of the files that a run depends on, by role."""
+    paths = {role: getattr(configuration, role) for role in (*_TEXTS, "word_vectors")}
+    start = configuration.start_from
+    is_run = start is not None and os.path.isdir(start)
+    paths["start_from"] = RunFolder(start).model if is_run else start
+    return {role: path for role, path in paths.items() if path is not None}
+
+
+def _check_files(paths, contents, known):
+    """Refuses to go on with other files than the run began with.
 
     Raises:
-        ValueError: If a text has another content.
+        ValueError: If a file has another content.
     """
-    for role, content in known.items():
-        if found.get(role) != content:
+    for role, path in paths.items():
+        # Runs of older versions do not tell all of their files.
+        if role in known and contents[role] != known[role]:
             raise ValueError(
-                f"{getattr(configuration, role)}: the file has changed since the run "
-                f"began ({content['bytes']} bytes then). Restore it to resume the run, "
+                f"{path}: the file has changed since the run began "
+                f"({known[role]['bytes']} bytes then). Restore it to resume the run, "
                 "or train in another folder."
             )
 
