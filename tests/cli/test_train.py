@@ -342,6 +342,25 @@ def test_starts_from_a_run_that_fits(finished, texts, tmp_path, error_of):
     assert not (tmp_path / "tuned").exists()
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--set", "max_tokens=9"], "takes the vocabulary of that run along"),
+        (["--set", "lowercase=true"], "Leave out lowercase"),
+        (["--tokenizer", "word"], "takes the tokenizer of that run, character,"),
+    ],
+)
+def test_a_vocabulary_comes_along(finished, texts, tmp_path, error_of, more, message):
+    recipe = json.loads((finished[1] / "recipe.json").read_text())
+    recipe["tokenizer"] = "character"
+    # What that run was asked for has no meaning any more.
+    recipe["overrides"]["min_count"] = 2
+    (finished[1] / "recipe.json").write_text(json.dumps(recipe))
+    line = error_of(*_start_from(finished, texts, tmp_path / "tuned", *more))
+    assert message in line and "min_count" not in line
+    assert not (tmp_path / "tuned").exists()
+
+
 def test_a_part_that_is_not_there(language_model, texts, tmp_path, error_of):
     arguments = _start_from((None, language_model), texts, tmp_path / "tuned")
     arguments[1] = "language_model"

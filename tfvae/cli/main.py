@@ -37,6 +37,7 @@ def main(argv=None):
         prog="tfvae",
         description="Train, measure and sample variational autoencoders of text.",
         epilog="`tfvae COMMAND --help` explains each command.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (module, attribute) in COMMANDS.items():
@@ -46,6 +47,8 @@ def main(argv=None):
             help=command.help,
             description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            # An option of another command would be taken for one that begins like it.
+            allow_abbrev=False,
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)

@@ -21,6 +21,8 @@ _TOKENIZERS = {
     "wordpiece": WordpieceTokenizer,
     "character": CharacterTokenizer,
 }
+# The fields of a setting that decide what a vocabulary holds.
+VOCABULARY_FIELDS = ("max_tokens", "min_count", "lowercase")
 FREEZABLE = ("encoder", "decoder", "embedding")
 
 
@@ -139,6 +141,13 @@ class RunConfiguration:
                     "freeze='embedding'. Received: "
                     f"freeze={self.freeze!r}, start_from=None"
                 )
+        learned = [name for name in VOCABULARY_FIELDS if name in overrides]
+        if self.start_from is not None and learned:
+            raise ValueError(
+                f"`start_from` (--from) takes the vocabulary of that run along. Leave "
+                f"out {', '.join(learned)}. Received: "
+                f"{learned[0]}={overrides[learned[0]]!r}"
+            )
         if None not in (self.word_vectors, self.start_from):
             raise ValueError(
                 "The embeddings come from `word_vectors` or `start_from` (--from), not "
