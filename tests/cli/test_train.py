@@ -71,6 +71,10 @@ def test_missing_column(tmp_path, error_of):
     [
         (["--set", "laten_dim=3"], "Did you mean 'latent_dim'?"),
         (["--set", "latent_dim"], "--set takes KEY=VALUE"),
+        (["--set", "learning_rate=-1"], "`learning_rate` must be positive and finite"),
+        (["--set", "learning_rate=1e999"], "`learning_rate` must be positive and fin"),
+        (["--set", "clip_norm=-1"], "`clip_norm` must be positive"),
+        (["--set", "clip_value=0"], "`clip_value` must be positive"),
         (["--setting", "copla"], "Did you mean 'copula'?"),
         (["--batch-size", "1000"], "batch_size"),
         (["--resume"], "no run to resume"),
@@ -80,6 +84,12 @@ def test_missing_column(tmp_path, error_of):
 )
 def test_bad_option(texts, tmp_path, error_of, more, message):
     assert message in error_of(*_arguments(texts, tmp_path / "run", *more))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_is_too_large(texts, tmp_path, error_of):
+    line = error_of(*_arguments(texts, tmp_path / "run", "embedding_dim=99999999999"))
+    assert "not enough memory: " in line and "--batch-size" in line
     assert not (tmp_path / "run").exists()
 
 

@@ -55,8 +55,10 @@ def test_a_model_begins_with_what_a_run_does(tiny_configuration, plain_run):
     model = hypermodel.build(keras_tuner.HyperParameters())
     source = plain_run.load_model()
     assert model.tokenizer.vocabulary == source.tokenizer.vocabulary
-    for one, other in zip(model.get_weights(), source.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for name in ("encoder", "posterior", "decoder"):
+        parts = [getattr(each, name).get_weights() for each in (model, source)]
+        for one, other in zip(*parts, strict=True):
+            np.testing.assert_array_equal(one, other)
     assert not model.decoder.trainable and model.encoder.trainable
     wider = TextHyperModel(configuration, ["latent_dim=7,8"])
     with pytest.raises(ValueError, match="the posterior of that run does not fit"):

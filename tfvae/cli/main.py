@@ -73,6 +73,21 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"tfvae {args.command}: interrupted", file=sys.stderr)
         return 130
+    except _memory_errors() as error:
+        line = str(error).splitlines()[0][:200] if str(error) else "no more to be had"
+        print(
+            f"tfvae {args.command}: error: not enough memory: {line}. Take a smaller "
+            "--batch-size, shorter sentences or a smaller model.",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def _memory_errors():
+    """Returns what is raised where memory ends; called only when something is."""
+    return MemoryError, importlib.import_module(
+        "tensorflow"
+    ).errors.ResourceExhaustedError
 
 
 def import_tensorflow():

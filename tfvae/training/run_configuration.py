@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import typing
 
@@ -23,6 +24,8 @@ _TOKENIZERS = {
 }
 # The fields of a setting that decide what a vocabulary holds.
 VOCABULARY_FIELDS = ("max_tokens", "min_count", "lowercase")
+# Those that would train backwards, or not at all, where they are not.
+_POSITIVE = ("learning_rate", "clip_norm", "clip_value")
 FREEZABLE = ("encoder", "decoder", "embedding")
 
 
@@ -114,6 +117,12 @@ class RunConfiguration:
             if type(value) is int and float in _kinds(known[name]):
                 # A schedule would compute in integers.
                 overrides[name] = float(value)
+        for name in _POSITIVE:
+            value = overrides.get(name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(
+                    f"`{name}` must be positive and finite. Received: {name}={value}"
+                )
         if self.epochs is not None and self.steps is not None:
             raise ValueError("Give `epochs` or `steps`, not both.")
         for name in ("epochs", "steps", "batch_size", "max_length", "patience"):
