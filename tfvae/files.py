@@ -20,8 +20,7 @@ def replacing(path):
     Yields:
         Str, the path to write to; it ends like `path`.
     """
-    stem, suffix = os.path.splitext(os.fspath(path))
-    beside = f"{stem}.partial{suffix}"
+    beside = partial(path)
     try:
         yield beside
         os.replace(beside, path)
@@ -29,6 +28,26 @@ def replacing(path):
         with contextlib.suppress(OSError):
             os.remove(beside)
         raise
+
+
+def partial(path):
+    """Returns the path that `replacing` writes to, which a kill may leave behind."""
+    stem, suffix = os.path.splitext(os.fspath(path))
+    return f"{stem}.partial{suffix}"
+
+
+def is_fresh(folder, first):
+    """Tells whether a folder holds nothing, or what a kill left of its first file.
+
+    Args:
+        folder: Path of a folder.
+        first: Path of the file that is written into it before all others, by
+            `replacing`.
+
+    Returns:
+        Bool.
+    """
+    return set(os.listdir(folder)) <= {os.path.basename(partial(first))}
 
 
 class Transaction:

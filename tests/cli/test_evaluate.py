@@ -83,6 +83,8 @@ def test_another_training_text(run, texts, tmp_path, error_of):
         (["--metrics", "all", "--num-generated", "0"], "--num-generated"),
         (["--metrics", "generation", "--language-model", "nowhere"], "no run here"),
         (["--batch-size", "0"], "--batch-size must be positive"),
+        (["--train", "x.txt"], "--train is for the metrics of generation"),
+        (["--language-model", "x"], "--language-model is for the metrics of gen"),
         (["--samples", "-1"], "--samples must not be negative"),
     ],
 )

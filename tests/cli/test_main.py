@@ -32,6 +32,21 @@ finally:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("line", "short"),
+    [
+        ("encode run --data x --out y.npz --to z", "--to z"),
+        ("train vae --train x --out y --epoch 3", "--epoch 3"),
+        ("client score --model m --tex a", "--tex a"),
+    ],
+)
+def test_an_option_is_not_what_it_only_begins_like(line, short, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(line.split())
+    assert caught.value.code == 2
+    assert f"unrecognized arguments: {short}" in capsys.readouterr().err
+
+
 def test_runs_as_a_module():
     command = [sys.executable, "-m", "tfvae", "--help"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from tests.reporting.conftest import KEPT
 from tests.reporting.conftest import data_path as data_path
 from tests.reporting.conftest import runs as runs
 from tfvae.cli.main import main
@@ -41,6 +42,7 @@ def test_writes_page_and_metrics(runs, data_path, tmp_path, capsys):
         (["--num-drawn", "0"], "--num-drawn must be positive"),
         (["--samples", "-1"], "--samples must not be negative"),
         (["--out", "{tmp}/nowhere/page.html"], "--out must name a file"),
+        (["--out", "-"], "--out must name a file. Received: -"),
         (["--data", "{tmp}/nowhere.txt"], "no such file"),
         (["--data", "{tmp}/empty.txt"], "holds no sentence"),
         (["--data", "{tmp}/two.txt", "--labels", "{tmp}/one.txt"], "1 labels, 2 sent"),
@@ -71,6 +73,31 @@ def test_longer_sentences_are_refused_or_noted(runs, tmp_path, error_of):
         assert main([*arguments, *more]) == 0
         page = out.read_text("utf-8")
         assert note in page if note else "were cut" not in page
+
+
+@pytest.mark.parametrize("labels", [[], ["--label-column", "2"]])
+def test_a_table_without_names(runs, tmp_path, monkeypatch, labels):
+    path, out = tmp_path / "rows.csv", tmp_path / "page.html"
+    path.write_text("the first row .,a\nthe food .,b\n")
+    asked = []
+
+    def collect(folders, data, **options):
+        asked.append(data)
+        return []
+
+    monkeypatch.setattr("tfvae.reporting.collect_runs", collect)
+    monkeypatch.setattr("tfvae.reporting.render", lambda *_: "page")
+    arguments = ["report", runs["lm"], "--data", str(path), "--out", str(out)]
+    assert main([*arguments, "--column", "1", "--no-header", *labels]) == 0
+    assert asked[0].texts == ["the first row .", "the food ."]
+    assert asked[0].labels == (["a", "b"] if labels else None)
+
+
+def test_metrics_on_standard_output(runs, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    assert main(["report", runs["vae"], "--out", str(out), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["nll"] == KEPT["nll"]
+    assert sorted(tmp_path.iterdir()) == [out]
 
 
 def test_a_page_appears_whole(runs, tmp_path, monkeypatch, error_of):

@@ -108,6 +108,13 @@ def test_export_refuses(tmp_path, error_of, more, message):
     assert not os.path.exists(tmp_path / "m")
 
 
+def test_export_refuses_damaged_metrics(tmp_path, error_of):
+    run = make_finished_run(tmp_path / "run")
+    (tmp_path / "test.json").write_text("{")
+    line = error_of("export", run, "--metrics", tmp_path / "test.json")
+    assert "test.json: damaged or cut short" in line
+
+
 def test_export_needs_a_run(tmp_path, error_of):
     assert "no run here" in error_of("export", tmp_path)
 
@@ -184,6 +191,11 @@ def test_client_prints_answers(where, capsys, tmp_path):
         "num_tokens": [0, 1],
         "input": ["one two", "three"],
     }
+    path = tmp_path / "texts.csv"
+    path.write_text("1,one two\n2,three\n")
+    more = ["--column", "2", "--no-header", "--json", "-"]
+    out = json.loads(printed("score", "--data", str(path), *more))
+    assert out["input"] == ["one two", "three"]
     assert printed("score", "--text", "abc").split() == [
         "nll",
         "num_tokens",
@@ -199,6 +211,7 @@ def test_client_prints_answers(where, capsys, tmp_path):
         (["score"], "score needs texts"),
         (["generate", "--text", "a"], "generate takes no texts"),
         (["generate", "--num", "0"], "--num must be positive"),
+        (["generate", "--port", "-1"], "--port must be positive"),
         (["interpolate", "--text", "one"], "two texts"),
         (
             ["interpolate", "--text", "one", "two", "--steps", "1"],
@@ -206,6 +219,13 @@ def test_client_prints_answers(where, capsys, tmp_path):
         ),
         (["score", "--text", "a", "--data", "b"], "not both"),
         (["score", "--data", "nowhere.txt"], "nowhere.txt: no such file"),
+        (["score", "--text", "a", "--column", "x"], "--column: this is about"),
+        (["score", "--text", "a", "--no-header"], "--no-header: this is about"),
+        (["score", "--text", "a", "--temperature", "2"], "--temperature is for reco"),
+        (["encode", "--text", "a", "--num", "2"], "--num is for generate, not for en"),
+        (["generate", "--steps", "3"], "--steps is for interpolate, not for gen"),
+        (["interpolate", "--text", "a", "b", "--seed", "3"], "--seed is for recon"),
+        (["generate", "--json", "nowhere/a.json"], "--json must name a file"),
         (["score", "--text", "a", "--timeout", "0"], "`timeout` must be positive"),
         (
             ["score", "--text", "a", "--port", "1", "--retries", "0"],

@@ -71,6 +71,10 @@ def test_missing_column(tmp_path, error_of):
     [
         (["--set", "laten_dim=3"], "Did you mean 'latent_dim'?"),
         (["--set", "latent_dim"], "--set takes KEY=VALUE"),
+        (["--set", "learning_rate=-1"], "`learning_rate` must be positive and finite"),
+        (["--set", "learning_rate=1e999"], "`learning_rate` must be positive and fin"),
+        (["--set", "clip_norm=-1"], "`clip_norm` must be positive"),
+        (["--set", "clip_value=0"], "`clip_value` must be positive"),
         (["--setting", "copla"], "Did you mean 'copula'?"),
         (["--batch-size", "1000"], "batch_size"),
         (["--resume"], "no run to resume"),
@@ -80,6 +84,12 @@ def test_missing_column(tmp_path, error_of):
 )
 def test_bad_option(texts, tmp_path, error_of, more, message):
     assert message in error_of(*_arguments(texts, tmp_path / "run", *more))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_is_too_large(texts, tmp_path, error_of):
+    line = error_of(*_arguments(texts, tmp_path / "run", "embedding_dim=99999999999"))
+    assert "not enough memory: " in line and "--batch-size" in line
     assert not (tmp_path / "run").exists()
 
 
@@ -339,6 +349,25 @@ def test_starts_from_a_run_that_fits(finished, texts, tmp_path, error_of):
     assert "the posterior of that run does not fit" in line
     assert "a Gaussian of" in line
     assert "takes the tokenizer" in error_of(*arguments, "--tokenizer", "wordpiece")
+    assert not (tmp_path / "tuned").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--set", "max_tokens=9"], "takes the vocabulary of that run along"),
+        (["--set", "lowercase=true"], "Leave out lowercase"),
+        (["--tokenizer", "word"], "takes the tokenizer of that run, character,"),
+    ],
+)
+def test_a_vocabulary_comes_along(finished, texts, tmp_path, error_of, more, message):
+    recipe = json.loads((finished[1] / "recipe.json").read_text())
+    recipe["tokenizer"] = "character"
+    # What that run was asked for has no meaning any more.
+    recipe["overrides"]["min_count"] = 2
+    (finished[1] / "recipe.json").write_text(json.dumps(recipe))
+    line = error_of(*_start_from(finished, texts, tmp_path / "tuned", *more))
+    assert message in line and "min_count" not in line
     assert not (tmp_path / "tuned").exists()
 
 

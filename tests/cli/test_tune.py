@@ -5,6 +5,7 @@ import pytest
 from tests.tuning.conftest import make_results as make_results
 from tests.tuning.test_results import METRICS, VALUES
 from tfvae.cli.main import main
+from tfvae.training import RunFolder
 from tfvae.tuning.results import read_results
 
 
@@ -52,6 +53,16 @@ def test_prints_a_table_and_plots(stub, texts, tmp_path, capsys):
     assert not configuration.xla
 
 
+def test_starts_from_a_run(stub, run, texts, tmp_path):
+    more = ["--from", run, "--freeze", "decoder", "--search", "beta=0.1,0.4"]
+    assert main(_arguments(texts, tmp_path, *more)) == 0
+    source = RunFolder(run).load_configuration()
+    configuration = stub["sweep"].configuration
+    assert (configuration.start_from, configuration.freeze) == (run, "decoder")
+    assert configuration.overrides == source.overrides
+    assert configuration.setting == source.setting
+
+
 def test_without_matplotlib(stub, texts, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(_arguments(texts, tmp_path)) == 0
@@ -67,6 +78,7 @@ def test_without_matplotlib(stub, texts, tmp_path, capsys, monkeypatch):
         (["--search", "beta=1:"], "LOW:HIGH"),
         (["--tuner", "gird"], "Did you mean 'grid'?"),
         (["--objective", "mi"], "`objective` must be"),
+        (["--objective", ""], "`objective` must be"),
         (["--trials", "0"], "`trials` must be positive"),
         (["--workers", "-1"], "`workers` must not be negative"),
         (["--tuner", "hyperband"], "--epochs"),

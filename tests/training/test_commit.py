@@ -1,73 +1,63 @@
 """A run killed at any of its writes ends, resumed, as if it had not been."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
-import sys
 
 import keras
 import numpy as np
 import pytest
 
+from tests.training.kills import Snapshots, distinct
 from tfvae.training import RunFolder, train
 
-_HOOK = {"watch": None}
+# The longest of these take nine steps, three an epoch.
+_FALLS = {"learning_rate": 5.0, "clip_norm": None}
+KINDS = {
+    "validation": ("vae", {}),
+    "no_validation": ("vae", {"valid": None}),
+    "no_latent": ("language_model", {}),
+    "coupled": ("coupled_vae", {}),
+    "critic": (
+        "ivae",
+        {"overrides": {"critic_dims": (8,), "num_critic_steps": 2}},
+    ),
+    "own_loop": (
+        "lagging_vae",
+        {"overrides": {"check_every": 2, "max_sub_steps": 3}},
+    ),
+    "pretraining": ("prefb_vae", {"overrides": {"pretraining": 1 / 3}}),
+    "patience": ("vae", {"epochs": 30, "patience": 1, "overrides": _FALLS}),
+    "plateau": (
+        "vae",
+        {"overrides": {**_FALLS, "decay": "plateau", "decay_patience": 1}},
+    ),
+    "steps": ("vae", {"epochs": None, "steps": 7}),
+    "longer": ("vae", {}),
+    "from": ("vae", {"freeze": "decoder"}),
+}
 
 
-def _audit(event, args):
-    """Calls what watches before each write to the file system."""
-    # At the end of the process the module's names are gone before the hook is.
-    if _HOOK is None or _HOOK["watch"] is None:
-        return
-    writes = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
-    if event == "open" and isinstance(args[1], str):
-        writes = any(mode in args[1] for mode in "wax+")
-    if writes and isinstance(args[0], (str, os.PathLike)):
-        _HOOK["watch"](event, os.fspath(args[0]))
-
-
-# A hook cannot be removed: it does nothing unless something watches.
-sys.addaudithook(_audit)
-
-
-class Snapshots:
-    """Copies a run folder before each write in it: what a kill there would leave."""
-
-    def __init__(self, run, copies):
-        self.run, self.copies = str(run), copies
-        self.events = []
-
-    def __enter__(self):
-        _HOOK["watch"] = self._copy
-        return self
-
-    def __exit__(self, *error):
-        _HOOK["watch"] = None
-
-    def _copy(self, event, path):
-        inside = path.startswith(self.run + os.sep) and "logs" not in path
-        if not inside or not os.path.isdir(self.run):
-            return
-        _HOOK["watch"] = None
-        shutil.copytree(
-            self.run,
-            self.copies / f"{len(self.events):03}",
-            ignore=shutil.ignore_patterns("logs"),
-        )
-        self.events.append((event, os.path.relpath(path, self.run)))
-        _HOOK["watch"] = self._copy
+def _numbers(folder):
+    """All that training depends on, of the last model and the best one."""
+    for path in (folder.last, folder.model):
+        model = keras.models.load_model(path)
+        sources = [
+            model,
+            model.optimizer,
+            getattr(model.loop, "encoder_optimizer", None),
+        ]
+        sources += [getattr(term, "critic_optimizer", None) for term in model.objective]
+        yield from (v.numpy() for each in sources if each for v in each.variables)
 
 
 def _outcome(folder):
     """All that a finished run is known by."""
     with open(folder.history, newline="") as file:
         rows = list(csv.reader(file))
-    models = [keras.models.load_model(p) for p in (folder.last, folder.model)]
-    weights = [
-        v.numpy() for m in models for v in (*m.variables, *m.optimizer.variables)
-    ]
-    return rows, folder.load_state(), weights
+    return rows, folder.load_state(), list(_numbers(folder))
 
 
 def _assert_same(one, other):
@@ -77,70 +67,84 @@ def _assert_same(one, other):
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """A finished run and copies of its folder, one before each of its writes."""
+def _killed(kind, home):
+    """Trains a run, keeping what a kill at each of its writes would leave.
+
+    Returns:
+        Tuple of the configuration, the outcome, and the `Snapshots`.
+    """
     from tests.training.conftest import TINY
     from tfvae.text import default_grammar
     from tfvae.training import RunConfiguration
 
-    home = tmp_path_factory.mktemp("killed")
     paths = {}
     for role, num in (("train", 24), ("valid", 8)):
         paths[role] = str(home / f"{role}.txt")
         with open(paths[role], "w") as file:
             file.writelines(f"{s.text}\n" for s in default_grammar().sample(num, role))
-    made = RunConfiguration(
-        "vae", epochs=3, batch_size=8, xla=False, overrides=TINY, **paths
-    )
-    (home / "copies").mkdir()
+    preset, fields = KINDS[kind]
+    fields = {"epochs": 3, "batch_size": 8, "xla": False, **paths, **fields}
+    fields["overrides"] = {**TINY, **fields.get("overrides", {})}
+    if kind == "from":
+        source = {**fields, "freeze": None, "epochs": 1, "seed": 1}
+        made = RunConfiguration(preset, **source)
+        fields["start_from"] = train(made, home / "source", verbose=0).path
+    if kind == "longer":
+        made = RunConfiguration(preset, **{**fields, "epochs": 2})
+        train(made, home / "whole", verbose=0)
+    made = RunConfiguration(preset, **fields)
     with Snapshots(home / "whole", home / "copies") as snapshots:
-        folder = train(made, home / "whole", verbose=0)
-    copies = sorted((home / "copies").iterdir())
-    return made, _outcome(folder), copies, snapshots.events
+        folder = train(made, home / "whole", resume=kind == "longer", verbose=0)
+    return made, _outcome(folder), snapshots
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A finished run and copies of its folder, one before each of its writes."""
+    return _killed("validation", tmp_path_factory.mktemp("killed"))
 
 
 @pytest.fixture
 def finished(killed, tmp_path):
     """A copy of the finished run, but for the word that it is."""
-    whole = killed[2][0].parent.parent / "whole"
-    folder = RunFolder(shutil.copytree(whole, tmp_path / "run"))
+    folder = RunFolder(shutil.copytree(killed[2].folder, tmp_path / "run"))
     folder.save_state({**folder.load_state(), "finished": False})
     return folder
 
 
 def test_the_run_writes_what_it_is_thought_to(killed):
-    _, _, copies, events = killed
-    places = {path for _, path in events}
+    places = {path for _, path in killed[2].events}
     assert os.path.join("commit.partial", "last.keras") in places
     assert os.path.join("commit", "state.json") in places
     assert "recipe.partial.json" in places
     # The configuration, the first state, three epochs and the end.
-    assert len(copies) == len(events) > 30
+    assert len(killed[2].paths) > 30
 
 
-def _resumes(killed, index, tmp_path):
-    made, whole, copies, events = killed
-    shutil.copytree(copies[index], tmp_path / "run")
-    folder = RunFolder(tmp_path / "run")
-    if not os.path.exists(folder.configuration):
-        # Nothing but an empty folder, which a new run may have.
-        assert not [f for f in os.listdir(folder.path) if "partial" not in f]
-        return
-    _assert_same(_outcome(train(made, folder.path, resume=True, verbose=0)), whole)
+def _goes_on(made, whole, copy, path):
+    """Continues a run that was killed, or begins it where it had not begun."""
+    folder = RunFolder(shutil.copytree(copy, path))
+    has_begun = os.path.exists(folder.configuration)
+    _assert_same(_outcome(train(made, path, resume=has_begun, verbose=0)), whole)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.55, 0.8])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.55, 0.8])
 def test_killed_at_some_writes(killed, share, tmp_path):
-    _resumes(killed, int(share * len(killed[2])), tmp_path)
+    made, whole, snapshots = killed
+    copy = snapshots.paths[int(share * len(snapshots.paths))]
+    _goes_on(made, whole, copy, tmp_path / "run")
 
 
 @pytest.mark.slow
-def test_killed_at_every_write(killed, tmp_path):
-    for index in range(len(killed[2])):
-        path = tmp_path / str(index)
-        path.mkdir()
-        _resumes(killed, index, path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_at_every_write(kind, tmp_path):
+    made, whole, snapshots = _killed(kind, tmp_path)
+    copies = distinct(snapshots.paths, lambda path: RunFolder(path).recover())
+    for index, copy in enumerate(copies):
+        _goes_on(made, whole, copy, tmp_path / f"again-{index}")
+    # What the folders hold changes at least with each epoch and each row.
+    assert len(snapshots.paths) > len(copies) > 2 * (len(whole[0]) - 2)
+    print(f"{kind}: {len(snapshots.paths)} kills, {len(copies)} of them distinct")
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path, finished, monkeypatch):
@@ -221,6 +225,45 @@ def test_another_text_under_the_path_is_refused(tmp_path, configuration, texts):
         file.write("one more .\n")
     with pytest.raises(ValueError, match="train.txt: the file has changed since"):
         train(made, folder.path, resume=True, verbose=0)
+
+
+class _Kill(keras.callbacks.Callback):
+    """Ends the process before the first step."""
+
+    def on_train_begin(self, logs=None):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("role", ["word_vectors", "start_from"])
+def test_another_file_to_begin_with_is_refused(killed, finished, tmp_path, role):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("the 1 2 3 4 5 6\n")
+    path, begins = {
+        "word_vectors": (vectors, str(vectors)),
+        "start_from": (finished.model, finished.path),
+    }[role]
+    made = dataclasses.replace(killed[0], epochs=1, **{role: begins})
+    with pytest.raises(KeyboardInterrupt):
+        train(made, tmp_path / "new", verbose=0, callbacks=[_Kill()])
+    if role == "word_vectors":
+        vectors.write_text("the 6 5 4 3 2 1\n")
+    else:
+        # Saved at another time.
+        keras.models.load_model(finished.last).save(finished.model)
+    with pytest.raises(ValueError, match=f"{path}: the file has changed since"):
+        train(made, tmp_path / "new", resume=True, verbose=0)
+
+
+@pytest.mark.slow
+def test_what_a_run_began_with_is_read_no_more(tmp_path, killed):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("the 1 2 3 4 5 6\n")
+    made = dataclasses.replace(killed[0], epochs=1, word_vectors=str(vectors))
+    train(made, tmp_path / "run", verbose=0)
+    vectors.unlink()
+    longer = dataclasses.replace(made, epochs=2)
+    folder = train(longer, tmp_path / "run", resume=True, verbose=0)
+    assert folder.load_state()["epoch"] == 2
 
 
 def test_a_history_that_is_cut_is_read_as_far_as_it_goes(finished, killed):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras_tuner
 import numpy as np
 import pytest
@@ -43,6 +45,24 @@ def test_plain_keras_tuner_keeps_the_best_weights(searched, plain_run):
     best = plain_run.load_model()
     for one, other in zip(model.get_weights(), best.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_begins_with_what_a_run_does(tiny_configuration, plain_run):
+    configuration = dataclasses.replace(
+        tiny_configuration, start_from=plain_run.path, freeze="decoder", seed=1
+    )
+    hypermodel = TextHyperModel(configuration, ["beta=0.1:1"])
+    model = hypermodel.build(keras_tuner.HyperParameters())
+    source = plain_run.load_model()
+    assert model.tokenizer.vocabulary == source.tokenizer.vocabulary
+    for name in ("encoder", "posterior", "decoder"):
+        parts = [getattr(each, name).get_weights() for each in (model, source)]
+        for one, other in zip(*parts, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert not model.decoder.trainable and model.encoder.trainable
+    wider = TextHyperModel(configuration, ["latent_dim=7,8"])
+    with pytest.raises(ValueError, match="the posterior of that run does not fit"):
+        wider.build(keras_tuner.HyperParameters())
 
 
 def test_space_and_configuration_of_a_trial(tiny_configuration):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -89,6 +90,44 @@ def test_other_arguments_are_refused(done, sweep):
     configuration = RunConfiguration(**{**vars(sweep.configuration), "seed": 5})
     with pytest.raises(ValueError, match="other values of seed"):
         tune(Sweep(**{**vars(sweep), "configuration": configuration}), out)
+
+
+def test_another_text_is_refused(done, sweep, tmp_path):
+    configuration = sweep.configuration
+    out = shutil.copytree(done[0], tmp_path / "sweep")
+    path = tmp_path / "valid.txt"
+    shutil.copy(configuration.valid, path)
+    moved = dataclasses.replace(configuration, valid=str(path))
+    stored = json.loads((out / "sweep.json").read_text())
+    stored["recipe"]["valid"] = str(path)
+    (out / "sweep.json").write_text(json.dumps(stored))
+    other = dataclasses.replace(sweep, configuration=moved)
+    assert len(tune(other, out)) == 2
+    path.write_text(path.read_text() + "one more .\n")
+    with pytest.raises(ValueError, match="valid.txt: the file has changed since"):
+        tune(other, out)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("sweep.json", "{", "sweep.json: damaged or cut short"),
+        ("sweep.json", "{}", "sweep.json: damaged, or written by another version"),
+        ("tuner/oracle.json", "{", "tuner: the state of the search is damaged"),
+        ("tuner/oracle.json", "{}", "tuner: the state of the search is damaged"),
+        ("tuner/trial_0/trial.json", "", "tuner: the state of the search is damaged"),
+        ("trials/000/trial.json", "", "trial.json: damaged or cut short"),
+        ("trials/000/trial.json", "{}", "trial.json: damaged, since trial, values"),
+    ],
+)
+def test_damages_are_named_in_one_line(
+    done, sweep, tmp_path, unbuilt, name, content, message
+):
+    out = shutil.copytree(done[0], tmp_path / "sweep")
+    assert (out / name).exists()
+    (out / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        tune(sweep, out)
 
 
 def test_refuses_a_folder_of_other_things(sweep, tmp_path):

@@ -11,7 +11,15 @@ from tfvae.cli.options import (
     show,
     writing_to,
 )
-from tfvae.cli.reading import Reader, add_column, add_limits, add_run, load_run, note
+from tfvae.cli.reading import (
+    Reader,
+    add_column,
+    add_limits,
+    add_run,
+    check_data_options,
+    load_run,
+    note,
+)
 
 
 def _add_encode(parser):
@@ -131,6 +139,7 @@ def _neighbours(args):
     check_outputs(args, "json", "index")
     if args.data is None and args.index is None:
         raise ValueError("Give --data FILE, --index FILE.npz, or both.")
+    check_data_options(args)
     configuration, model = load_run(args)
     require_latent(model)
     reader = Reader(args, configuration, model)

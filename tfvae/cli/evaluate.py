@@ -70,9 +70,16 @@ def _run(args):
     groups = args.metrics
     if groups not in (None, "all"):
         groups = check_groups(groups.split(","))
+    generates = groups == "all" or "generation" in (groups or ())
+    for name in ("train", "language_model"):
+        if getattr(args, name) is not None and not generates:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is for the metrics of generation. Ask for "
+                "them by --metrics generation too, or leave it out."
+            )
     configuration = RunFolder(args.run_folder).load_configuration()
     language_model = None
-    if groups == "all" or "generation" in (groups or ()):
+    if generates:
         args.train = _train_text(args.train, configuration.train)
         if args.language_model:
             language_model = RunFolder(args.language_model).load_model()

@@ -23,6 +23,7 @@ from tfvae.cli.reading import (
     add_column,
     add_limits,
     add_run,
+    check_data_options,
     load_run,
     note,
 )
@@ -102,6 +103,7 @@ def _check_source(args):
             "--max-length limits the sentences of --data, and there are none. "
             "--max-written limits those that are written."
         )
+    check_data_options(args, "too_long")
     if args.source == "posterior" and is_stream(args.data):
         raise ValueError(
             f"{args.data}: a pipe can be read only once, but --from posterior reads "
@@ -292,6 +294,11 @@ def _check_ends(args):
     check_least(args, 2, "steps")
     check_least(args, 1, "max_length", "max_written")
     is_sum = bool(args.minus or args.plus)
+    if args.prior and (args.max_length is not None or args.too_long is not None):
+        raise ValueError(
+            "--max-length and --too-long limit the sentences that are read, and with "
+            "--prior there are none. --max-written limits those that are written."
+        )
     if args.prior and is_sum:
         raise ValueError("--prior does not go with --minus and --plus.")
     wanted = 0 if args.prior else 1 if is_sum else 2

@@ -37,6 +37,7 @@ def main(argv=None):
         prog="tfvae",
         description="Train, measure and sample variational autoencoders of text.",
         epilog="`tfvae COMMAND --help` explains each command.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (module, attribute) in COMMANDS.items():
@@ -46,6 +47,8 @@ def main(argv=None):
             help=command.help,
             description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            # An option of another command would be taken for one that begins like it.
+            allow_abbrev=False,
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
@@ -70,6 +73,21 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"tfvae {args.command}: interrupted", file=sys.stderr)
         return 130
+    except _memory_errors() as error:
+        line = str(error).splitlines()[0][:200] if str(error) else "no more to be had"
+        print(
+            f"tfvae {args.command}: error: not enough memory: {line}. Take a smaller "
+            "--batch-size, shorter sentences or a smaller model.",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def _memory_errors():
+    """Returns what is raised where memory ends; called only when something is."""
+    return MemoryError, importlib.import_module(
+        "tensorflow"
+    ).errors.ResourceExhaustedError
 
 
 def import_tensorflow():

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -81,8 +82,7 @@ def add_configuration(parser):
     parser.add_argument(
         "--tokenizer",
         choices=["word", "wordpiece", "character"],
-        default="word",
-        help="what a token is (default: word)",
+        help="what a token is (default: word, or what it is in the run of --from)",
     )
     add_number(
         parser,
@@ -103,6 +103,24 @@ def add_configuration(parser):
         "val_mi (default: what the preset declares, see docs/training.md)",
     )
     parser.add_argument(
+        "--from",
+        dest="start_from",
+        metavar="DIR",
+        help="start from the weights and the vocabulary of the best model of another "
+        "run, whose setting and sizes hold where none are given",
+    )
+    parser.add_argument(
+        "--freeze",
+        choices=["encoder", "decoder", "embedding"],
+        help="what keeps the weights that it has from --from or --word-vectors",
+    )
+    parser.add_argument(
+        "--word-vectors",
+        metavar="FILE",
+        help="word vectors that the embeddings begin with, in the text format of GloVe "
+        "or word2vec; .gz may follow",
+    )
+    parser.add_argument(
         "--no-xla",
         action="store_true",
         help="start at once, without compiling a program for each length of batch, "
@@ -112,10 +130,20 @@ def add_configuration(parser):
 
 
 def make_configuration(args):
-    """Creates the `RunConfiguration` of parsed arguments."""
-    from tfvae.training import RunConfiguration
+    """Creates the `RunConfiguration` of parsed arguments.
 
-    return RunConfiguration(
+    Where it starts from a run, that run's setting and sizes hold unless others are
+    given.
+
+    Raises:
+        FileNotFoundError: If there is no run to start from.
+        ValueError: If a value is refused.
+    """
+    from tfvae.presets import get_preset
+    from tfvae.training import RunConfiguration, RunFolder
+    from tfvae.training.run_configuration import VOCABULARY_FIELDS, setting_fields
+
+    configuration = RunConfiguration(
         preset=args.preset,
         train=args.train,
         setting=args.setting or "ivae",
@@ -128,13 +156,35 @@ def make_configuration(args):
         too_long=args.too_long,
         column=args.column,
         header=args.header,
-        tokenizer=args.tokenizer,
+        tokenizer=args.tokenizer or "word",
         unknown_share=args.unknown_share,
         patience=args.patience,
         monitor=args.monitor,
         scale_schedules=args.scale_schedules,
         xla=not args.no_xla,
         seed=args.seed,
+    )
+    begins = {"freeze": args.freeze, "word_vectors": args.word_vectors}
+    if args.start_from is None:
+        return dataclasses.replace(configuration, **begins)
+    source = RunFolder(args.start_from).load_configuration()
+    if args.tokenizer not in (None, source.tokenizer):
+        raise ValueError(
+            f"--from takes the tokenizer of that run, {source.tokenizer}, along. "
+            f"Received: --tokenizer {args.tokenizer}"
+        )
+    known = {**setting_fields(), **get_preset(args.preset).options}
+    # The vocabulary comes along as it is.
+    known = set(known) - set(VOCABULARY_FIELDS)
+    overrides = {k: v for k, v in source.overrides.items() if k in known}
+    return dataclasses.replace(
+        configuration,
+        setting=args.setting or source.setting,
+        overrides={**overrides, **configuration.overrides},
+        max_length=args.max_length or source.max_length,
+        tokenizer=source.tokenizer,
+        start_from=args.start_from,
+        **begins,
     )
 
 
@@ -400,9 +450,12 @@ def check_outputs(args, *names):
         *names: Str, the arguments that hold paths; `None` and `-` are none.
 
     Raises:
-        ValueError: If one is a folder, is to lie in a folder that does not exist, or is
-            another one too.
+        ValueError: If one is a folder, is to lie in a folder that does not exist, is
+            another one too, or is `-` where there is no such choice.
     """
+    for name in set(names) - {"json"}:
+        if getattr(args, name) == "-":
+            raise ValueError(f"{_flag(name)} must name a file. Received: -")
     paths = {name: getattr(args, name) for name in names}
     paths = {name: path for name, path in paths.items() if path not in (None, "-")}
     if len(set(paths.values())) < len(paths):

@@ -46,6 +46,29 @@ def add_limits(parser, choices=("error", "truncate", "drop")):
     )
 
 
+def check_data_options(args, *more):
+    """Refuses what says how `--data` is read where there is none.
+
+    Args:
+        args: Parsed arguments of `add_column`, with `data`.
+        *more: Str, other arguments that then have no meaning.
+
+    Raises:
+        ValueError: If one of them is given.
+    """
+    if args.data is not None:
+        return
+    given = [name for name in ("column", *more) if getattr(args, name) is not None]
+    flags = [f"--{name.replace('_', '-')}" for name in given]
+    if not args.header:
+        flags.append("--no-header")
+    if flags:
+        raise ValueError(
+            f"{' and '.join(flags)}: this is about the sentences of --data, and there "
+            "are none. Leave it out, or give --data FILE."
+        )
+
+
 def load_run(args):
     """Loads the configuration and the model of a run.
 

@@ -9,10 +9,10 @@ from tfvae.cli.options import (
     check_least,
     check_outputs,
     progress_bar,
-    write_json,
+    show,
     writing_to,
 )
-from tfvae.cli.reading import add_limits
+from tfvae.cli.reading import add_column, add_limits, check_data_options, columns_of
 
 
 def _add_arguments(parser):
@@ -23,9 +23,7 @@ def _add_arguments(parser):
         "--out", default="report.html", metavar="FILE", help="(default: report.html)"
     )
     parser.add_argument("--data", metavar="FILE", help="sentences to measure and show")
-    parser.add_argument(
-        "--column", help="name or number of the sentences' column (the first run's)"
-    )
+    add_column(parser, "the first run's")
     add_limits(parser, ("error", "truncate"))
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -50,7 +48,9 @@ def _add_arguments(parser):
     add_number(parser, "--num-read", "sentences to read (6)", 6)
     add_evaluation(parser)
     parser.add_argument(
-        "--json", metavar="FILE", help="also write the metrics of all runs as JSON"
+        "--json",
+        metavar="FILE",
+        help="also write the metrics of all runs as JSON; - for standard output",
     )
 
 
@@ -65,7 +65,7 @@ def _run(args):
     if args.data is not None:
         data = read_labelled(
             args.data,
-            args.column or configurations[0].columns(args.data).get("column", "text"),
+            **columns_of(args, configurations[0]),
             labels=args.labels,
             label_column=args.label_column,
         )
@@ -91,15 +91,14 @@ def _run(args):
     page = render(records, data)
     with writing_to(args.out) as file:
         file.write(page)
-    if args.json:
-        write_json(_metrics(records), args.json)
-    print(f"{args.out}: written; open it in a browser")
+    show(args, _metrics(records), f"{args.out}: written; open it in a browser")
 
 
 def _check(args):
     """Refuses what would be found out only after the work."""
     if args.data is None and (args.labels or args.label_column):
         raise ValueError("Labels are of the sentences of --data. Give --data FILE too.")
+    check_data_options(args, "max_length", "too_long")
     positive = ("num_generated", "num_drawn", "num_read", "batch_size", "max_length")
     check_least(args, 1, *positive)
     check_least(args, 0, "samples")

@@ -1,9 +1,17 @@
 """`tfvae export` writes a model for TF Serving; `tfvae client` asks a server."""
 
-import json
 import os
 
-from tfvae.cli.options import Command, add_json, add_number, check_least, show
+from tfvae.cli.options import (
+    Command,
+    add_json,
+    add_number,
+    check_least,
+    check_outputs,
+    show,
+)
+from tfvae.cli.reading import add_column, check_data_options
+from tfvae.files import read_json
 
 
 def _add_export(parser):
@@ -49,8 +57,7 @@ def _export(args):
     check_least(args, 1, "max_length")
     metrics = None
     if args.metrics is not None:
-        with open(args.metrics, encoding="utf-8") as file:
-            metrics = json.load(file)
+        metrics = read_json(args.metrics)
     folder = RunFolder(args.run_folder)
     name = os.path.basename(os.path.abspath(args.run_folder))
     to = args.to or os.path.join("saved_models", name)
@@ -98,6 +105,7 @@ def _add_client(parser):
     )
     parser.add_argument("--text", nargs="+", default=[], metavar="TEXT")
     parser.add_argument("--data", metavar="FILE", help="sentences, one a line")
+    add_column(parser, "text")
     parser.add_argument("--model", required=True, metavar="NAME", help="on the server")
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", type=int, help="default: 8500, with --rest 8501")
@@ -108,7 +116,7 @@ def _add_client(parser):
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--retries", type=int, default=3, metavar="N")
     add_number(parser, "--batch-size", "the most rows of a request (32)", 32)
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    add_number(parser, "--seed", "of draws, all but interpolate (0)")
     add_number(
         parser,
         "--temperature",
@@ -116,14 +124,17 @@ def _add_client(parser):
         kind=float,
         metavar="T",
     )
-    add_number(parser, "--num", "generate", 10)
-    add_number(parser, "--steps", "interpolate", 7)
+    add_number(parser, "--num", "generate (10)")
+    add_number(parser, "--steps", "interpolate (7)")
     add_json(parser)
 
 
 def _client(args):
     from tfvae.serving import Client
 
+    check_outputs(args, "json")
+    check_least(args, 1, "port", "version")
+    _check_options(args)
     texts = _texts(args)
     client = Client(
         args.model,
@@ -143,12 +154,36 @@ def _client(args):
     show(args, result, _table(args.action, result))
 
 
+# Options that some actions alone have, and what they are where none is given.
+_ACTION_OPTIONS = {
+    "num": (("generate",), 10),
+    "steps": (("interpolate",), 7),
+    "temperature": (("reconstruct", "generate"), None),
+    "seed": (("reconstruct", "encode", "generate", "score"), 0),
+}
+
+
+def _check_options(args):
+    """Refuses the options of other actions, and fills in those of this one."""
+    for name, (actions, default) in _ACTION_OPTIONS.items():
+        value = getattr(args, name)
+        if value is not None and args.action not in actions:
+            raise ValueError(
+                f"--{name} is for {', '.join(actions)}, not for {args.action}. "
+                f"Received: --{name} {value}"
+            )
+        setattr(args, name, default if value is None else value)
+
+
 def _texts(args):
     from tfvae.text import read_texts
 
     if args.data is not None and args.text:
         raise ValueError("Give --text or --data, not both.")
-    texts = args.text or (list(read_texts(args.data)) if args.data else [])
+    check_data_options(args)
+    texts = args.text
+    if args.data is not None:
+        texts = list(read_texts(args.data, args.column or "text", header=args.header))
     if args.action == "generate":
         if texts:
             raise ValueError("generate takes no texts; say how many by --num.")

@@ -1,11 +1,10 @@
 """`tfvae train` and `tfvae presets`: train a preset, list what can be trained."""
 
-import dataclasses
-
 from tfvae.cli.options import (
     Command,
     add_configuration,
     add_json,
+    check_outputs,
     make_configuration,
     show,
 )
@@ -17,24 +16,6 @@ def _add_train(parser):
     parser.add_argument("--valid", metavar="FILE", help="validation text")
     parser.add_argument("--out", required=True, metavar="DIR", help="run folder")
     add_configuration(parser)
-    parser.add_argument(
-        "--from",
-        dest="start_from",
-        metavar="DIR",
-        help="start from the weights and the vocabulary of the best model of another "
-        "run, whose setting and sizes hold where none are given",
-    )
-    parser.add_argument(
-        "--freeze",
-        choices=["encoder", "decoder", "embedding"],
-        help="what keeps the weights that it has from --from or --word-vectors",
-    )
-    parser.add_argument(
-        "--word-vectors",
-        metavar="FILE",
-        help="word vectors that the embeddings begin with, in the text format of GloVe "
-        "or word2vec; .gz may follow",
-    )
     parser.add_argument(
         "--strategy",
         choices=["none", "mirrored", "multi_worker"],
@@ -58,7 +39,7 @@ def _train(args):
     from tfvae.training import train
     from tfvae.training.callbacks import LatentMetrics
 
-    configuration = _configuration(args)
+    configuration = make_configuration(args)
     callbacks = []
     if configuration.valid is not None:
         callbacks.append(
@@ -87,37 +68,6 @@ def _train(args):
     print("Next:")
     print(f"  tfvae evaluate {folder.path} --data {args.valid or args.train}")
     print(f"  tfvae generate {folder.path} --num 10")
-
-
-def _configuration(args):
-    """Creates the configuration; where it starts from a run, with that run's sizes."""
-    from tfvae.presets import get_preset
-    from tfvae.training import RunFolder
-    from tfvae.training.run_configuration import setting_fields
-
-    configuration = make_configuration(args)
-    if args.start_from is None:
-        return dataclasses.replace(
-            configuration, freeze=args.freeze, word_vectors=args.word_vectors
-        )
-    source = RunFolder(args.start_from).load_configuration()
-    if args.tokenizer not in ("word", source.tokenizer):
-        raise ValueError(
-            f"--from takes the tokenizer of that run, {source.tokenizer}, along. "
-            f"Received: --tokenizer {args.tokenizer}"
-        )
-    known = {**setting_fields(), **get_preset(args.preset).options}
-    overrides = {k: v for k, v in source.overrides.items() if k in known}
-    return dataclasses.replace(
-        configuration,
-        setting=args.setting or source.setting,
-        overrides={**overrides, **configuration.overrides},
-        max_length=args.max_length or source.max_length,
-        tokenizer=source.tokenizer,
-        start_from=args.start_from,
-        freeze=args.freeze,
-        word_vectors=args.word_vectors,
-    )
 
 
 def _counted(number, noun):
@@ -155,6 +105,7 @@ def _presets(args):
     from tfvae.presets import PRESETS, SETTINGS
     from tfvae.training.run_configuration import setting_fields
 
+    check_outputs(args, "json")
     result = {
         "presets": {
             name: {

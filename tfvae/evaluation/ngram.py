@@ -6,6 +6,7 @@ import typing
 import numpy as np
 
 from tfvae.evaluation.likelihood import perplexity
+from tfvae.files import replacing
 from tfvae.text.vocabulary import chunks
 
 UNKNOWN, START, END = 0, 1, 2
@@ -203,7 +204,9 @@ class NgramModel:
             for name, array in table._asdict().items()
         }
         words = np.frombuffer("\n".join(self.words).encode("utf-8"), np.uint8)
-        np.savez(path, words=words, discounts=np.array(self.discounts), **arrays)
+        discounts = np.array(self.discounts)
+        with replacing(path) as beside:
+            np.savez(beside, words=words, discounts=discounts, **arrays)
 
     @classmethod
     def load(cls, path):

@@ -321,13 +321,15 @@ class LabelledText(typing.NamedTuple):
     lines: list | None = None
 
 
-def read_labelled(path, column="text", *, labels=None, label_column=None):
+def read_labelled(path, column="text", *, header=True, labels=None, label_column=None):
     """Reads sentences and their labels.
 
     Args:
         path: Path of the sentences, see `read_texts`.
         column: Str, name or number of the column of the sentences in a `.csv`, `.tsv`
             or `.jsonl` file.
+        header: Whether the first row of a `.csv` or `.tsv` file holds names. Defaults
+            to `True`.
         labels: Path of a file with one label a line, or `None`.
         label_column: Str, column of the labels in the file of the sentences, or `None`.
 
@@ -342,13 +344,14 @@ def read_labelled(path, column="text", *, labels=None, label_column=None):
     name = os.path.basename(path)
     if labels is not None and label_column is not None:
         raise ValueError("Give a file of labels or a column of labels, not both.")
+    numbered = read_numbered(path, column, header=header)
     if label_column is not None:
-        rows = read_columns(path, [column, label_column])
+        rows = read_columns(path, [column, label_column], header=header)
         kept = [row for row in rows if str(row[column]).strip()]
-        lines, texts = map(list, zip(*read_numbered(path, column), strict=True))
+        lines, texts = map(list, zip(*numbered, strict=True))
         found = [str(row[label_column]) for row in kept]
         return LabelledText(name, texts, found, lines)
-    lines, texts = map(list, zip(*read_numbered(path, column), strict=True))
+    lines, texts = map(list, zip(*numbered, strict=True))
     if labels is None:
         return LabelledText(name, texts, None, lines)
     found = list(read_lines(labels))

@@ -121,6 +121,8 @@ def read_history(path):
         return {}
     with open(path, newline="", encoding="utf-8") as file:
         header, *rows = list(csv.reader(file)) or [[]]
+    # A kill or a full disk may leave a blank line.
+    rows = [row for row in rows if row]
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise ValueError(
@@ -172,10 +174,10 @@ def _kept_results(path):
         with open(file, encoding="utf-8") as stream:
             try:
                 content = json.load(stream)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(
-                    f"{file}: not JSON, {error.msg} in line {error.lineno}. Delete the "
-                    "file, or write it again by `tfvae evaluate --json`."
+                    f"{file}: not JSON ({error}). Delete the file, or write it again "
+                    "by `tfvae evaluate --json`."
                 ) from error
         if isinstance(content, dict):
             # A trial of `tfvae tune` keeps its metrics one level below.

@@ -4,6 +4,7 @@ import collections
 import itertools
 import os
 
+from tfvae.files import replacing
 from tfvae.ops.sequences import BOS_ID as BOS_ID
 from tfvae.ops.sequences import EOS_ID as EOS_ID
 from tfvae.ops.sequences import PAD_ID as PAD_ID
@@ -115,7 +116,7 @@ class Vocabulary:
         Args:
             path: Path of the file; an existing one is replaced.
         """
-        with open(path, "wb") as file:
+        with replacing(path) as beside, open(beside, "wb") as file:
             file.write("".join(f"{word}\n" for word in self.words).encode("utf-8"))
 
     def __len__(self):

@@ -5,6 +5,40 @@ from tfvae.text import read_word_vectors
 _PARTS = ("encoder", "posterior", "prior", "bridge", "decoder")
 
 
+def begin(model, configuration, source, steps_per_epoch):
+    """Gives a new model what it begins with, and freezes a part where asked.
+
+    Args:
+        model: Compiled model that `configuration` makes.
+        configuration: `RunConfiguration`.
+        source: Model of its `start_from`, or `None`.
+        steps_per_epoch: Positive int.
+
+    Returns:
+        List of str, what to tell about it.
+
+    Raises:
+        FileNotFoundError: If there are no such word vectors.
+        ValueError: If the source or the vectors do not fit, or there is no such part.
+    """
+    told = []
+    if source is not None:
+        copy_weights(source, model, configuration.start_from)
+    if configuration.word_vectors is not None:
+        found = load_word_vectors(model, configuration.word_vectors)
+        size = len(model.tokenizer.vocabulary)
+        told.append(
+            f"{configuration.word_vectors}: vectors for {found} of the {size} words of "
+            f"the vocabulary ({found / size:.1%})"
+        )
+    if configuration.freeze is not None:
+        freeze(model, configuration.freeze)
+        # The optimizer keeps a state of the variables that it is compiled with.
+        builder = configuration.builder(model.tokenizer, steps_per_epoch)
+        model.compile(builder.optimizer(), jit_compile=builder.jit_compile)
+    return told
+
+
 def copy_weights(source, model, place):
     """Gives a model the weights of another.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import typing
 
@@ -21,6 +22,10 @@ _TOKENIZERS = {
     "wordpiece": WordpieceTokenizer,
     "character": CharacterTokenizer,
 }
+# The fields of a setting that decide what a vocabulary holds.
+VOCABULARY_FIELDS = ("max_tokens", "min_count", "lowercase")
+# Those that would train backwards, or not at all, where they are not.
+_POSITIVE = ("learning_rate", "clip_norm", "clip_value")
 FREEZABLE = ("encoder", "decoder", "embedding")
 
 
@@ -112,6 +117,12 @@ class RunConfiguration:
             if type(value) is int and float in _kinds(known[name]):
                 # A schedule would compute in integers.
                 overrides[name] = float(value)
+        for name in _POSITIVE:
+            value = overrides.get(name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(
+                    f"`{name}` must be positive and finite. Received: {name}={value}"
+                )
         if self.epochs is not None and self.steps is not None:
             raise ValueError("Give `epochs` or `steps`, not both.")
         for name in ("epochs", "steps", "batch_size", "max_length", "patience"):
@@ -139,6 +150,13 @@ class RunConfiguration:
                     "freeze='embedding'. Received: "
                     f"freeze={self.freeze!r}, start_from=None"
                 )
+        learned = [name for name in VOCABULARY_FIELDS if name in overrides]
+        if self.start_from is not None and learned:
+            raise ValueError(
+                f"`start_from` (--from) takes the vocabulary of that run along. Leave "
+                f"out {', '.join(learned)}. Received: "
+                f"{learned[0]}={overrides[learned[0]]!r}"
+            )
         if None not in (self.word_vectors, self.start_from):
             raise ValueError(
                 "The embeddings come from `word_vectors` or `start_from` (--from), not "

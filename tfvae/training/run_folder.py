@@ -7,11 +7,11 @@ import zipfile
 
 import keras
 
-from tfvae.files import Transaction, read_json
+from tfvae.files import Transaction, is_fresh, read_json
 from tfvae.training.run_configuration import RunConfiguration
 
 # The counters of a run before its first epoch: metric and epoch of the best model,
-# epochs without a better one, digests of the texts by role.
+# epochs without a better one, digests of the files that it depends on by role.
 NEW_STATE = {
     "epoch": 0,
     "best": None,
@@ -32,7 +32,7 @@ class RunFolder:
         configuration: Path of the `RunConfiguration`, all that repeating the run needs.
         model: Path of the best model by the validation metric.
         last: Path of the model and optimizer after the last whole epoch.
-        state: Path of the counters that resuming needs, and of what tells the texts.
+        state: Path of the counters that resuming needs, and of what tells the files.
         history: Path of the CSV with one row per epoch.
         logs: Path of the TensorBoard logs.
     """
@@ -58,7 +58,7 @@ class RunFolder:
         """
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise ValueError(f"{self.path}: a folder is needed. Received: a file.")
-        if os.path.isdir(self.path) and os.listdir(self.path):
+        if os.path.isdir(self.path) and not is_fresh(self.path, self.configuration):
             what = (
                 "holds a run already. Choose another folder, or pass --resume to "
                 "continue that run."

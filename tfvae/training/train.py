@@ -6,12 +6,13 @@ import os
 
 import keras
 
-from tfvae.files import digest, replacing
+from tfvae.files import replacing
 from tfvae.presets import get_preset
 from tfvae.text import reader_errors
 from tfvae.training.callbacks import Checkpoint, StopAtStep
 from tfvae.training.distribute import Workers, shard_training, shard_validation
-from tfvae.training.initial_weights import copy_weights, freeze, load_word_vectors
+from tfvae.training.initial_weights import begin
+from tfvae.training.origins import TEXTS, check_contents, contents_of, files_of
 from tfvae.training.run_folder import NEW_STATE, load_model
 
 
@@ -84,15 +85,19 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
     told = []
     if model is None:
         model = configuration.make_model(batches.tokenizer, steps_per_epoch)
-        told = _begin(model, configuration, source, steps_per_epoch)
+        told = begin(model, configuration, source, steps_per_epoch)
         workers.check_model(model)
         if not resume:
             workers.run_on_all(lambda: folder.create(configuration))
-    texts = _digests(configuration)
+    files = files_of(configuration)
+    if not is_new:
+        # The others are read no more.
+        files = {role: path for role, path in files.items() if role in TEXTS}
+    contents = contents_of(files)
     if state is None:
-        state = {**NEW_STATE, "texts": texts}
+        state = {**NEW_STATE, "texts": contents}
         folder.save_state(state)
-    workers.run_on_all(lambda: _check_texts(configuration, texts, state["texts"]))
+    workers.run_on_all(lambda: check_contents(files, contents, state["texts"]))
     if resume and configuration != folder.load_configuration():
         # The state first, so that a process that ends here can be called again.
         folder.save_state(state)
@@ -188,30 +193,6 @@ def _check_monitor(model, callbacks):
         )
 
 
-def _begin(model, configuration, source, steps_per_epoch):
-    """Gives a new model what it begins with, and freezes a part where asked.
-
-    Returns:
-        List of str, what to tell about it.
-    """
-    told = []
-    if source is not None:
-        copy_weights(source, model, configuration.start_from)
-    if configuration.word_vectors is not None:
-        found = load_word_vectors(model, configuration.word_vectors)
-        size = len(model.tokenizer.vocabulary)
-        told.append(
-            f"{configuration.word_vectors}: vectors for {found} of the {size} words of "
-            f"the vocabulary ({found / size:.1%})"
-        )
-    if configuration.freeze is not None:
-        freeze(model, configuration.freeze)
-        # The optimizer keeps a state of the variables that it is compiled with.
-        builder = configuration.builder(model.tokenizer, steps_per_epoch)
-        model.compile(builder.optimizer(), jit_compile=builder.jit_compile)
-    return told
-
-
 def _descriptions(configuration, batches, validation):
     """Formats what the texts hold, a line each, and what is wrong with them."""
     training = None
@@ -301,27 +282,6 @@ def _why_not_longer(configuration, stored, state):
     if state is not None and state["stopped"]:
         return "it has stopped for want of a better validation metric"
     return None
-
-
-def _digests(configuration):
-    """Returns what tells the contents of the texts, by role."""
-    paths = {"train": configuration.train, "valid": configuration.valid}
-    return {role: digest(path) for role, path in paths.items() if path is not None}
-
-
-def _check_texts(configuration, found, known):
-    """Refuses to go on with other texts than the run began with.
-
-    Raises:
-        ValueError: If a text has another content.
-    """
-    for role, content in known.items():
-        if found.get(role) != content:
-            raise ValueError(
-                f"{getattr(configuration, role)}: the file has changed since the run "
-                f"began ({content['bytes']} bytes then). Restore it to resume the run, "
-                "or train in another folder."
-            )
 
 
 def _forget_rows_after(path, num_epochs):

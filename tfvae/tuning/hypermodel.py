@@ -6,7 +6,9 @@ import keras
 import keras_tuner
 
 from tfvae.evaluation import evaluate
+from tfvae.training import load_model
 from tfvae.training.callbacks import StopAtStep
+from tfvae.training.initial_weights import begin
 from tfvae.tuning.search_space import Objective, parse_search
 
 
@@ -107,18 +109,22 @@ class TextHyperModel(keras_tuner.HyperModel):
         return dataclasses.replace(self.configuration, overrides=overrides, **length)
 
     def build(self, hp):
-        """Learns the vocabulary and assembles the compiled model of a trial."""
+        """Assembles the compiled model of a trial, with what it begins with."""
         self.declare_hyperparameters(hp)
         configuration = self.configuration_for(hp)
         keras.utils.set_random_seed(configuration.seed)
-        batches = configuration.training_batches()
+        start = configuration.start_from
+        source = None if start is None else load_model(start)
+        batches = configuration.training_batches(source and source.tokenizer)
         # Hyperband changes how long a trial is, not the schedules.
         whole = dataclasses.replace(
             configuration,
             epochs=self.configuration.epochs,
             steps=self.configuration.steps,
         )
-        return whole.make_model(batches.tokenizer, len(batches))
+        model = whole.make_model(batches.tokenizer, len(batches))
+        begin(model, whole, source, len(batches))
+        return model
 
     def fit(
         self, hp, model, *, callbacks=(), epochs=None, initial_epoch=0, verbose="auto"

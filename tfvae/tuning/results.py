@@ -2,8 +2,9 @@
 
 import csv
 import glob
-import json
 import os
+
+from tfvae.files import read_json, replacing
 
 METRICS = (
     "nll",
@@ -15,6 +16,19 @@ METRICS = (
     "active_units",
     "perplexity",
 )
+
+_FIELDS = ("trial", "values", "epochs", "objective", "score", "metrics")
+
+
+def files_of_trials(folder, name):
+    """Returns the files of a name that trials of a search have, sorted.
+
+    Args:
+        folder: Path of the search.
+        name: Str.
+    """
+    # Brackets in the folder's name are no pattern.
+    return sorted(glob.glob(os.path.join(glob.escape(folder), "trials", "*", name)))
 
 
 def read_results(folder):
@@ -28,11 +42,19 @@ def read_results(folder):
         `values`, a dict of what was searched; `epochs`, the whole epochs trained;
         `objective`; `score`; `metrics`, a dict as of `tfvae.evaluation.evaluate` and
         the validation metric of the best epoch; and `folder`, the run folder.
+
+    Raises:
+        ValueError: If a file is damaged.
     """
     results = []
-    for path in glob.glob(os.path.join(folder, "trials", "*", "trial.json")):
-        with open(path, encoding="utf-8") as file:
-            result = json.load(file)
+    for path in files_of_trials(folder, "trial.json"):
+        result = read_json(path)
+        missing = [name for name in _FIELDS if name not in result]
+        if missing:
+            raise ValueError(
+                f"{path}: damaged, since {', '.join(missing)} is missing. Restore the "
+                "file."
+            )
         results.append({**result, "folder": os.path.dirname(path)})
     return sorted(results, key=lambda r: (*r["values"].values(), r["trial"]))
 
@@ -44,7 +66,7 @@ def read_errors(folder):
         folder: Path of the search.
     """
     errors = {}
-    for path in sorted(glob.glob(os.path.join(folder, "trials", "*", "error.txt"))):
+    for path in files_of_trials(folder, "error.txt"):
         with open(path, encoding="utf-8") as file:
             lines = file.read().strip().splitlines()
         name = os.path.relpath(os.path.dirname(path), folder)
@@ -87,10 +109,11 @@ def write_table(results, path):
     base = os.path.dirname(path)
     for row, result in zip(rows, results, strict=True):
         row["folder"] = os.path.relpath(result["folder"], base)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["trial"])
-        writer.writeheader()
-        writer.writerows(rows)
+    with replacing(path) as beside:
+        with open(beside, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["trial"])
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 def format_results(results):
@@ -158,7 +181,8 @@ def plot_results(results, path):
             return []
         paths = [f"{os.fspath(path)}.{suffix}" for suffix in ("png", "svg")]
         for each in paths:
-            figure.savefig(each, dpi=150)
+            with replacing(each) as beside:
+                figure.savefig(beside, dpi=150)
         return paths
 
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import glob
-import json
 import os
 import pathlib
 import signal
@@ -15,9 +13,16 @@ import time
 
 import keras_tuner
 
+from tfvae.files import is_fresh, read_json
 from tfvae.training import RunConfiguration
+from tfvae.training.origins import check_contents, contents_of, files_of
 from tfvae.tuning.hypermodel import TextHyperModel
-from tfvae.tuning.results import read_errors, read_results, write_table
+from tfvae.tuning.results import (
+    files_of_trials,
+    read_errors,
+    read_results,
+    write_table,
+)
 from tfvae.tuning.tuner import RunFolderTuner, check_installed, make_oracle, write_json
 
 
@@ -70,19 +75,35 @@ class Sweep:
             report=report,
         )
 
-    def save(self, path):
-        """Writes the search as JSON."""
+    def save(self, path, contents=None):
+        """Writes the search as JSON.
+
+        Args:
+            path: Path of the file.
+            contents: Dict of what tells the files that trials read, or `None`.
+        """
         fields = dataclasses.asdict(self)
         # As the file of a run's configuration is called.
-        write_json({"recipe": fields.pop("configuration"), **fields}, path)
+        fields = {"recipe": fields.pop("configuration"), **fields}
+        write_json({**fields, "contents": contents or {}}, path)
 
     @classmethod
     def load(cls, path):
-        """Reads a search written by `save`."""
-        with open(path, encoding="utf-8") as file:
-            fields = json.load(file)
-        configuration = RunConfiguration(**fields.pop("recipe"))
-        return cls(configuration, tuple(fields.pop("search")), **fields)
+        """Reads a search written by `save`.
+
+        Raises:
+            ValueError: If the file is damaged or of another version.
+        """
+        fields = read_json(path)
+        fields.pop("contents", None)
+        try:
+            configuration = RunConfiguration(**fields.pop("recipe"))
+            return cls(configuration, tuple(fields.pop("search")), **fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: damaged, or written by another version of tfvae ({error}). "
+                "Restore the file, or search in another folder."
+            ) from error
 
     def _oracle(self):
         objective = self.hypermodel().objective.for_tuner()
@@ -114,9 +135,9 @@ def tune(sweep, out, *, workers=0, verbose=0, report=None):
         List of dicts as of `read_results`, one a finished trial.
 
     Raises:
-        ValueError: If the folder holds another search, the model does not have the
-            objective, or trials failed; the table of the others is written all the
-            same.
+        ValueError: If the folder holds another search, a file has changed since it
+            began, the model does not have the objective, or trials failed; the table of
+            the others is written all the same.
         FileNotFoundError: If a text is missing.
         ChildProcessError: If a worker ended with an error.
     """
@@ -131,8 +152,12 @@ def tune(sweep, out, *, workers=0, verbose=0, report=None):
         sweep = dataclasses.replace(sweep, objective=model.monitor)
     sweep.hypermodel().objective.check(model)
     len(sweep.configuration.validation_batches(model.tokenizer))
+    files = files_of(sweep.configuration)
+    contents = contents_of(files)
+    if os.path.exists(path):
+        check_contents(files, contents, read_json(path).get("contents", {}))
     os.makedirs(out, exist_ok=True)
-    sweep.save(path)
+    sweep.save(path, contents)
     if workers:
         # The state that chief and workers find.
         sweep.make_tuner(out)
@@ -155,7 +180,7 @@ def tune(sweep, out, *, workers=0, verbose=0, report=None):
 
 def _check_folder(sweep, out, path):
     if not os.path.exists(path):
-        if os.path.isfile(out) or os.path.isdir(out) and os.listdir(out):
+        if os.path.isfile(out) or os.path.isdir(out) and not is_fresh(out, path):
             raise ValueError(
                 f"{out}: the folder of a search must be new or empty. Choose another."
             )
@@ -198,7 +223,7 @@ def run_workers(folder, num_workers, *, report=None):
     """
     names = ["chief", *(f"worker-{i + 1}" for i in range(num_workers))]
     port = _free_port()
-    seen = set(_finished(folder))
+    seen = set(files_of_trials(folder, "trial.json"))
     with contextlib.ExitStack() as stack:
         processes = {}
         for name in names:
@@ -210,16 +235,11 @@ def run_workers(folder, num_workers, *, report=None):
             for name, process in processes.items():
                 if process.poll():
                     raise ChildProcessError(_ended(name, process, folder))
-            for path in sorted(set(_finished(folder)) - seen):
+            for path in files_of_trials(folder, "trial.json"):
+                if path not in seen and report is not None:
+                    report(read_json(path))
                 seen.add(path)
-                if report is not None:
-                    with open(path, encoding="utf-8") as file:
-                        report(json.load(file))
         # The chief would look for its end every 20 seconds; all is saved by now.
-
-
-def _finished(folder):
-    return glob.glob(os.path.join(folder, "trials", "*", "trial.json"))
 
 
 def _free_port():

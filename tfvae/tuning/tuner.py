@@ -1,6 +1,7 @@
 """KerasTuner's tuner and oracles for run folders."""
 
 import contextlib
+import glob
 import importlib
 import itertools
 import json
@@ -13,6 +14,7 @@ import keras
 import keras_tuner
 from keras_tuner.src import config
 
+from tfvae.files import replacing
 from tfvae.presets.table import unknown
 from tfvae.training import RunFolder, train
 from tfvae.tuning.hypermodel import measure
@@ -70,9 +72,17 @@ class RunFolderTuner(keras_tuner.Tuner):
 
     def reload(self):
         """Reads the oracle's state, unless the oracle lives in another process."""
-        if not self._is_worker():
+        if self._is_worker():
+            return
+        try:
             self.oracle.reload()
-            retry_unfinished(self.oracle)
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise ValueError(
+                f"{self.project_dir}: the state of the search is damaged ({error}). "
+                "Restore it, or search in another folder."
+            ) from error
+        retry_unfinished(self.oracle)
+        self.oracle.save()
 
     def pre_create_trial(self):
         """Stops after three failures in a row."""
@@ -132,8 +142,9 @@ class RunFolderTuner(keras_tuner.Tuner):
         if failed:
             folder = trial_path(self.folder, trial.trial_id)
             os.makedirs(folder, exist_ok=True)
-            with open(os.path.join(folder, "error.txt"), "w", encoding="utf-8") as file:
-                file.write(trial.message or "")
+            with replacing(os.path.join(folder, "error.txt")) as beside:
+                with open(beside, "w", encoding="utf-8") as file:
+                    file.write(trial.message or "")
             print(f"trial {int(trial.trial_id)} failed", file=sys.stderr, flush=True)
         super().on_trial_end(trial)
 
@@ -154,12 +165,10 @@ def trial_path(folder, trial_id):
 
 
 def write_json(content, path):
-    """Writes JSON beside its path and moves it there."""
-    beside = f"{path}.{os.getpid()}.partial"
-    with open(beside, "w", encoding="utf-8") as file:
+    """Writes JSON, the whole file or nothing."""
+    with replacing(path) as beside, open(beside, "w", encoding="utf-8") as file:
         json.dump(content, file, indent=2)
         file.write("\n")
-    os.replace(beside, path)
 
 
 def _continue_longer(earlier, folder, configuration):
@@ -192,19 +201,62 @@ def retry_unfinished(oracle):
     """Lets an oracle run unfinished and failed trials again.
 
     KerasTuner saves its state while a trial that has just ended still counts as
-    running, so it would run that one again too.
+    running, so it would run that one again too. A trial is begun once `oracle.json`
+    tells of it, since what the next trial is follows from there; the trial's own file
+    is written before.
 
     Args:
         oracle: `keras_tuner.Oracle` that has read its state.
     """
+    for name in set(oracle.trials) - set(oracle.start_order):
+        del oracle.trials[name]
     left = {n for n, trial in oracle.trials.items() if trial.status != "COMPLETED"}
     # Its end is next.
     oracle._retry_queue = sorted(left, key=int, reverse=True)
-    oracle.end_order = [n for n in oracle.end_order if n not in left]
+    ended = [n for n in oracle.end_order if n not in left]
+    ended += [n for n in oracle.start_order if n not in left and n not in ended]
+    oracle.end_order = ended
     oracle._run_times.update(dict.fromkeys(left, 0))
+    for name in left:
+        # What it had reported would count as reported by its next run.
+        trial = oracle.trials[name]
+        trial.metrics = type(trial.metrics)()
 
 
-class GridOracle(keras_tuner.Oracle):
+class _WholeFiles:
+    """An oracle's files, each written whole or not at all, in any folder."""
+
+    def reload(self):
+        """Reads the state of the search."""
+        # KerasTuner takes brackets in the folder's name for a pattern.
+        folder = glob.escape(self._project_dir)
+        for path in glob.glob(os.path.join(folder, "trial_*", "trial.json")):
+            trial = keras_tuner.engine.trial.Trial.load(path)
+            self.trials[trial.trial_id] = trial
+        super().reload()
+
+    def save(self):
+        """Saves the state of the search."""
+        write_json(self.get_state(), self._get_oracle_fname())
+
+    def _save_trial(self, trial):
+        folder = self._get_trial_dir(trial.trial_id)
+        write_json(trial.get_state(), os.path.join(folder, "trial.json"))
+
+
+class RandomOracle(_WholeFiles, keras_tuner.oracles.RandomSearchOracle):
+    """KerasTuner's random search, safe against a kill."""
+
+
+class BayesianOracle(_WholeFiles, keras_tuner.oracles.BayesianOptimizationOracle):
+    """KerasTuner's Bayesian optimization, safe against a kill."""
+
+
+class HyperbandOracle(_WholeFiles, keras_tuner.oracles.HyperbandOracle):
+    """KerasTuner's Hyperband, safe against a kill."""
+
+
+class GridOracle(_WholeFiles, keras_tuner.Oracle):
     """Tries all combinations in order, the last option changing fastest.
 
     KerasTuner's own keeps its place in memory alone, so that a search which is
@@ -281,8 +333,8 @@ def check_installed(name):
 
 
 TUNERS = {
-    "random": keras_tuner.oracles.RandomSearchOracle,
-    "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
-    "hyperband": keras_tuner.oracles.HyperbandOracle,
+    "random": RandomOracle,
+    "bayesian": BayesianOracle,
+    "hyperband": HyperbandOracle,
     "grid": GridOracle,
 }
