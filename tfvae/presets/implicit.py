@@ -9,7 +9,7 @@ from tfvae.presets.builder import as_builder
 # Of the released critic, and its steps in 40 epochs of PTB, 5 for each of the model.
 _RATE = 1e-5
 _STEPS = 264_000
-_HIGHEST_RATE = 1e-3
+_HIGHEST_RATE = 3e-4
 
 
 def ivae(
@@ -41,7 +41,7 @@ def ivae(
         critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
             `(512, 512, 512)`.
         critic_learning_rate: Positive float, of the critic's Adam, or `None` for the
-            released `1e-5`; with scaled schedules more, up to `1e-3`, by the square of
+            released `1e-5`; with scaled schedules more, up to `3e-4`, by the square of
             how many times fewer critic steps the run has than theirs on PTB, 264,000:
             a critic that has not learned reports a KL far below the true one. Defaults
             to `None`.
@@ -92,7 +92,7 @@ def ivae_mi(
         critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
             `(512, 512, 512)`.
         critic_learning_rate: Positive float, of the critic's Adam, or `None` for the
-            released `1e-5`; with scaled schedules more, up to `1e-3`, by the square of
+            released `1e-5`; with scaled schedules more, up to `3e-4`, by the square of
             how many times fewer critic steps the run has than theirs on PTB, 264,000:
             a critic that has not learned reports a KL far below the true one. Defaults
             to `None`.
