@@ -20,7 +20,12 @@ def tiny_configuration(texts):
 def plain_run(tiny_configuration, tmp_path_factory):
     """The run folder of that configuration with `beta=1.0`."""
     configuration = RunConfiguration(
-        **{**vars(tiny_configuration), "overrides": {**TINY, "beta": 1.0}}
+        **{
+            **vars(tiny_configuration),
+            "overrides": {**TINY, "beta": 1.0},
+            # What a search by it tells its trials.
+            "monitor": "val_nelbo",
+        }
     )
     return train(configuration, tmp_path_factory.mktemp("plain") / "run", verbose=0)
 

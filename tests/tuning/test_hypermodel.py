@@ -60,7 +60,9 @@ def test_a_model_begins_with_what_a_run_does(tiny_configuration, plain_run):
         for one, other in zip(*parts, strict=True):
             np.testing.assert_array_equal(one, other)
     assert not model.decoder.trainable and model.encoder.trainable
-    wider = TextHyperModel(configuration, ["latent_dim=7,8"])
+    sizes = {k: v for k, v in configuration.overrides.items() if k != "latent_dim"}
+    free = dataclasses.replace(configuration, overrides=sizes)
+    wider = TextHyperModel(free, ["latent_dim=7,8"])
     with pytest.raises(ValueError, match="the posterior of that run does not fit"):
         wider.build(keras_tuner.HyperParameters())
 

@@ -81,7 +81,7 @@ class TextHyperModel(keras_tuner.HyperModel):
             raise ValueError(
                 f"`num_samples` must be positive. Received: num_samples={num_samples}"
             )
-        self.objective = Objective.parse(objective or "val_loss")
+        self.objective = Objective.parse("val_loss" if objective is None else objective)
         if objective is not None and self.objective.base.startswith("val_"):
             configuration = dataclasses.replace(
                 configuration, monitor=self.objective.base
