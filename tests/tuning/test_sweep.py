@@ -115,7 +115,11 @@ def test_another_text_is_refused(done, sweep, tmp_path):
         ("sweep.json", "{}", "sweep.json: damaged, or written by another version"),
         ("tuner/oracle.json", "{", "tuner: the state of the search is damaged"),
         ("tuner/oracle.json", "{}", "tuner: the state of the search is damaged"),
-        ("tuner/trial_0/trial.json", "", "tuner: the state of the search is damaged"),
+        (
+            "tuner/trial_0000/trial.json",
+            "",
+            "tuner: the state of the search is damaged",
+        ),
         ("trials/000/trial.json", "", "trial.json: damaged or cut short"),
         ("trials/000/trial.json", "{}", "trial.json: damaged, since trial, values"),
     ],
