@@ -56,6 +56,8 @@ def cell(runs, key, digits=2):
     values = [run["metrics"][key] for run in runs if key in run["metrics"]]
     if not values:
         return ""
+    if len(values) == 1 and isinstance(values[0], int):
+        return str(values[0])
     # The sum has no negative zero.
     mean = f"{round(statistics.fmean(values), digits) + 0.0:.{digits}f}"
     if len(values) == 1:

@@ -51,6 +51,7 @@ def test_a_cell_is_a_mean_and_a_deviation(results):
     # (4 + 1 + 9) / 2 = 7.
     assert results.cell(runs, "kl") == "3.00 ± 2.65"
     assert results.cell(runs[:1], "kl") == "1.00"
+    assert results.cell([{"metrics": {"active_units": 16}}], "active_units") == "16"
     assert results.cell([{"metrics": {"kl": -0.001}}], "kl") == "0.00"
     assert results.cell(runs, "mi") == ""
 
