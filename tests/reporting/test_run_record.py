@@ -39,8 +39,10 @@ def test_command_repeats_the_run():
     assert parse_overrides(args.set) == configuration.overrides
     assert args.no_xla
     for name, value in vars(configuration).items():
-        if name not in ("overrides", "xla"):
+        if name not in ("overrides", "xla", "tokenizer"):
             assert getattr(args, name) == value
+    # None stands for words, unless a run to start from has another one.
+    assert args.tokenizer is None and configuration.tokenizer == "word"
 
 
 def test_history(tmp_path):
