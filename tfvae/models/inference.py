@@ -114,6 +114,38 @@ def sample_prior(model, num, seed, context=None):
     return model.prior.sample(model.prior_params(num, context), 1, seed)[0][0]
 
 
+def response_memory(model, inputs, num_samples, seed):
+    """Samples what the decoder reads to answer contexts.
+
+    Codes are of the prior given the context; of the posterior where the model's encoder
+    reads the context in place of the sentence.
+
+    Args:
+        model: `VAE` or `LanguageModel` with a condition, or such an encoder.
+        inputs: Dict of tensors, those of `model.requires` among them; a sentence is not
+            read.
+        num_samples: Positive int `S`.
+        seed: Int tensor `[2]`.
+
+    Returns:
+        Float tensor `[S, B, U]`.
+    """
+    context = encode_condition(model, inputs, seed)
+    num_rows = tf.shape(inputs[model.requires[0]])[0]
+    of_latent = fold_in(seed, Stream.LATENT)
+    if model.posterior is None:
+        return tf.repeat(context[None], num_samples, axis=0)
+    if model.encoder_reads == "context":
+        code = model.encoder(inputs["context"])
+        if context is not None and "posterior" in model.context_to:
+            code = tf.concat([code, context], -1)
+        z = model.posterior.sample(model.posterior(code), num_samples, of_latent)[0]
+    else:
+        params = model.prior_params(num_rows, context)
+        z = model.prior.sample(params, num_samples, of_latent)[0]
+    return model.memory(z, context)
+
+
 def decode(model, tokens, z, context=None, seed=None, training=False):
     """Scores sentences given codes.
 

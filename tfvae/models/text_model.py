@@ -27,6 +27,7 @@ class TextModel(Trainer):
     # Components that a language model does not have; terms look at them.
     encoder = posterior = prior = refiner = condition = None
     encoder_reads = "text"
+    prior_reads_context = False
     tokenizer = None
 
     def get_config(self):
@@ -176,6 +177,44 @@ class TextModel(Trainer):
         if return_ids:
             return np.concatenate(list(writing.generate_ids(self, num, **options)))
         return list(writing.generate(self, num, **options))
+
+    def respond(
+        self,
+        contexts,
+        *,
+        labels=None,
+        num=1,
+        sampler="ancestral",
+        max_length=60,
+        seed=0,
+        batch_size=100,
+    ):
+        """Writes sentences that answer contexts.
+
+        Args:
+            contexts: List of contexts, each a str, or a list of str for a model of
+                several turns, the oldest first; a single str counts as a list of one.
+                `None` for a model that reads labels alone.
+            labels: List of int, one for each context, where the model reads them; or
+                `None`.
+            num: Positive int, answers to each context, of codes of their own. Defaults
+                to `1`.
+            sampler: `Sampler` or its name. Defaults to `"ancestral"`; with `"greedy"`
+                answers to a context differ by their codes alone.
+            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
+            seed: Int. Defaults to `0`.
+            batch_size: Positive int, contexts at once. Defaults to `100`.
+
+        Returns:
+            List of lists of `num` str, one for each context.
+
+        Raises:
+            ValueError: If the model reads no context, has no tokenizer, a context has
+                no words, or labels are missing or not wanted.
+        """
+        return writing.respond(
+            self, contexts, labels, num, sampler, max_length, seed, batch_size
+        )
 
     def compiled_function(self, key, function, *specs):
         """Returns a function as a graph that is made once a model, not once a call.

@@ -42,7 +42,8 @@ class VAE(TextModel):
         loop: `TrainingLoop` such as `Lagging`, or `None` for one joint update a batch.
         refiner: `SVIRefiner` that improves the posterior's parameters sentence by
             sentence, or `None`.
-        share_embedding: Whether the decoder uses the encoder's embeddings.
+        share_embedding: Whether the decoder, and the encoders of a condition, use the
+            encoder's embeddings.
         tokenizer: Tokenizer that made the ids, or `None`; saved with the model.
         num_samples: Positive int `S`, samples of the latent in training. Defaults
             to `1`.
@@ -167,9 +168,12 @@ class VAE(TextModel):
         check_tokenizer(self.tokenizer, self.decoder)
 
     def _build_components(self):
-        if self.condition is not None:
-            build(self.condition)
         build(self.encoder)
+        if self.condition is not None:
+            if self.share_embedding:
+                for each in self.condition.encoders:
+                    each.embedding = self.encoder.embedding
+            build(self.condition)
         build(self.posterior, code_dim=self._code_dim)
         context_dim = self.context_dim or 0
         build(self.prior, code_dim=context_dim if self.prior_reads_context else 0)

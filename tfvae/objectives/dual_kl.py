@@ -50,6 +50,8 @@ class DualKL(CriticTerm):
         tangent.
     """
 
+    trains_prior = True
+
     def __init__(
         self,
         weight=1.0,

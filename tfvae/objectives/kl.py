@@ -112,6 +112,7 @@ class KL(Term):
     """
 
     requires_density = True
+    trains_prior = True
 
     def __init__(
         self,

@@ -30,12 +30,14 @@ class Term(Component):
         requires_density: Whether the posterior and the prior need densities.
         has_critic: Whether the term learns a critic before the objective is taken.
         can_be_controlled: Whether the weight may be a `Control`.
+        trains_prior: Whether a prior with weights of its own learns from the cost.
     """
 
     requires_latent = False
     requires_density = False
     has_critic = False
     can_be_controlled = True
+    trains_prior = False
 
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
