@@ -69,7 +69,8 @@ class SentenceScorer:
         posterior_sampler: `PosteriorSampler`, which knows the posterior and the
             proposal as they are used, or `None` without a latent.
         nll_method: `"exact"` without a latent, `"importance_weighted"` with codes of
-            the posterior or `"fitted_proposal"`; `None` where the likelihood is not
+            the posterior, `"fitted_proposal"`, or `"context_samples"` of a posterior
+            that does not read the sentence; `None` where the likelihood is not
             defined.
 
     Raises:
@@ -132,9 +133,11 @@ class SentenceScorer:
         num_tokens = lengths(inputs["tokens"]) + 1
         specs = {name: any_size(value) for name, value in inputs.items()}
         if self.posterior_sampler is None:
+            context = inference.encode_condition(self.model, inputs, as_seed(0))
+            spec = None if context is None else any_size(context, 1)
             # Traced for every size at once, by this line and its like below.
-            self._decode.get_concrete_function(specs, None, None)
-            nll = -self._decode(inputs, None, None)[0]
+            self._decode.get_concrete_function(specs, None, spec)
+            nll = -self._decode(inputs, None, context)[0]
             return SentenceScores(num_tokens, nll=nll, reported={})
         seed = as_seed(seed)
         self._sample.get_concrete_function(specs, any_size(seed))
@@ -142,7 +145,9 @@ class SentenceScorer:
         context, z = samples.encoded.context, samples.z[: self.num_samples]
         log_likelihood = self.log_likelihood(inputs, z, context)
         reconstruction = -tf.reduce_mean(log_likelihood, axis=0)
-        nelbo = None if samples.kl is None else reconstruction + samples.kl
+        nelbo = None
+        if samples.kl is not None and self.model.encoder_reads == "text":
+            nelbo = reconstruction + samples.kl
         nll = None
         reported = self._report(samples, log_likelihood, seed)
         if samples.log_ratio is not None:
@@ -159,12 +164,15 @@ class SentenceScorer:
         Args:
             inputs: Dict of arrays, `"tokens"` int `[B, T]` among them.
             z: Float32 array `[K, B, Z]`.
-            context: Float tensor `[B, ...]`, or `None`.
+            context: Float tensor `[B, K]`, or `None` to compute it where the model has
+                a condition.
 
         Returns:
             Float32 tensor `[K, B]`, in nats.
         """
         inputs, z = _as_tensors(inputs), tf.convert_to_tensor(z)
+        if context is None and self.model.condition is not None:
+            context = inference.encode_condition(self.model, inputs, as_seed(0))
         batch_size, num_steps = inputs["tokens"].shape
         largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
         num_chunks = math.ceil(self.num_samples / max(largest, 1))

@@ -119,7 +119,7 @@ class Coupling(Term):
             own = self._own_component(role, getattr(model, role))
             setattr(self, f"coupled_{role}", own)
         # Both paths read the condition by one map.
-        self._shared_context_layer = getattr(model.bridge, "context_layer", None)
+        self._context_layer = getattr(model.bridge, "context_layer", None)
         if self.share_embedding:
             self._share_embedding(model.decoder)
         super().bind(model)
@@ -159,9 +159,11 @@ class Coupling(Term):
         posterior, bridge = self.coupled_posterior, self.coupled_bridge
         posterior.build(code_dim=code_dim)
         _freeze_unread(posterior, code_dim)
-        bridge.build(latent_dim=posterior.latent_dim, context_dim=memory_context_dim)
-        if self.bridge is None and self._shared_context_layer is not None:
-            bridge.context_layer = self._shared_context_layer
+        bridge.build(
+            latent_dim=posterior.latent_dim,
+            context_dim=memory_context_dim,
+            context_layer=self._context_layer if self.bridge is None else None,
+        )
         self._reads_context = memory_context_dim is not None
         if bridge.memory_dim != memory_dim:
             raise ValueError(
