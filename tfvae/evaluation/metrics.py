@@ -72,7 +72,8 @@ _LIKELIHOOD = {
         "How `nll` was computed: exact, without a latent; importance_weighted with "
         "codes of the posterior, -log(mean p(z) p(x|z) / q(z|x)); or fitted_proposal, "
         "with codes of a mixture of the prior and a Gaussian fitted to other samples "
-        "of the posterior in the place of q(z|x).",
+        "of the posterior in the place of q(z|x); or context_samples, "
+        "-log(mean p(x|z)) with codes of the context alone.",
     ),
     "proposal_prior_share": (
         "  prior in its proposal",
@@ -196,6 +197,23 @@ _LATENT = {
         "negative where there is no information, and is then printed as 0.",
     ),
     "mi_cap": ("  its cap", "nats", "log(num_sentences), the largest `mi` possible."),
+    "mi_with_context": (
+        "mutual information with context",
+        "nats",
+        "I((x, c); z) of sentence and context together with the code, by the estimator "
+        "of `mi`; large where the code repeats the context. Of a context whose answers "
+        "are one each, I(x; z | c) is at most `kl`.",
+    ),
+    "mi_with_context_se": (
+        "  its standard error",
+        "nats",
+        "Standard error of `mi_with_context` as a mean over sentences.",
+    ),
+    "mi_with_context_cap": (
+        "  its cap",
+        "nats",
+        "log(num_sentences), the largest `mi_with_context` possible.",
+    ),
     "mi_loo": (
         "mutual information, leave-one-out",
         "nats",
