@@ -8,6 +8,7 @@ import typing
 from tfvae.objectives import Coupling
 from tfvae.presets import (
     baselines,
+    conditional,
     control,
     copula,
     coupled_vae,
@@ -442,6 +443,22 @@ _ROWS = [
         "Wu et al. 2020, on Li et al. 2019 (PreFB); as in Wu et al. 2020",
         {"ptb": "nll 103.3, kl 15.6 (coupled)"},
         coupled_form_of="prefb_vae",
+    ),
+    Preset(
+        "seq2seq",
+        conditional.seq2seq,
+        "Sutskever et al. 2014; GRU encoder-decoder in Wu et al. 2020, Table 8",
+    ),
+    Preset(
+        "cvae",
+        conditional.cvae,
+        "Sohn et al. 2015; Zhao et al. 2017; as in Wu et al. 2020, Table 8",
+    ),
+    Preset(
+        "coupled_cvae",
+        conditional.cvae,
+        "Wu et al. 2020, Table 8, on Sohn et al. 2015",
+        coupled_form_of="cvae",
     ),
     Preset(
         "wae_deterministic",
