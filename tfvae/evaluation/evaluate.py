@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.evaluation.bleu import reconstruction_quality
-from tfvae.evaluation.exchange import decoder_information
+from tfvae.evaluation.exchange import context_gain, decoder_information
 from tfvae.evaluation.generation import generation_quality
 from tfvae.evaluation.gradients import gradient_norms
 from tfvae.evaluation.latent import (
@@ -157,6 +157,16 @@ def evaluate(
                 if "likelihood" in chosen:
                     notes += describe(scorer, num_samples)
             if "likelihood" in chosen:
+                if model.requires and len(scores.get("nll", ())) > 1:
+                    found |= context_gain(
+                        lambda inputs, index: (
+                            scorer(inputs, fold_in(as_seed(seed), index)).nll
+                        ),
+                        batches,
+                        model.requires,
+                        scores["nll"],
+                        seed=seed,
+                    )
                 notes += cautions(found)
             result |= _of_groups(found, chosen)
             if per_sentence:

@@ -120,6 +120,18 @@ _LIKELIHOOD = {
         "lower by an unknown amount.",
         _FANG,
     ),
+    "context_gain": (
+        "context gain",
+        "nats/sentence",
+        "Rise of `nll` when a sentence gets the context of another one, drawn at "
+        "random: what the context is worth to the model, 0 where it is not used. It "
+        "may exceed the information that both share, since a wrong context misleads.",
+    ),
+    "context_gain_se": (
+        "  its standard error",
+        "nats/sentence",
+        "Standard error of `context_gain` as a mean over sentences.",
+    ),
     "nelbo_minus_log_copula": (
         "negative ELBO - log copula",
         "nats/sentence",
@@ -618,7 +630,7 @@ METRICS = {
 
 # What a table begins with.
 _FIRST = (
-    *("reconstruction", "kl", "nelbo", "nll", "perplexity"),
+    *("reconstruction", "kl", "nelbo", "nll", "perplexity", "context_gain"),
     *("latent_gain", "mi", "active_units"),
 )
 # What a newcomer needs to see, with the lines that explain it.

@@ -46,6 +46,20 @@ def require_latent(model):
         )
 
 
+def require_no_condition(model):
+    """Refuses a model that reads more than sentences or codes.
+
+    Raises:
+        ValueError: If it has a condition.
+    """
+    if model.requires:
+        raise ValueError(
+            f"This {type(model).__name__} also reads {' and '.join(model.requires)}, "
+            "which sentences and codes alone do not hold. Use `respond`, or `forward` "
+            "of whole batches."
+        )
+
+
 def as_texts(texts):
     """Returns one text or several as a list of str.
 
@@ -104,11 +118,12 @@ def encode(model, texts, *, num_samples=None, max_length=None, seed=0, batch_siz
         `[S, B, Z]` with `num_samples`.
 
     Raises:
-        ValueError: If the model has no latent or no tokenizer, a sentence has no
-            words, or `num_samples` is not positive.
+        ValueError: If the model has no latent or no tokenizer, or has a condition, a
+            sentence has no words, or `num_samples` is not positive.
     """
     require_tokenizer(model)
     require_latent(model)
+    require_no_condition(model)
     if num_samples is not None and num_samples < 1:
         raise ValueError(
             "`num_samples` must be positive, or None for the posterior's mode. "
@@ -259,8 +274,10 @@ def generate_ids(
         Int32 arrays `[B, P + max_length]`.
 
     Raises:
-        ValueError: If `num` or `batch_size` is not positive.
+        ValueError: If `num` or `batch_size` is not positive, or the model has a
+            condition.
     """
+    require_no_condition(model)
     if num < 1 or batch_size < 1:
         raise ValueError(
             "`num` and `batch_size` must be positive. Received: "
@@ -372,6 +389,7 @@ def _condition_inputs(model, rows):
 
 def decode(model, codes, sampler, max_length, seed, return_ids):
     """Writes a sentence for each latent code; see `VAE.decode`."""
+    require_no_condition(model)
     codes = np.atleast_2d(np.asarray(codes, np.float32))
     latent_dim = model.posterior.latent_dim
     if codes.size == 0:
@@ -516,9 +534,10 @@ def sample_endpoints(model, seed=0):
         Float32 array `[2, Z]`.
 
     Raises:
-        ValueError: If the model has no latent.
+        ValueError: If the model has no latent, or has a condition.
     """
     require_latent(model)
+    require_no_condition(model)
     return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR)).numpy()
 
 

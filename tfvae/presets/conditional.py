@@ -68,6 +68,7 @@ def conditional_builder(setting, data=None):
     if not builder.is_conditional:
         raise ValueError(
             "This preset answers a context. Pass `Batches` with contexts "
-            "(--context-column NAME), or choose another preset. Received: none"
+            "(--context-column), or a `ModelBuilder` with `context` or `num_labels`. "
+            "Received: neither contexts nor labels"
         )
     return builder

@@ -146,6 +146,12 @@ class RunConfiguration:
                 "`patience` watches the validation text. Give `valid` too. "
                 f"Received: patience={self.patience}, valid=None"
             )
+        if preset.needs_context and self.context_column is None:
+            raise ValueError(
+                f"The preset {self.preset!r} answers contexts. Give `context_column` "
+                "(--context-column), the column of what each sentence answers. "
+                "Received: context_column=None"
+            )
         for name in ("max_turns", "max_context_length"):
             if getattr(self, name) is not None and self.context_column is None:
                 raise ValueError(
