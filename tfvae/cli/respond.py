@@ -15,7 +15,7 @@ from tfvae.cli.options import (
     make_sampler,
     writing_to,
 )
-from tfvae.cli.reading import add_column, add_run, load_run
+from tfvae.cli.reading import add_run, load_run
 
 # Contexts answered at once.
 _CHUNK = 100
@@ -29,7 +29,17 @@ def _add_arguments(parser):
     parser.add_argument(
         "--data", metavar="FILE", help="table whose contexts are answered, all of them"
     )
-    add_column(parser)
+    parser.add_argument(
+        "--context-column",
+        metavar="NAME",
+        help="column of the contexts (the run's)",
+    )
+    parser.add_argument(
+        "--no-header",
+        dest="header",
+        action="store_false",
+        help="the first row of a .csv or .tsv file is a context, not names",
+    )
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -89,12 +99,11 @@ def _kept(turns, configuration):
 def _contexts(args, configuration):
     from tfvae.text.readers import read_records
 
-    columns = configuration.columns(args.data)
     records = read_records(
         args.data,
-        args.column or columns.get("column", "text"),
-        context_column=configuration.context_column,
-        header=args.header and columns.get("header", True),
+        None,
+        context_column=args.context_column or configuration.context_column,
+        header=args.header and configuration.header,
     )
     for _, record in records:
         context = record["context"]

@@ -326,7 +326,7 @@ def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size)
     rows = _condition_rows(model, contexts, labels)
     sampler, answers = get_sampler(sampler), []
 
-    def run(inputs, seed):
+    def write(inputs, seed):
         memory = inference.response_memory(
             model, inputs, num, fold_in(seed, Stream.PRIOR)
         )
@@ -337,6 +337,17 @@ def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size)
     for start in range(0, len(rows), batch_size):
         chunk = rows[start : start + batch_size]
         inputs = _condition_inputs(model, chunk)
+        # Of any number of rows and words; an encoder of turns needs their number.
+        shapes = {
+            key: (None, *value.shape[1:-1], None)[: value.shape.rank]
+            for key, value in inputs.items()
+        }
+        run = model.compiled_function(
+            ("respond", num, sampler.key, max_length, tuple(shapes.items())),
+            write,
+            {key: tf.TensorSpec(shape, tf.int32) for key, shape in shapes.items()},
+            _SEED,
+        )
         ids = run(inputs, fold_in(as_seed(seed), start)).numpy()
         texts = list(_texts(tokenizer, ids))
         answers += [texts[index :: len(chunk)] for index in range(len(chunk))]

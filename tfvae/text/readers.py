@@ -140,7 +140,8 @@ def read_records(
 
     Args:
         path: Path of a table, see `read_columns`.
-        column: Str or int. The column of the sentences. Defaults to `"text"`.
+        column: Str or int. The column of the sentences, or `None` to read none.
+            Defaults to `"text"`.
         context_column: Str or int. The column of what a sentence answers: a str, or in
             `.jsonl` a list of str, the turns of a dialogue, oldest first; in `.csv` and
             `.tsv` turns are separated by `__eou__`. Or `None`.
@@ -150,7 +151,7 @@ def read_records(
 
     Yields:
         Pairs of int, the line where the row starts, counted from 1, and a dict with
-        `"text"` and, where there is a column for it, `"context"` and `"label"`.
+        those of `"text"`, `"context"` and `"label"` that there is a column for.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -292,8 +292,10 @@ def count_words(texts, tokenizer, limits):
     for first, columns in _column_chunks(texts):
         kept = np.ones(len(columns["text"]), bool)
         split = []
-        for key in set(columns) - {"label"}:
-            column, owners = columns[key], np.arange(len(kept))
+        for key, column in columns.items():
+            if key == "label":
+                continue
+            owners = np.arange(len(kept))
             if key == "context" and limits.max_turns is not None:
                 turns, is_long = _turns(column, first, limits)
                 kept &= ~(is_long & (limits.too_long == "drop"))
