@@ -6,6 +6,7 @@ from tests.training.conftest import TINY
 from tfvae.cli.main import main
 from tfvae.text import default_grammar
 from tfvae.training import RunConfiguration, RunFolder
+from tfvae.training.run_folder import NEW_STATE
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,7 @@ def answering(pairs, tmp_path_factory):
     )
     run = RunFolder(tmp_path_factory.mktemp("runs") / "cvae")
     run.create(configuration)
+    run.save_state({**NEW_STATE, "epoch": 1, "best_epoch": 1, "finished": True})
     tokenizer = configuration.training_batches(None).tokenizer
     configuration.make_model(tokenizer, 1).save(run.model)
     return run.path

@@ -24,6 +24,7 @@ SMALL = dataclasses.replace(
     input_dropout=0.0,
     output_dropout=0.0,
     weight_range=None,
+    embedding_range=None,
     learning_rate=0.01,
 )
 

@@ -59,6 +59,32 @@ def test_takes_a_training_step(name, builder):
     )
 
 
+# One of each kind of prior and of what the prior is compared with.
+KINDS = {"vae", "vmf_vae", "copula_prior_vae", "wae", "ivae"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in KINDS else pytest.mark.slow)
+        for name in UNCOUPLED
+    ],
+)
+def test_any_preset_becomes_conditional(name, builder):
+    builder = dataclasses.replace(builder, context="text")
+    model = get_preset(name)(builder)
+    assert model.requires == ("context",)
+    model.compile(builder.optimizer(), run_eagerly=True)
+    inputs = {"tokens": support.batch(), "context": support.batch(seed=1)}
+    data = tf.data.Dataset.from_tensors(inputs)
+    history = model.fit(data, validation_data=data, verbose=0).history
+    assert np.isfinite(history["loss"] + history["val_loss"]).all()
+    tokens, contexts = (tf.constant(each) for each in inputs.values())
+    first = model.forward({"tokens": tokens, "context": contexts}, seed=1)
+    moved = model.forward({"tokens": tokens, "context": contexts[::-1]}, seed=1)
+    assert abs(first.log_likelihood - moved.log_likelihood).numpy().max() > 1e-6
+
+
 def _fit_in_turn():
     """Every preset with every setting; by default each with one, by turns."""
     for number, name in enumerate(UNCOUPLED):

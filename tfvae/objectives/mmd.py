@@ -48,6 +48,7 @@ class MMD(Term):
     """
 
     requires_latent = True
+    pools_codes = True
 
     def __init__(
         self,

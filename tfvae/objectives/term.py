@@ -31,6 +31,8 @@ class Term(Component):
         has_critic: Whether the term learns a critic before the objective is taken.
         can_be_controlled: Whether the weight may be a `Control`.
         trains_prior: Whether a prior with weights of its own learns from the cost.
+        pools_codes: Whether the codes of a batch are compared with the prior as one
+            sample, so that there must be one prior for all of them.
     """
 
     requires_latent = False
@@ -38,6 +40,7 @@ class Term(Component):
     has_critic = False
     can_be_controlled = True
     trains_prior = False
+    pools_codes = False
 
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)

@@ -382,7 +382,9 @@ class ModelBuilder:
         decoder = decoder or self.decoder()
         condition, context_to = self.condition(), ["posterior", "prior", "bridge"]
         is_trained = any(term.trains_prior for term in terms)
-        if condition is not None and not (self.setting.learned_prior and is_trained):
+        is_shared = any(term.pools_codes for term in terms)
+        may_read = self.setting.learned_prior and is_trained and not is_shared
+        if condition is not None and not may_read:
             context_to.remove("prior")
         model = VAE(
             encoder,
