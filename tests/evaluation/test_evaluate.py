@@ -11,7 +11,7 @@ from scipy import stats
 from tests import support
 from tests.evaluation import linear_gaussian as toy
 from tfvae.decoders import Bridge
-from tfvae.encoders import ContextEncoder
+from tfvae.encoders import ContextEncoder, TurnEncoder
 from tfvae.evaluation.evaluate import (
     cautions,
     check_groups,
@@ -178,10 +178,14 @@ def test_monte_carlo_kl_of_a_posterior_without_a_closed_form():
     assert abs(result["kl"] - expected.mean()) < 4 * error
 
 
-def test_with_a_condition():
-    condition = ContextEncoder(support.make_encoder())
+@pytest.mark.parametrize("of_turns", [False, True])
+def test_with_a_condition(of_turns):
+    encoder, context = support.make_encoder(), support.batch(seed=1)
+    condition = TurnEncoder(encoder, 3) if of_turns else ContextEncoder(encoder)
+    if of_turns:
+        context = np.stack([context, context[::-1]], 1)
     model = support.make_vae(posterior=Gaussian(3), condition=condition)
-    inputs = {"tokens": support.batch(), "context": support.batch(seed=1)}
+    inputs = {"tokens": support.batch(), "context": context}
     data = tf.data.Dataset.from_tensor_slices(inputs).batch(3)
     result = evaluate(model, data, num_samples=3, jit_compile=False)
     # The posterior knows the context too, and there are as many priors as contexts.

@@ -154,8 +154,9 @@ def test_turns_beyond_the_limits(tokenizer):
     assert (dropped.num_sentences, dropped.num_dropped) == (1, 2)
     words = count_words(TURNS, tokenizer, Limits(3, "drop", 2, 2))
     assert words == {b"a": 1, b"b": 1}
-    with pytest.raises(RecordError, match="Sentence 1: the context has 3 turns, and"):
-        list(read_blocks(TURNS, tokenizer, Limits(3)))
+    for read in (count_words, count_records):
+        with pytest.raises(RecordError, match="Sentence 1: the context has 3 turns, a"):
+            read(TURNS, tokenizer, Limits(3))
     empty = [{"text": "a", "context": []}]
     with pytest.raises(RecordError, match="the context has no turn"):
         list(read_blocks(empty, tokenizer, Limits(3, max_turns=2)))

@@ -144,13 +144,8 @@ class TurnEncoder(Condition):
         turns = inputs["context"]
         if turns.shape.rank == 2:
             turns = turns[:, None]
-        num_rows, num_turns = tf.shape(turns)[0], turns.shape[1]
-        if num_turns is None:
-            raise ValueError(
-                "`context` must have a known number of turns. Pad it to a fixed one, "
-                f"as `Batches` does. Received: shape={turns.shape}"
-            )
-        flat = tf.reshape(turns, [-1, tf.shape(turns)[2]])
+        num_rows, num_turns, num_words = tf.unstack(tf.shape(turns))
+        flat = tf.reshape(turns, [-1, num_words])
         codes = self.encoder(flat, seed=seed, training=training)
         codes = tf.reshape(codes, [num_rows, num_turns, self.encoder.code_dim])
         if training and self.dropout:
@@ -169,7 +164,7 @@ class TurnEncoder(Condition):
         return state_at(states[0], counts)
 
     def _speakers(self, num_rows, num_turns, codes):
-        is_other = [(num_turns - index) % 2 for index in range(num_turns)]
+        is_other = tf.math.floormod(num_turns - tf.range(num_turns), 2)
         marks = tf.one_hot(is_other, 2, dtype=codes.dtype)
         return tf.broadcast_to(marks[None], [num_rows, num_turns, 2])
 

@@ -337,15 +337,11 @@ def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size)
     for start in range(0, len(rows), batch_size):
         chunk = rows[start : start + batch_size]
         inputs = _condition_inputs(model, chunk)
-        # Of any number of rows and words; an encoder of turns needs their number.
-        shapes = {
-            key: (None, *value.shape[1:-1], None)[: value.shape.rank]
-            for key, value in inputs.items()
-        }
+        ranks = {key: value.shape.rank for key, value in inputs.items()}
         run = model.compiled_function(
-            ("respond", num, sampler.key, max_length, tuple(shapes.items())),
+            ("respond", num, sampler.key, max_length, tuple(ranks.items())),
             write,
-            {key: tf.TensorSpec(shape, tf.int32) for key, shape in shapes.items()},
+            {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
             _SEED,
         )
         ids = run(inputs, fold_in(as_seed(seed), start)).numpy()

@@ -161,8 +161,8 @@ def read_records(
     check_file(path)
     if suffix_of(path) not in _ROW_READERS:
         raise ValueError(
-            f"{path}: a text file has no columns for contexts or labels. Give a "
-            f"{_listed(_ROW_READERS)} file. Received: suffix {suffix_of(path)!r}"
+            f"{path}: a text file has no columns for contexts or labels, only "
+            f"{_listed(_ROW_READERS)} files do. Received: suffix {suffix_of(path)!r}"
         )
     columns = {"text": column, "context": context_column, "label": label_column}
     columns = {key: name for key, name in columns.items() if name is not None}

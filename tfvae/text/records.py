@@ -301,6 +301,8 @@ def count_words(texts, tokenizer, limits):
                 kept &= ~(is_long & (limits.too_long == "drop"))
                 column = [text for each in turns for text in each]
                 owners = np.repeat(owners, [len(each) for each in turns])
+            else:
+                column = _texts(column, first)
             words = tokenizer.split(column)
             if limits.too_long == "drop":
                 kept[owners[words.row_lengths().numpy() > limits.of(key)]] = False
@@ -481,14 +483,18 @@ def _block(columns, first, tokenizer, limits):
             is_long |= longer
         else:
             numbers = first + np.arange(len(column))
-            pairs = zip(column, numbers, strict=True)
-            column = [_one_text(value, number) for value, number in pairs]
+            column = _texts(column, first)
             rows, longer = _rows(column, key, numbers, tokenizer, limits)
             block[_NAMES[key]] = rows
             is_long |= longer
     if limits.too_long == "drop" and is_long.any():
         block = select(block, np.flatnonzero(~is_long))
     return block, is_long
+
+
+def _texts(column, first):
+    """Returns a column of texts; of contexts of one turn, those turns."""
+    return [_one_text(value, number) for number, value in enumerate(column, first)]
 
 
 def _one_text(value, number):
@@ -498,7 +504,7 @@ def _one_text(value, number):
     if len(value) == 1:
         return value[0]
     raise RecordError(
-        int(number),
+        number,
         f"the context has {len(value)} turns, and one text is read. Say how many are: "
         "`max_turns` (`--max-turns`).",
     )
