@@ -69,15 +69,16 @@ def test_an_answer_is_less_surprising_to_who_knows_the_question():
 
 
 @pytest.mark.slow
-def test_most_answers_are_those_of_the_grammar():
+@pytest.mark.parametrize("preset", [seq2seq, cvae])
+def test_most_answers_are_those_of_the_grammar(preset):
     reseed(1)
     grammar = default_grammar()
     setting = dataclasses.replace(SMALL, decay="cosine", budget=8)
     train = pairs(20000, 1, batch_size=64)
     test = pairs(1000, 2, tokenizer=train.tokenizer, batch_size=100, shuffle=False)
-    model = seq2seq(ModelBuilder(setting, train, jit_compile=False))
+    model = preset(ModelBuilder(setting, train, jit_compile=False))
     model.fit(train, epochs=8, verbose=0)
-    result = evaluate(model, test)
+    result = evaluate(model, test, num_samples=20)
     assert grammar.pair_entropy() - 4 * result["nll_se"] < result["nll"] < 9.6
     questions = [each.context for each in grammar.sample_pairs(200, 3)]
     answers = model.respond(questions, seed=1)
@@ -85,5 +86,5 @@ def test_most_answers_are_those_of_the_grammar():
         math.isfinite(grammar.pair_log_prob(question, answer))
         for question, (answer,) in zip(questions, answers, strict=True)
     ]
-    # A model as many nats above the entropy as here writes few that are not.
-    assert sum(allowed) > 0.6 * len(allowed)
+    # With sampled words, which a model half a nat above the entropy gets wrong at times.
+    assert sum(allowed) > 0.65 * len(allowed)

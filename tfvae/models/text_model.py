@@ -244,8 +244,9 @@ class TextModel(Trainer):
             verbose: Whether Keras prints the endpoints. Defaults to `False`.
 
         Raises:
-            ValueError: If another format is asked for.
+            ValueError: If another format is asked for, or the model has a condition.
         """
+        writing.require_no_condition(self)
         if format != "tf_saved_model":
             raise ValueError(
                 "`format` must be 'tf_saved_model', the one that has all operations "
