@@ -28,6 +28,7 @@ class Stream(enum.IntEnum):
     TERMS = 3
     SCORING = 4
     REFINEMENT = 5
+    CONDITION = 6
     PROPOSAL = 103
     MMD = 101
     DUAL_KL = 102

@@ -139,6 +139,20 @@ KINDS = {
         in_model=lambda part: make_vae(encoder=part),
         place=lambda model: model.encoder,
     ),
+    "condition": Kind(
+        inputs=lambda: {
+            "context": tf.constant(np.stack([batch(), batch(seed=1)], 1)),
+            "label": tf.constant(np.arange(ROWS) % 3, tf.int32),
+        },
+        specs={
+            "context": ([None, 2, None], tf.int32),
+            "label": ([None], tf.int32),
+        },
+        build=lambda part: part.build(),
+        run=lambda part, inputs, seed: part(inputs, seed=seed, training=True),
+        in_model=lambda part: make_vae(condition=part),
+        place=lambda model: model.condition,
+    ),
     "latent": Kind(
         inputs=lambda: {"code": _normal(ROWS, CODE_DIM)},
         specs={"code": ([None, CODE_DIM], tf.float32)},

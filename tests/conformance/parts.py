@@ -13,6 +13,12 @@ from tests.support import (
     make_vae,
 )
 from tfvae.decoders import Bridge, ConvolutionalDecoder
+from tfvae.encoders import (
+    ContextEncoder,
+    JoinedConditions,
+    LabelEncoder,
+    TurnEncoder,
+)
 from tfvae.latents import (
     DeltaGaussian,
     Deterministic,
@@ -108,6 +114,19 @@ PARTS = [
         lambda: make_encoder(cell="gru", bidirectional=True, pooling="mean"),
     ),
     Component("largest", "encoder", lambda: make_encoder(use_cell=True, pooling="max")),
+    Component("context", "condition", lambda: ContextEncoder(make_encoder())),
+    Component(
+        "turns",
+        "condition",
+        lambda: TurnEncoder(make_encoder(dropout=0.3), 5, False, 0.2),
+        True,
+    ),
+    Component("label", "condition", lambda: LabelEncoder(3, 2)),
+    Component(
+        "joined",
+        "condition",
+        lambda: JoinedConditions([TurnEncoder(make_encoder(), 5), LabelEncoder(3)]),
+    ),
     Component("diagonal", "latent", lambda: Gaussian(3, initializer="he_normal"), True),
     Component("full", "latent", lambda: Gaussian(3, covariance="full"), True),
     Component("normed", "latent", lambda: Gaussian(3, batch_normalization=True), True),

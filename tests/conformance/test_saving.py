@@ -23,6 +23,11 @@ def test_saved_inside_a_model(row, tmp_path):
 
 
 def _pass(model):
-    inputs = {"tokens": tf.constant([[4, 5, 6], [7, 0, 0]])}
+    inputs = {
+        "tokens": tf.constant([[4, 5, 6], [7, 0, 0]]),
+        "context": tf.constant([[8, 4], [5, 0]]),
+        "label": tf.constant([2, 0]),
+    }
+    inputs = {key: inputs[key] for key in ("tokens", *model.requires)}
     forward = model.forward(inputs, seed=1, training=True)
     return model.loss_and_costs(forward, tf.constant(7, tf.int64))

@@ -29,6 +29,8 @@ class Parrot:
     written.
     """
 
+    condition = None
+
     def __init__(self):
         self.posterior = types.SimpleNamespace(mode=self.mode, sample=self.sample)
 
@@ -45,7 +47,8 @@ class Parrot:
         number = tf.range(num_samples, dtype=tf.float32)[:, None, None]
         return z + ends * (20.0 + number), None
 
-    def decode_ids(self, z, sampler, max_length):
+    def decode_ids(self, z, context, sampler, max_length):
+        assert context is None
         ids = tf.cast(z, tf.int32)
         if not sampler.allow_unknown:
             ids = tf.where(tf.equal(ids, UNK_ID), 9, ids)
@@ -99,8 +102,8 @@ def test_of_samples():
 
 def test_reconstructions_that_are_cut():
     class Cutter(Parrot):
-        def decode_ids(self, z, sampler, max_length):
-            return super().decode_ids(z, sampler, max_length)[:, :max_length]
+        def decode_ids(self, z, context, sampler, max_length):
+            return super().decode_ids(z, context, sampler, max_length)[:, :max_length]
 
     batches = [{"tokens": np.array([[4, 5, 6], [4, 5, 0], [13, 4, 0]], "int32")}]
     # Parrot's rows end in `</s>` in column 7, or at a 13.

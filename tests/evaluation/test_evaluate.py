@@ -11,6 +11,7 @@ from scipy import stats
 from tests import support
 from tests.evaluation import linear_gaussian as toy
 from tfvae.decoders import Bridge
+from tfvae.encoders import ContextEncoder, TurnEncoder
 from tfvae.evaluation.evaluate import (
     cautions,
     check_groups,
@@ -43,11 +44,14 @@ REPORTED = {
     *("critic_elbo", "critic_kl", "critic_marginal_kl", "critic_mi"),
     "nelbo_minus_log_copula",
 }
-LATENT = set(of_group("latent")) - FITTED - REPORTED
+# What a condition adds, in the place of what has no meaning with one.
+WITH_CONTEXT = {key for key in METRICS if "context" in key}
+LATENT = set(of_group("latent")) - FITTED - REPORTED - WITH_CONTEXT
 COUNTS = {"num_sentences", "num_tokens", "num_unknown", "unknown_share"}
 GENERAL = COUNTS | {"num_samples", "seed"}
 # What a posterior with a density has.
-ALL_KEYS = set(of_group("likelihood")) - FITTED - REPORTED | LATENT | GENERAL
+ALL_KEYS = set(of_group("likelihood")) - FITTED - REPORTED - WITH_CONTEXT
+ALL_KEYS |= LATENT | GENERAL
 
 
 def measure(model, tokens, batch_size=None, **options):
@@ -172,6 +176,24 @@ def test_monte_carlo_kl_of_a_posterior_without_a_closed_form():
     expected = cross - 1 - np.log(2 * scale)
     error = result["per_sentence"]["kl"].std() / 2000**0.5
     assert abs(result["kl"] - expected.mean()) < 4 * error
+
+
+@pytest.mark.parametrize("of_turns", [False, True])
+def test_with_a_condition(of_turns):
+    encoder, context = support.make_encoder(), support.batch(seed=1)
+    condition = TurnEncoder(encoder, 3) if of_turns else ContextEncoder(encoder)
+    if of_turns:
+        context = np.stack([context, context[::-1]], 1)
+    model = support.make_vae(posterior=Gaussian(3), condition=condition)
+    inputs = {"tokens": support.batch(), "context": context}
+    data = tf.data.Dataset.from_tensor_slices(inputs).batch(3)
+    result = evaluate(model, data, num_samples=3, jit_compile=False)
+    # The posterior knows the context too, and there are as many priors as contexts.
+    without = {key for key in ALL_KEYS if key.startswith(("mi", "marginal"))}
+    assert set(result) == ALL_KEYS - without | WITH_CONTEXT
+    assert result["nelbo"] >= result["nll"]
+    with pytest.raises(ValueError, match="'aggregate'.*have no one prior"):
+        evaluate(model, data, groups=["aggregate"])
 
 
 def test_a_linear_implicit_posterior_has_exact_metrics():
@@ -377,7 +399,8 @@ def test_every_group_measures_its_own_metrics():
         num_generated=20,
         num_reconstructions=2,
     )
-    absent = FITTED | REPORTED | {key for key in METRICS if "coupled_recon" in key}
+    absent = FITTED | REPORTED | WITH_CONTEXT
+    absent |= {key for key in METRICS if "coupled_recon" in key}
     absent |= {"language_model_perplexity", "num_tokens_language_model"}
     assert set(METRICS) - absent <= set(result) <= {*METRICS, "notes"}
     assert json.loads(json.dumps(result)) == result

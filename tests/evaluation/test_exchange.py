@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation import linear_gaussian as toy
-from tests.support import batch, dataset, make_decoder, make_vae
+from tests.support import batch, dataset, make_decoder, make_encoder, make_vae
+from tfvae.encoders import ContextEncoder
 from tfvae.evaluation.evaluate import evaluate
-from tfvae.evaluation.exchange import decoder_information, partners
+from tfvae.evaluation.exchange import context_gain, decoder_information, partners
 from tfvae.models import LanguageModel
 
 
@@ -80,6 +81,52 @@ def test_a_decoder_that_reads_nothing_gains_nothing():
     assert before["latent_gain"] != 0.0
     assert after["latent_gain"] == pytest.approx(0.0, abs=1e-5)
     assert after["decoder_mi"] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_the_gain_of_contexts_by_hand():
+    # The one word of a sentence is the one of its context with probability .8, each of
+    # the two others with .1. The contexts are of other widths in each batch.
+    batches = [
+        {"tokens": np.array([[4], [5]]), "context": np.array([[4, 9], [5, 0]])},
+        {"tokens": np.array([[6]]), "context": np.array([[6]])},
+    ]
+    seen = []
+
+    def score(inputs, number):
+        seen.append((number, inputs["context"].shape))
+        is_own = inputs["tokens"][:, 0] == inputs["context"][:, 0]
+        return -np.log(np.where(is_own, 0.8, 0.1))
+
+    nll = np.full(3, -math.log(0.8))
+    found = context_gain(score, batches, ("context",), nll)
+    assert found["context_gain"] == pytest.approx(math.log(8.0))
+    assert found["context_gain_se"] == pytest.approx(0.0, abs=1e-9)
+    assert seen == [(0, (2, 2)), (1, (1, 2))]
+    # The batches themselves stay.
+    assert batches[1]["context"].shape == (1, 1)
+    with pytest.raises(ValueError, match="at least 2 sentences"):
+        context_gain(score, batches[1:], ("context",), nll[:1])
+
+
+def test_the_gain_of_contexts_in_an_encoder_decoder():
+    decoder = make_decoder(conditioning=("state",))
+    model = LanguageModel(decoder, condition=ContextEncoder(make_encoder()))
+    # Of two sentences each can only get the other's.
+    inputs = {"tokens": batch((4, 2)), "context": batch((3, 1), seed=1)}
+    swapped = {**inputs, "context": inputs["context"][::-1]}
+    own, others = (
+        -model.forward({key: tf.constant(value) for key, value in each.items()})
+        .log_likelihood[0]
+        .numpy()
+        for each in (inputs, swapped)
+    )
+    data = tf.data.Dataset.from_tensor_slices(inputs).batch(1)
+    result = evaluate(model, data, jit_compile=False)
+    assert result["context_gain"] == pytest.approx((others - own).mean(), abs=1e-5)
+    assert abs(result["context_gain"]) > 1e-4
+    decoder.memory_to_state.kernel.assign(0.0 * decoder.memory_to_state.kernel)
+    result = evaluate(model, data, jit_compile=False)
+    assert result["context_gain"] == pytest.approx(0.0, abs=1e-5)
 
 
 def test_refusals_and_what_has_none():

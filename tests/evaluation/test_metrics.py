@@ -23,7 +23,7 @@ def test_what_a_newcomer_needs_comes_first():
         line.split("  1.0")[0].rstrip()
         for line in format_table(dict.fromkeys(METRICS, 1.0)).split("\n")
     ]
-    assert keys[:23] == [
+    assert keys[:25] == [
         "reconstruction",
         "KL",
         "negative ELBO",
@@ -34,6 +34,8 @@ def test_what_a_newcomer_needs_comes_first():
         "  samples fitted",
         "  its standard error",
         "perplexity (NLL)",
+        "context gain",
+        "  its standard error",
         "latent gain",
         "  its standard error",
         "mutual information",

@@ -250,7 +250,7 @@ def test_a_context_goes_to_the_bridge(inputs, rng):
         posterior=model.posterior,
         bridge=make_vae(bridge=Bridge((5,))).bridge,
         decoder=model.decoder,
-        widths={**model.widths, "memory_dim": 5, "context_dim": 3},
+        widths={**model.widths, "memory_dim": 5, "memory_context_dim": 3},
     )
     term.bind(conditional)
     context = tf.constant(rng.normal(size=[5, 3]), tf.float32)

@@ -6,6 +6,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import support
 from tfvae import presets
@@ -30,22 +31,58 @@ def builder():
     return ModelBuilder(setting, vocabulary_size=20, steps_per_epoch=10)
 
 
+def with_context(name, builder):
+    """Returns the builder, with contexts for the presets that need them."""
+    context = "text" if get_preset(name).needs_context else None
+    return dataclasses.replace(builder, context=context)
+
+
 # Coupled forms are the same functions; see test_table.py.
 UNCOUPLED = [name for name, each in PRESETS.items() if not each.coupled_form_of]
 
 
 @pytest.mark.parametrize("name", UNCOUPLED)
 def test_takes_a_training_step(name, builder):
-    model = get_preset(name)(builder)
+    model = get_preset(name)(with_context(name, builder))
     # Tracing a function costs many times what one small step does.
     model.compile(builder.optimizer(), run_eagerly=True)
     before = [weight.copy() for weight in model.get_weights()]
-    history = model.fit(support.dataset(support.batch()), verbose=0, shuffle=False)
+    inputs = {"tokens": support.batch(), "context": support.batch(seed=1)}
+    data = tf.data.Dataset.from_tensors(
+        {k: inputs[k] for k in ("tokens", *model.requires)}
+    )
+    history = model.fit(data, verbose=0, shuffle=False)
     assert np.isfinite(history.history["loss"]).all()
     assert any(
         not np.array_equal(a, b)
         for a, b in zip(before, model.get_weights(), strict=True)
     )
+
+
+# One of each kind of prior and of what the prior is compared with.
+KINDS = {"vae", "vmf_vae", "copula_prior_vae", "wae", "ivae"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in KINDS else pytest.mark.slow)
+        for name in UNCOUPLED
+    ],
+)
+def test_any_preset_becomes_conditional(name, builder):
+    builder = dataclasses.replace(builder, context="text")
+    model = get_preset(name)(builder)
+    assert model.requires == ("context",)
+    model.compile(builder.optimizer(), run_eagerly=True)
+    inputs = {"tokens": support.batch(), "context": support.batch(seed=1)}
+    data = tf.data.Dataset.from_tensors(inputs)
+    history = model.fit(data, validation_data=data, verbose=0).history
+    assert np.isfinite(history["loss"] + history["val_loss"]).all()
+    tokens, contexts = (tf.constant(each) for each in inputs.values())
+    first = model.forward({"tokens": tokens, "context": contexts}, seed=1)
+    moved = model.forward({"tokens": tokens, "context": contexts[::-1]}, seed=1)
+    assert abs(first.log_likelihood - moved.log_likelihood).numpy().max() > 1e-6
 
 
 def _fit_in_turn():
@@ -59,7 +96,7 @@ def _fit_in_turn():
 @pytest.mark.parametrize(("name", "setting"), list(_fit_in_turn()))
 def test_every_setting_fits_every_preset(name, setting):
     builder = ModelBuilder(setting, vocabulary_size=12, steps_per_epoch=1000)
-    model = get_preset(name)(builder)
+    model = get_preset(name)(with_context(name, builder))
     assert model.compiled and model.optimizer.built
 
 
@@ -72,7 +109,8 @@ def test_heads_are_those_of_the_setting(name, builder):
     setting = dataclasses.replace(
         builder.setting, weight_range=1e-3, batch_normalization=True
     )
-    model = get_preset(name)(dataclasses.replace(builder, setting=setting))
+    builder = dataclasses.replace(builder, setting=setting)
+    model = get_preset(name)(with_context(name, builder))
     posterior = getattr(model, "posterior", None)
     if posterior is None:
         return

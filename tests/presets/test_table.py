@@ -48,13 +48,16 @@ def test_every_function_is_in_the_table():
 
 def test_presets_with_a_coupled_form():
     expected = """vae beta_vae cyclical_vae wae vmf_vae planar_vae planar_wae cnn_vae
-    lagging_vae prefb_vae"""
+    lagging_vae prefb_vae cvae"""
     assert {f"coupled_{name}" for name in expected.split()} == set(COUPLED)
 
 
 @pytest.mark.parametrize("name", COUPLED)
 def test_a_coupled_form_is_its_base_with_one_more_term(name, builder):
     form, base = get_preset(name), get_preset(PRESETS[name].coupled_form_of)
+    assert form.needs_context == base.needs_context
+    if form.needs_context:
+        builder = dataclasses.replace(builder, context="text")
     model, plain = form(builder), base(builder)
     types = [type(term) for term in plain.objective]
     assert [type(term) for term in model.objective] == [*types, Coupling]

@@ -189,7 +189,7 @@ def test_labels_and_contexts_stay_with_their_sentence(tokenizer, shuffle):
     seen = []
     for batch in batches.arrays():
         assert batch["label"].dtype == batch["context"].dtype == np.int32
-        assert batch["context"].shape == (len(batch["label"]), 4)
+        assert batch["context"].shape == (len(batch["label"]), 16)
         for row, context, label in zip(
             rows(batch), rows(batch, "context"), batch["label"], strict=True
         ):
@@ -548,15 +548,15 @@ def test_refuses_texts_before_any_batch(tokenizer, texts, message):
         ({"too_long": "cut"}, "error, truncate, drop. Received: 'cut'"),
         ({"boundaries": [5, 100]}, "boundaries=.5, 100., max_length=200"),
         ({"texts": iter(["a"])}, "Received: list_iterator. Wrap it"),
-        ({"column": "line"}, "column='line', texts of type list"),
-        ({"header": False}, "header=False, column='text', texts of type list"),
+        ({"column": "line"}, "column='line', .*texts of type list"),
+        ({"header": False}, "header=False, .*texts of type list"),
         ({"unknown_share": 1.0}, "unknown_share=1.0"),
         ({"unknown_share": -0.1}, "unknown_share=-0.1"),
         ({"unknown_share": 0.1, "shuffle": False}, "shuffle=False"),
         ({"max_tokens": 9}, "max_tokens=9, min_count=1, lowercase=False. Leave"),
         ({"min_count": 2}, "min_count=2"),
         ({"lowercase": True}, "lowercase=True"),
-        ({"texts": ["a"], "column": 2}, "column=2, texts of type list"),
+        ({"texts": ["a"], "column": 2}, "column=2, .*texts of type list"),
     ],
 )
 def test_refuses_arguments(tokenizer, arguments, message):

@@ -10,6 +10,7 @@ from tfvae.text.readers import (
     read_columns,
     read_lines,
     read_numbered,
+    read_records,
     read_texts,
 )
 
@@ -271,3 +272,43 @@ def test_a_table_without_rows(write):
 def test_tables_are_known_by_their_suffix():
     assert all(map(has_columns, ["a.csv", "A.TSV.gz", "b.jsonl", "b.ndjson", "c.json"]))
     assert not any(map(has_columns, ["a.txt", "csv", "a.csv.txt", "a.gz", "-"]))
+
+
+def test_records(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("c\tt\ty\nhow ?\tso .\t1\na __eou__ b __eou__\tc\t0\n")
+    columns = {"context_column": "c", "label_column": "y"}
+    assert list(read_records(path, "t", **columns)) == [
+        (2, {"text": "so .", "context": "how ?", "label": "1"}),
+        (3, {"text": "c", "context": ["a", "b"], "label": "0"}),
+    ]
+    assert list(read_records(path, None, context_column="c")) == [
+        (2, {"context": "how ?"}),
+        (3, {"context": ["a", "b"]}),
+    ]
+    turns = tmp_path / "a.jsonl"
+    turns.write_text('{"text": "x", "context": ["a", " b"]}\n')
+    found = list(read_records(turns, context_column="context"))
+    assert found == [(1, {"text": "x", "context": ["a", "b"]})]
+
+
+@pytest.mark.parametrize(
+    "row, error",
+    [
+        ('{"text": "x", "context": 3}', "line 1: 'context' must hold a text or a list"),
+        ('{"text": ["x"], "context": "a"}', "line 1: 'text' must hold a text. Rec"),
+        ('{"text": "x", "context": []}', "line 1: the context is empty"),
+        ('{"text": "x", "context": ["a", " "]}', "line 1: the context is empty"),
+        ('{"text": "", "context": "a"}', "line 1: the text is empty"),
+        ('{"text": "x"}', "context"),
+    ],
+)
+def test_bad_records(row, error, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(row + "\n")
+    with pytest.raises(ValueError, match=error):
+        list(read_records(path, context_column="context"))
+    path = tmp_path / "a.txt"
+    path.write_text("x\n")
+    with pytest.raises(ValueError, match="a text file has no columns for contexts"):
+        list(read_records(path, context_column="context"))

@@ -135,3 +135,14 @@ def test_refuses(fields, message):
 def test_configurations_are_values(configuration):
     assert configuration() == configuration()
     assert configuration() != dataclasses.replace(configuration(), seed=1)
+
+
+def test_contexts_are_asked_for_and_limited():
+    with pytest.raises(ValueError, match="'cvae' answers contexts.*--context-column"):
+        RunConfiguration("cvae", "train.tsv")
+    for limit in ({"max_turns": 3}, {"max_context_length": 9}):
+        with pytest.raises(ValueError, match="limits contexts.*--context-column"):
+            RunConfiguration("vae", "train.tsv", **limit)
+        made = RunConfiguration("vae", "train.tsv", context_column="context", **limit)
+        assert made.context == ("turns" if "max_turns" in limit else "text")
+    assert RunConfiguration("vae", "train.txt").context is None

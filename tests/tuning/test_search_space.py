@@ -28,7 +28,8 @@ def test_ranges_are_of_options_that_exist():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_ranges_fit_the_options_of_every_preset(name):
-    configuration = RunConfiguration(name, train="train.txt")
+    column = "context" if get_preset(name).needs_context else None
+    configuration = RunConfiguration(name, train="train.tsv", context_column=column)
     for option in get_preset(name).options:
         for value in EVERY[option].examples() if option in EVERY else ():
             dataclasses.replace(configuration, overrides={option: value})

@@ -11,6 +11,7 @@ COMMANDS = {
     "train": ("tfvae.cli.train", "TRAIN"),
     "tune": ("tfvae.cli.tune", "TUNE"),
     "evaluate": ("tfvae.cli.evaluate", "EVALUATE"),
+    "respond": ("tfvae.cli.respond", "RESPOND"),
     "generate": ("tfvae.cli.generate", "GENERATE"),
     "reconstruct": ("tfvae.cli.generate", "RECONSTRUCT"),
     "interpolate": ("tfvae.cli.generate", "INTERPOLATE"),

@@ -93,6 +93,22 @@ def add_configuration(parser):
         kind=float,
         metavar="P",
     )
+    parser.add_argument(
+        "--context-column",
+        metavar="NAME",
+        help="column of what each sentence answers, a text or the turns of a dialogue: "
+        "makes any preset conditional",
+    )
+    add_number(
+        parser,
+        "--max-turns",
+        "contexts are dialogues, of which the model reads at most the last N turns",
+    )
+    add_number(
+        parser,
+        "--max-context-length",
+        "longest context, or turn of one, in tokens (as sentences)",
+    )
     add_number(
         parser, "--patience", "stop after N epochs without a better validation metric"
     )
@@ -156,6 +172,9 @@ def make_configuration(args):
         too_long=args.too_long,
         column=args.column,
         header=args.header,
+        context_column=args.context_column,
+        max_turns=args.max_turns,
+        max_context_length=args.max_context_length,
         tokenizer=args.tokenizer or "word",
         unknown_share=args.unknown_share,
         patience=args.patience,

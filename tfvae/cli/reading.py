@@ -113,9 +113,18 @@ class Reader:
 
     Attributes:
         max_length: Int, the most tokens of a sentence.
+
+    Raises:
+        ValueError: If the model reads contexts beside the sentences.
     """
 
     def __init__(self, args, configuration, model):
+        if model.requires:
+            raise ValueError(
+                f"{args.run_folder}: the run's model answers contexts, and "
+                f"{args.command} has none for it. Use `tfvae respond` to write, "
+                "`tfvae evaluate` to measure."
+            )
         self.max_length = args.max_length or configuration.resolved_setting().max_length
         self._too_long = args.too_long or configuration.too_long
         self._args = args

@@ -67,7 +67,10 @@ def _train(args):
     print(f"{folder.path}: {length}{best} (epoch {state['best_epoch']})")
     print("Next:")
     print(f"  tfvae evaluate {folder.path} --data {args.valid or args.train}")
-    print(f"  tfvae generate {folder.path} --num 10")
+    if configuration.context_column is None:
+        print(f"  tfvae generate {folder.path} --num 10")
+    else:
+        print(f"  tfvae respond {folder.path} --data {args.valid or args.train}")
 
 
 def _counted(number, noun):

@@ -82,7 +82,10 @@ def _run(args):
     best = best_of(results)
     print("Next:")
     print(f"  tfvae evaluate {best['folder']} --data {args.valid}")
-    print(f"  tfvae generate {best['folder']} --num 10")
+    if args.context_column is None:
+        print(f"  tfvae generate {best['folder']} --num 10")
+    else:
+        print(f"  tfvae respond {best['folder']} --data {args.valid}")
 
 
 def _report(result):

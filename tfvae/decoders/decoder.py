@@ -295,8 +295,11 @@ class Bridge(Component):
             )
         self.hidden_dims = tuple(hidden_dims)
 
-    def build(self, *, latent_dim, context_dim=None):
-        """Creates the weights for latents `[..., Z]` and contexts `[..., K]`."""
+    def build(self, *, latent_dim, context_dim=None, context_layer=None):
+        """Creates the weights for latents `[..., Z]` and contexts `[..., K]`.
+
+        The map of the context may be that of another bridge, `context_layer`.
+        """
         self.hidden_layers = []
         width = latent_dim
         for index, units in enumerate(self.hidden_dims):
@@ -308,7 +311,9 @@ class Bridge(Component):
             width = units
         self.context_layer = None
         if context_dim is not None and self.hidden_dims:
-            self.context_layer = dense(width, context_dim, name="context")
+            self.context_layer = context_layer
+            if context_layer is None:
+                self.context_layer = dense(width, context_dim, name="context")
         elif context_dim is not None:
             width += context_dim
         self.memory_dim = width

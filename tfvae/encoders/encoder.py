@@ -141,7 +141,8 @@ class RecurrentEncoder(Encoder):
 
     def build(self):
         """Creates the weights."""
-        self.embedding.build()
+        if not self.embedding.built:
+            self.embedding.build()
         for recurrence in self.recurrences:
             recurrence.build(input_dim=self.embedding_dim)
         self.built = True

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.evaluation.likelihood import any_size
+from tfvae.models import inference
 from tfvae.ops.sequences import EOS_ID, PAD_ID, UNK_ID
 from tfvae.samplers.sampler import Greedy
 from tfvae.seeds import as_seed, fold_in
@@ -114,12 +115,18 @@ def _decoder(model, num_samples, max_length):
     def decode(inputs, seed):
         params = model.posterior_params(inputs)
         mode = model.posterior.mode(params)
-        of_mode = model.decode_ids(mode, sampler=Greedy(), max_length=max_length)
+        context = inference.encode_condition(model, inputs, seed)
+        of_mode = model.decode_ids(
+            mode, context=context, sampler=Greedy(), max_length=max_length
+        )
         if not num_samples:
             return of_mode, None
         z = model.posterior.sample(params, num_samples, seed)[0]
+        if context is not None:
+            context = tf.tile(context, [num_samples, 1])
         of_samples = model.decode_ids(
             tf.reshape(z, [-1, z.shape[-1]]),
+            context=context,
             sampler=Greedy(allow_unknown=False),
             max_length=max_length,
         )

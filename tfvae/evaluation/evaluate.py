@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.evaluation.bleu import reconstruction_quality
-from tfvae.evaluation.exchange import decoder_information
+from tfvae.evaluation.exchange import context_gain, decoder_information
 from tfvae.evaluation.generation import generation_quality
 from tfvae.evaluation.gradients import gradient_norms
 from tfvae.evaluation.latent import (
@@ -142,7 +142,10 @@ def evaluate(
                 posterior = scorer.posterior_sampler.posterior
                 if scorer.kl_method == "closed_form":
                     latents["kl"] = scores["kl"]
-                found |= _latent(posterior, latents, seed, mi_batch_size, loo_samples)
+                of_latent = _latent(
+                    posterior, latents, seed, mi_batch_size, loo_samples
+                )
+                found |= of_latent if not model.requires else _of_both(of_latent)
                 if mi_samples and len(latents["z"]) > 1:
                     found |= decoder_information(
                         scorer.log_likelihood,
@@ -154,6 +157,16 @@ def evaluate(
                 if "likelihood" in chosen:
                     notes += describe(scorer, num_samples)
             if "likelihood" in chosen:
+                if model.requires and len(scores.get("nll", ())) > 1:
+                    found |= context_gain(
+                        lambda inputs, index: (
+                            scorer(inputs, fold_in(as_seed(seed), index)).nll
+                        ),
+                        batches,
+                        model.requires,
+                        scores["nll"],
+                        seed=seed,
+                    )
                 notes += cautions(found)
             result |= _of_groups(found, chosen)
             if per_sentence:
@@ -262,9 +275,13 @@ def why_undefined(model, group, texts=None, train_texts=None):
     elif group == "generation":
         if model.tokenizer is None:
             return "The model has no tokenizer to write text with."
+        if model.requires:
+            return "The model writes answers to contexts, see `respond`."
         if texts is None or train_texts is None:
             missing = "texts" if texts is None else "train_texts"
             return f"It needs `texts` and `train_texts`. Received: {missing}=None"
+    elif group == "aggregate" and model.requires:
+        return "The prior depends on the context; pooled codes have no one prior."
     elif model.posterior is None:
         return f"A {type(model).__name__} has no latent; use a VAE."
     return None
@@ -423,6 +440,22 @@ def _latent(posterior, latents, seed, mi_batch_size, loo_samples):
         if num_sentences > 1:
             result["marginal_kl_se"] = marginal.standard_error
     return result
+
+
+def _of_both(metrics):
+    """Renames what is measured of sentence and context together.
+
+    A posterior of both is informative already where it repeats the context, so that
+    these are no information about the sentence, and pooled codes have no one prior.
+    """
+    names = {"mi": "mi_with_context", "mi_se": "mi_with_context_se"}
+    names |= {"mi_cap": "mi_with_context_cap"}
+    dropped = {
+        *("mi_batch", "mi_batch_size", "mi_batch_cap", "mi_loo", "mi_loo_samples"),
+        *("marginal_kl", "marginal_kl_method", "marginal_kl_se"),
+    }
+    kept = {key: value for key, value in metrics.items() if key not in dropped}
+    return {names.get(key, key): value for key, value in kept.items()}
 
 
 def cautions(result):

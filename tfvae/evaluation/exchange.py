@@ -1,4 +1,4 @@
-"""What the decoder reads in a code: scores of sentences with codes of others."""
+"""What a model reads in a code or a context: scores of sentences with others' ones."""
 
 import math
 import typing
@@ -114,3 +114,60 @@ def decoder_information(score, batches, codes, *, num_codes=32, seed=0):
     scores = np.concatenate(found, axis=1)
     mean = np.logaddexp.reduce(scores, axis=0) - math.log(num_codes)
     return DecoderInformation(scores[0] - scores[1], scores[0] - mean, num_codes)
+
+
+def context_gain(score, batches, keys, nll, *, seed=0):
+    """Measures how much better a sentence is predicted with its own context.
+
+    Computes `nll(x|c') - nll(x|c)`, `c'` the context of another sentence, on average. A
+    model that does not use its context has a gain of 0. It may be larger than the
+    information that contexts and sentences share, since a wrong context can mislead.
+
+    Args:
+        score: Function of a batch's inputs and its number that returns the negative
+            log-likelihood, float `[B]` in nats.
+        batches: Iterable of dicts that can be read twice, `N` sentences in all.
+        keys: Names of what is exchanged, all of it together, such as `("context",)`.
+        nll: Float array `[N]`, the scores with the own contexts.
+        seed: Int, of the order in which sentences exchange contexts. Defaults to `0`.
+
+    Returns:
+        Dict of `context_gain` and `context_gain_se`, in nats.
+
+    Raises:
+        ValueError: If there are fewer than two sentences.
+    """
+    if len(nll) < 2:
+        raise ValueError(
+            "`nll` must be of at least 2 sentences, since contexts are exchanged. "
+            f"Received: {len(nll)}"
+        )
+    others = {key: _column(batches, key) for key in keys}
+    order = partners(len(nll), 2, seed)[1]
+    found, start = [], 0
+    for number, batch in enumerate(batches):
+        inputs = dict(keras.utils.unpack_x_y_sample_weight(batch)[0])
+        rows = order[start : start + len(inputs["tokens"])]
+        start += len(rows)
+        inputs |= {key: values[rows] for key, values in others.items()}
+        found.append(np.asarray(score(inputs, number), np.float64))
+    gain = np.concatenate(found) - nll
+    return {
+        "context_gain": float(gain.mean()),
+        "context_gain_se": standard_error(gain),
+    }
+
+
+def _column(batches, key):
+    """Joins what all batches hold of a key, padded to one width."""
+    parts = [
+        np.asarray(keras.utils.unpack_x_y_sample_weight(batch)[0][key])
+        for batch in batches
+    ]
+    if parts[0].ndim > 1:
+        width = max(part.shape[-1] for part in parts)
+        parts = [
+            np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, width - part.shape[-1])])
+            for part in parts
+        ]
+    return np.concatenate(parts)

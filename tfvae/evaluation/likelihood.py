@@ -69,7 +69,8 @@ class SentenceScorer:
         posterior_sampler: `PosteriorSampler`, which knows the posterior and the
             proposal as they are used, or `None` without a latent.
         nll_method: `"exact"` without a latent, `"importance_weighted"` with codes of
-            the posterior or `"fitted_proposal"`; `None` where the likelihood is not
+            the posterior, `"fitted_proposal"`, or `"context_samples"` of a posterior
+            that does not read the sentence; `None` where the likelihood is not
             defined.
 
     Raises:
@@ -111,6 +112,7 @@ class SentenceScorer:
             self._sample = tf.function(sampler.__call__)
             self._report = tf.function(self._report, reduce_retracing=True)
         self._decode = tf.function(self._decode, jit_compile=jit_compile)
+        self._condition = tf.function(self._condition, reduce_retracing=True)
 
     @property
     def kl_method(self):
@@ -130,19 +132,23 @@ class SentenceScorer:
         """
         inputs = _as_tensors(inputs)
         num_tokens = lengths(inputs["tokens"]) + 1
-        specs = {name: any_size(value) for name, value in inputs.items()}
         if self.posterior_sampler is None:
+            context = self._condition(inputs)
+            spec = None if context is None else any_size(context, 1)
             # Traced for every size at once, by this line and its like below.
-            self._decode.get_concrete_function(specs, None, None)
-            nll = -self._decode(inputs, None, None)[0]
+            self._decode.get_concrete_function(any_size(inputs["tokens"]), None, spec)
+            nll = -self._decode(inputs["tokens"], None, context)[0]
             return SentenceScores(num_tokens, nll=nll, reported={})
         seed = as_seed(seed)
+        specs = {name: any_size(value) for name, value in inputs.items()}
         self._sample.get_concrete_function(specs, any_size(seed))
         samples = self._sample(inputs, seed)
         context, z = samples.encoded.context, samples.z[: self.num_samples]
         log_likelihood = self.log_likelihood(inputs, z, context)
         reconstruction = -tf.reduce_mean(log_likelihood, axis=0)
-        nelbo = None if samples.kl is None else reconstruction + samples.kl
+        nelbo = None
+        if samples.kl is not None and self.model.encoder_reads == "text":
+            nelbo = reconstruction + samples.kl
         nll = None
         reported = self._report(samples, log_likelihood, seed)
         if samples.log_ratio is not None:
@@ -159,12 +165,15 @@ class SentenceScorer:
         Args:
             inputs: Dict of arrays, `"tokens"` int `[B, T]` among them.
             z: Float32 array `[K, B, Z]`.
-            context: Float tensor `[B, ...]`, or `None`.
+            context: Float tensor `[B, K]`, or `None` to compute it where the model has
+                a condition.
 
         Returns:
             Float32 tensor `[K, B]`, in nats.
         """
         inputs, z = _as_tensors(inputs), tf.convert_to_tensor(z)
+        if context is None:
+            context = self._condition(inputs)
         batch_size, num_steps = inputs["tokens"].shape
         largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
         num_chunks = math.ceil(self.num_samples / max(largest, 1))
@@ -175,18 +184,22 @@ class SentenceScorer:
         copies = math.ceil(num_chunks * size / num_codes)
         z = tf.tile(z, [copies, 1, 1])[: num_chunks * size]
         self._decode.get_concrete_function(
-            {name: any_size(value) for name, value in inputs.items()},
+            any_size(inputs["tokens"]),
             any_size(z[:size], 0, 2),
             None if context is None else any_size(context, 1),
         )
         chunks = [
-            self._decode(inputs, z[start : start + size], context)
+            self._decode(inputs["tokens"], z[start : start + size], context)
             for start in range(0, num_chunks * size, size)
         ]
         return tf.concat(chunks, axis=0)[:num_codes]
 
-    def _decode(self, inputs, z, context):
-        return inference.decode(self.model, inputs["tokens"], z, context)[1]
+    def _condition(self, inputs):
+        # Not in training, so that no noise is drawn.
+        return inference.encode_condition(self.model, inputs, as_seed(0))
+
+    def _decode(self, tokens, z, context):
+        return inference.decode(self.model, tokens, z, context)[1]
 
     def _report(self, samples, log_likelihood, seed):
         """Computes what the terms report, dict of float32 `[B]` in nats."""

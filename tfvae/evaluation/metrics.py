@@ -72,7 +72,8 @@ _LIKELIHOOD = {
         "How `nll` was computed: exact, without a latent; importance_weighted with "
         "codes of the posterior, -log(mean p(z) p(x|z) / q(z|x)); or fitted_proposal, "
         "with codes of a mixture of the prior and a Gaussian fitted to other samples "
-        "of the posterior in the place of q(z|x).",
+        "of the posterior in the place of q(z|x); or context_samples, "
+        "-log(mean p(x|z)) with codes of the context alone.",
     ),
     "proposal_prior_share": (
         "  prior in its proposal",
@@ -118,6 +119,18 @@ _LIKELIHOOD = {
         "or `num_samples` if more; in expectation at most KL(q(z|x) || p(z)), and "
         "lower by an unknown amount.",
         _FANG,
+    ),
+    "context_gain": (
+        "context gain",
+        "nats/sentence",
+        "Rise of `nll` when a sentence gets the context of another one, drawn at "
+        "random: what the context is worth to the model, 0 where it is not used. It "
+        "may exceed the information that both share, since a wrong context misleads.",
+    ),
+    "context_gain_se": (
+        "  its standard error",
+        "nats/sentence",
+        "Standard error of `context_gain` as a mean over sentences.",
     ),
     "nelbo_minus_log_copula": (
         "negative ELBO - log copula",
@@ -196,6 +209,23 @@ _LATENT = {
         "negative where there is no information, and is then printed as 0.",
     ),
     "mi_cap": ("  its cap", "nats", "log(num_sentences), the largest `mi` possible."),
+    "mi_with_context": (
+        "mutual information with context",
+        "nats",
+        "I((x, c); z) of sentence and context together with the code, by the estimator "
+        "of `mi`; large where the code repeats the context. Of a context whose answers "
+        "are one each, I(x; z | c) is at most `kl`.",
+    ),
+    "mi_with_context_se": (
+        "  its standard error",
+        "nats",
+        "Standard error of `mi_with_context` as a mean over sentences.",
+    ),
+    "mi_with_context_cap": (
+        "  its cap",
+        "nats",
+        "log(num_sentences), the largest `mi_with_context` possible.",
+    ),
     "mi_loo": (
         "mutual information, leave-one-out",
         "nats",
@@ -600,7 +630,7 @@ METRICS = {
 
 # What a table begins with.
 _FIRST = (
-    *("reconstruction", "kl", "nelbo", "nll", "perplexity"),
+    *("reconstruction", "kl", "nelbo", "nll", "perplexity", "context_gain"),
     *("latent_gain", "mi", "active_units"),
 )
 # What a newcomer needs to see, with the lines that explain it.

@@ -66,8 +66,9 @@ class PosteriorSampler:
     Attributes:
         posterior: The posterior as it is scored, a `Latent` or an `ExactGaussian`.
         has_density: Whether posterior and prior have densities that are known.
-        nll_method: `"importance_weighted"`, `"fitted_proposal"`, or `None` where the
-            likelihood is not defined.
+        nll_method: `"importance_weighted"`, `"fitted_proposal"`, `"context_samples"`
+            where codes are of the context alone, or `None` where the likelihood is not
+            defined.
         proposal: `FittedProposal`, or `None`.
         num_samples: Int `N`, 1 for a deterministic posterior.
         num_draws: Int `D`.
@@ -79,7 +80,7 @@ class PosteriorSampler:
     """
 
     def __init__(self, model, num_samples, num_draws=None, proposal=None):
-        params = model.posterior(tf.zeros([1, model.encoder.code_dim]))
+        params = model.posterior(tf.zeros([1, model.widths["code_dim"]]))
         self.model = model
         self.posterior = with_density(model.posterior, params)
         distribution = self.posterior.distribution(params)
@@ -95,7 +96,9 @@ class PosteriorSampler:
                 f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
             )
         self.proposal, self.nll_method = None, None
-        if self.has_density and proposal is None:
+        if model.encoder_reads == "context":
+            self.nll_method = "context_samples"
+        elif self.has_density and proposal is None:
             self.nll_method = "importance_weighted"
         elif can_fit:
             self.nll_method = "fitted_proposal"
@@ -124,6 +127,8 @@ class PosteriorSampler:
         mean, mean_noise = exact_mean(record.posterior), None
         if mean is None:
             mean, mean_noise = mean_of_samples(z, self.num_draws)
+        if self.model.prior_reads_context:
+            mean = standardized(mean, record.prior)
         kl = log_prior = log_ratio = proposed = None
         if self.has_density:
             # Known when this is traced, before the first batch is scored.
@@ -132,6 +137,9 @@ class PosteriorSampler:
             decoded = slice(self.num_samples)
             kl = kl_divergence(record._replace(z=z[decoded], log_q=log_q[decoded]))
             log_ratio = (log_prior - log_q)[decoded]
+        if self.nll_method == "context_samples":
+            # The sentence was not read: its likelihood is a plain mean over the codes.
+            log_ratio = tf.zeros([self.num_samples, tf.shape(z)[1]])
         if self.proposal is not None:
             proposed, log_ratio = self.proposal.sample(
                 self.posterior,
@@ -226,6 +234,23 @@ def exact_mean(distribution):
         return distribution.mean()
     except NotImplementedError:
         return None
+
+
+def standardized(mean, prior):
+    """Returns means relative to a prior that differs from row to row.
+
+    Args:
+        mean: Float tensor `[B, Z]`.
+        prior: TFP distribution, batch `[B]` and event `[Z]`.
+
+    Returns:
+        Float tensor `[B, Z]`, `(mean - prior mean) / prior scale`; the means themselves
+        where the prior has no known mean and scale.
+    """
+    try:
+        return (mean - prior.mean()) / prior.stddev()
+    except NotImplementedError:
+        return mean
 
 
 def mean_of_samples(z, num_samples):

@@ -272,23 +272,28 @@ def _codes(model, validation_data):
         float32 `[1, N, Z]`.
     """
 
-    def encode(tokens, seed):
-        params = model.posterior_params({"tokens": tokens})
+    def encode(inputs, seed):
+        params = model.posterior_params(inputs)
         return params, model.posterior.sample(params, 1, seed)[0][0]
 
-    encode = model.compiled_function(
-        "codes of lagging",
-        encode,
-        tf.TensorSpec([None, None], tf.int32),
-        tf.TensorSpec([2], tf.int32),
-    )
     # No update's: they are counted from 0.
     seed = fold_in(as_seed(model.seed), -1)
     found, count = [], 0
     for index, batch in enumerate(validation_data):
-        tokens = tf.cast(unpack(batch)[0]["tokens"], tf.int32)
-        found.append(encode(tokens, fold_in(seed, index)))
-        count += len(tokens)
+        inputs = unpack(batch)[0]
+        inputs = {key: tf.cast(value, tf.int32) for key, value in inputs.items()}
+        ranks = {key: value.shape.rank for key, value in inputs.items()}
+        run = model.compiled_function(
+            ("codes of lagging", *ranks.items()),
+            encode,
+            {
+                key: tf.TensorSpec([None] * rank, tf.int32)
+                for key, rank in ranks.items()
+            },
+            tf.TensorSpec([2], tf.int32),
+        )
+        found.append(run(inputs, fold_in(seed, index)))
+        count += len(inputs["tokens"])
         if count >= _MAX_SENTENCES:
             break
     params, z = tf.nest.map_structure(

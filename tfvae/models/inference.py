@@ -50,16 +50,40 @@ def encode(model, inputs, seed, training=False, refine=True):
         ValueError: If `inputs` holds what no component of the model reads.
     """
     _check_inputs(model, inputs)
+    context = encode_condition(model, inputs, seed, training)
     if model.posterior is None:
-        return Encoded(inputs, None, None, None, None)
-    tokens = inputs["tokens"]
-    code = model.encoder(tokens, seed=fold_in(seed, Stream.ENCODER), training=training)
+        return Encoded(inputs, None, context, None, None)
+    read = inputs["tokens" if model.encoder_reads == "text" else "context"]
+    code = model.encoder(read, seed=fold_in(seed, Stream.ENCODER), training=training)
+    if context is not None and "posterior" in model.context_to:
+        code = tf.concat([code, tf.cast(context, code.dtype)], -1)
     params = model.posterior(code, training=training)
-    prior_params = model.prior_params(tf.shape(tokens)[0])
-    encoded = Encoded(inputs, code, None, params, prior_params)
+    prior_params = model.prior_params(tf.shape(read)[0], context, training)
+    encoded = Encoded(inputs, code, context, params, prior_params)
     if model.refiner is None or not refine:
         return encoded
     return encoded._replace(params=_refined(model, encoded, seed, training))
+
+
+def encode_condition(model, inputs, seed, training=False):
+    """Computes what a model knows beside the sentence.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        inputs: Dict of tensors; the sentence itself is not read.
+        seed: Int tensor `[2]` of the pass.
+        training: Whether dropout acts. Defaults to `False`.
+
+    Returns:
+        Float tensor `[B, K]`, or `None` without a condition.
+    """
+    if model.condition is None:
+        return None
+    return model.condition(
+        {key: inputs[key] for key in model.condition.requires},
+        seed=fold_in(seed, Stream.CONDITION),
+        training=training,
+    )
 
 
 def sample_posterior(model, params, num_samples, seed):
@@ -78,9 +102,48 @@ def sample_posterior(model, params, num_samples, seed):
     return model.posterior.sample(params, num_samples, fold_in(seed, Stream.LATENT))
 
 
-def sample_prior(model, num, seed):
-    """Samples `num` codes from the prior, float32 `[num, Z]`."""
-    return model.prior.sample(model.prior_params(num), 1, seed)[0][0]
+def sample_prior(model, num, seed, context=None):
+    """Samples `num` codes from the prior, float32 `[num, Z]`.
+
+    Args:
+        model: `VAE`.
+        num: Int, or int scalar tensor.
+        seed: Int tensor `[2]`.
+        context: Float tensor `[num, K]`, or `None` without a condition.
+    """
+    return model.prior.sample(model.prior_params(num, context), 1, seed)[0][0]
+
+
+def response_memory(model, inputs, num_samples, seed):
+    """Samples what the decoder reads to answer contexts.
+
+    Codes are of the prior given the context; of the posterior where the model's encoder
+    reads the context in place of the sentence.
+
+    Args:
+        model: `VAE` or `LanguageModel` with a condition, or such an encoder.
+        inputs: Dict of tensors, those of `model.requires` among them; a sentence is not
+            read.
+        num_samples: Positive int `S`.
+        seed: Int tensor `[2]`.
+
+    Returns:
+        Float tensor `[S, B, U]`.
+    """
+    context = encode_condition(model, inputs, seed)
+    num_rows = tf.shape(inputs[model.requires[0]])[0]
+    of_latent = fold_in(seed, Stream.LATENT)
+    if model.posterior is None:
+        return tf.repeat(context[None], num_samples, axis=0)
+    if model.encoder_reads == "context":
+        code = model.encoder(inputs["context"])
+        if context is not None and "posterior" in model.context_to:
+            code = tf.concat([code, context], -1)
+        z = model.posterior.sample(model.posterior(code), num_samples, of_latent)[0]
+    else:
+        params = model.prior_params(num_rows, context)
+        z = model.prior.sample(params, num_samples, of_latent)[0]
+    return model.memory(z, context)
 
 
 def decode(model, tokens, z, context=None, seed=None, training=False):
@@ -99,10 +162,12 @@ def decode(model, tokens, z, context=None, seed=None, training=False):
         Tuple of the memory, float `[S, B, U]`, and `log p(x|z)`, float32 `[S, B]` in
         nats.
     """
-    if z is None:
-        memory = tf.zeros([1, tf.shape(tokens)[0], 0])
+    if z is not None:
+        memory = model.memory(z, context)
+    elif context is not None:
+        memory = context[None]
     else:
-        memory = model.bridge(z, context)
+        memory = tf.zeros([1, tf.shape(tokens)[0], 0])
     log_likelihood = model.decoder.log_prob(
         tokens, memory, seed=fold_in(seed, Stream.DECODER), training=training
     )
@@ -213,11 +278,12 @@ def _refined(model, encoded, seed, training):
 
 
 def _check_inputs(model, inputs):
-    """Refuses inputs that nothing reads."""
-    unread = sorted(set(inputs) - {"tokens"})
-    if unread or "tokens" not in inputs:
+    """Refuses inputs that nothing reads, or that lack what something reads."""
+    read = {"tokens", *model.requires}
+    if set(inputs) != read:
         raise ValueError(
-            f"`inputs` of this `{type(model).__name__}` must hold 'tokens' and nothing "
-            f"that no component reads. Leave the others out of the batches. Received: "
-            f"{sorted(inputs)}"
+            f"`inputs` of this `{type(model).__name__}` must hold "
+            f"{', '.join(map(repr, sorted(read)))} and nothing that no component "
+            "reads. Leave the others out of the batches, or build the model with a "
+            f"`condition` that reads them. Received: {sorted(inputs)}"
         )

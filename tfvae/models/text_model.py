@@ -25,7 +25,9 @@ class TextModel(Trainer):
     """
 
     # Components that a language model does not have; terms look at them.
-    encoder = posterior = prior = refiner = None
+    encoder = posterior = prior = refiner = condition = None
+    encoder_reads = "text"
+    prior_reads_context = False
     tokenizer = None
 
     def get_config(self):
@@ -67,6 +69,14 @@ class TextModel(Trainer):
         jit_compile = config["jit_compile"] and num_replicas() == 1
         self.compile(optimizer, jit_compile=jit_compile)
 
+    @property
+    def requires(self):
+        """The keys of a batch that are read beside `"tokens"`, a tuple of str."""
+        keys = () if self.condition is None else self.condition.requires
+        if self.encoder_reads == "context":
+            keys = ("context", *keys)
+        return tuple(dict.fromkeys(keys))
+
     def forward(self, inputs, *, num_samples=None, seed=None, training=False):
         """Passes a batch through the model.
 
@@ -98,19 +108,36 @@ class TextModel(Trainer):
         forward = self.forward(inputs, num_samples=1, training=training)
         return forward.log_likelihood[0]
 
-    def sample_memory(self, num, seed):
-        """Samples what the decoder reads to write `num` sentences, `[num, U]`."""
+    def sample_memory(self, num, seed, context=None):
+        """Samples what the decoder reads to write sentences.
+
+        Args:
+            num: Int, or int scalar tensor.
+            seed: Int tensor `[2]`.
+            context: Float tensor `[num, K]`, or `None` without a condition.
+
+        Returns:
+            Float tensor `[num, U]`.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} must implement `sample_memory`."
         )
 
     def generate_ids(
-        self, num, *, sampler="ancestral", max_length=60, seed=None, prefix_ids=()
+        self,
+        num,
+        *,
+        context=None,
+        sampler="ancestral",
+        max_length=60,
+        seed=None,
+        prefix_ids=(),
     ):
         """Writes `num` sentences as ids, from the prior; works in a graph.
 
         Args:
             num: Positive int.
+            context: Float tensor `[num, K]`, or `None` without a condition.
             sampler: `Sampler` or its name. Defaults to `"ancestral"`.
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
@@ -122,7 +149,7 @@ class TextModel(Trainer):
             padding after the last word.
         """
         seed = as_seed(self.seed if seed is None else seed)
-        memory = self.sample_memory(num, fold_in(seed, Stream.PRIOR))
+        memory = self.sample_memory(num, fold_in(seed, Stream.PRIOR), context)
         sampler, words = get_sampler(sampler), fold_in(seed, Stream.WORDS)
         prefix = {"prefix_ids": prefix_ids} if prefix_ids else {}
         return sampler(self.decoder, memory, max_length, words, **prefix)
@@ -150,6 +177,44 @@ class TextModel(Trainer):
         if return_ids:
             return np.concatenate(list(writing.generate_ids(self, num, **options)))
         return list(writing.generate(self, num, **options))
+
+    def respond(
+        self,
+        contexts,
+        *,
+        labels=None,
+        num=1,
+        sampler="ancestral",
+        max_length=60,
+        seed=0,
+        batch_size=100,
+    ):
+        """Writes sentences that answer contexts.
+
+        Args:
+            contexts: List of contexts, each a str, or a list of str for a model of
+                several turns, the oldest first; a single str counts as a list of one.
+                `None` for a model that reads labels alone.
+            labels: List of int, one for each context, where the model reads them; or
+                `None`.
+            num: Positive int, answers to each context, of codes of their own. Defaults
+                to `1`.
+            sampler: `Sampler` or its name. Defaults to `"ancestral"`; with `"greedy"`
+                answers to a context differ by their codes alone.
+            max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
+            seed: Int. Defaults to `0`.
+            batch_size: Positive int, contexts at once. Defaults to `100`.
+
+        Returns:
+            List of lists of `num` str, one for each context.
+
+        Raises:
+            ValueError: If the model reads no context, has no tokenizer, a context has
+                no words, or labels are missing or not wanted.
+        """
+        return writing.respond(
+            self, contexts, labels, num, sampler, max_length, seed, batch_size
+        )
 
     def compiled_function(self, key, function, *specs):
         """Returns a function as a graph that is made once a model, not once a call.
@@ -179,8 +244,9 @@ class TextModel(Trainer):
             verbose: Whether Keras prints the endpoints. Defaults to `False`.
 
         Raises:
-            ValueError: If another format is asked for.
+            ValueError: If another format is asked for, or the model has a condition.
         """
+        writing.require_no_condition(self)
         if format != "tf_saved_model":
             raise ValueError(
                 "`format` must be 'tf_saved_model', the one that has all operations "

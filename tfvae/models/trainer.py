@@ -77,7 +77,7 @@ class Trainer(keras.Model):
     @property
     def validation_metrics(self):
         """The names of what `fit` logs of validation data, a tuple of str."""
-        record = self._tested({"tokens": tf.constant([[UNK_ID]])})
+        record = self._tested(self.example_inputs())
         return tuple(f"val_{name}" for name in ("loss", *self._test_costs(record)))
 
     @property
@@ -336,10 +336,18 @@ class Trainer(keras.Model):
 
     def batch_seed(self, inputs):
         """Derives a seed from a batch's content, for tests in any order."""
-        tokens = inputs["tokens"]
-        place = tf.range(1, tf.size(tokens) + 1)
-        content = tf.reduce_sum(tf.reshape(tokens, [-1]) * place)
-        return fold_in(as_seed(self.seed), content)
+        seed = as_seed(self.seed)
+        for key in ("tokens", *self.requires):
+            ids = tf.reshape(inputs[key], [-1])
+            place = tf.range(1, tf.size(ids) + 1)
+            seed = fold_in(seed, tf.reduce_sum(tf.cast(ids, tf.int32) * place))
+        return seed
+
+    def example_inputs(self):
+        """Returns inputs of one row, to look at what is computed of them."""
+        word = tf.constant([[UNK_ID]])
+        examples = {"tokens": word, "context": word, "label": tf.constant([0])}
+        return {key: examples[key] for key in ("tokens", *self.requires)}
 
     def loss_and_costs(self, forward, step, sample_weight=None):
         """Adds up the objective, and the losses of regularizers if there are any.

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders import Bridge
-from tfvae.latents import StandardNormal
+from tfvae.latents import Gaussian, StandardNormal
 from tfvae.models import inference, writing
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
@@ -29,13 +29,21 @@ class VAE(TextModel):
         encoder: `Encoder`.
         posterior: `Latent`, from the encoder's code to `q(z|x)`.
         decoder: `Decoder`.
-        prior: `Latent`, or `None` for `StandardNormal`.
+        prior: `Latent`, or `None` for `StandardNormal`; with a condition that the
+            prior reads, `None` for a `Gaussian` that is learned.
         bridge: `Bridge` from latent to memory, or `None` for the latent itself.
+        condition: `Condition` that the model knows beside the sentence, or `None`.
+        context_to: Tuple of `"posterior"`, `"prior"` and `"bridge"`, what reads the
+            condition. Defaults to all three.
+        encoder_reads: `"text"`, the sentence, or `"context"`, one text in its place:
+            then no part of the model reads the sentence, and reconstruction plus KL is
+            no bound of its likelihood. Defaults to `"text"`.
         objective: List of `Term`s, or `None` for `Reconstruction` and `KL`.
         loop: `TrainingLoop` such as `Lagging`, or `None` for one joint update a batch.
         refiner: `SVIRefiner` that improves the posterior's parameters sentence by
             sentence, or `None`.
-        share_embedding: Whether the decoder uses the encoder's embeddings.
+        share_embedding: Whether the decoder, and the encoders of a condition, use the
+            encoder's embeddings.
         tokenizer: Tokenizer that made the ids, or `None`; saved with the model.
         num_samples: Positive int `S`, samples of the latent in training. Defaults
             to `1`.
@@ -62,6 +70,9 @@ class VAE(TextModel):
         *,
         prior=None,
         bridge=None,
+        condition=None,
+        context_to=("posterior", "prior", "bridge"),
+        encoder_reads="text",
         objective=None,
         loop=None,
         refiner=None,
@@ -76,7 +87,10 @@ class VAE(TextModel):
         self.encoder = encoder
         self.posterior = posterior
         self.decoder = decoder
-        self.prior = prior or StandardNormal(posterior.latent_dim)
+        self.condition = condition
+        self.context_to = tuple(context_to)
+        self.encoder_reads = encoder_reads
+        self.prior = prior or self._default_prior()
         self.bridge = bridge or Bridge()
         self.refiner = refiner
         self.share_embedding = share_embedding
@@ -91,7 +105,38 @@ class VAE(TextModel):
         if refiner is not None:
             refiner.bind(self)
 
+    def _default_prior(self):
+        is_plain = self.posterior.has_density and self.posterior.support == "real"
+        if self.prior_reads_context and is_plain:
+            return Gaussian(self.posterior.latent_dim)
+        return StandardNormal(self.posterior.latent_dim)
+
+    @property
+    def prior_reads_context(self):
+        """Whether the prior's parameters are computed from the condition."""
+        return self.condition is not None and "prior" in self.context_to
+
+    def _check_condition(self):
+        unknown = set(self.context_to) - {"posterior", "prior", "bridge"}
+        if unknown or not self.context_to:
+            raise ValueError(
+                "`context_to` must hold some of 'posterior', 'prior' and 'bridge'. "
+                f"Received: context_to={self.context_to}"
+            )
+        if self.encoder_reads not in ("text", "context"):
+            raise ValueError(
+                "`encoder_reads` must be 'text' or 'context'. "
+                f"Received: encoder_reads={self.encoder_reads!r}"
+            )
+        size = None if self.condition is None else self.condition.vocabulary_size
+        if size not in (None, self.decoder.vocabulary_size):
+            raise ValueError(
+                "`condition` and `decoder` need one `vocabulary_size`. "
+                f"Received: {size} and {self.decoder.vocabulary_size}"
+            )
+
     def _check_components(self):
+        self._check_condition()
         if self.num_samples < 1:
             raise ValueError(
                 "`num_samples` must be positive. "
@@ -124,19 +169,58 @@ class VAE(TextModel):
 
     def _build_components(self):
         build(self.encoder)
-        build(self.posterior, code_dim=self.encoder.code_dim)
-        build(self.prior, code_dim=0)
-        build(self.bridge, latent_dim=self.posterior.latent_dim)
+        if self.condition is not None:
+            if self.share_embedding:
+                for each in self.condition.encoders:
+                    each.embedding = self.encoder.embedding
+            build(self.condition)
+        build(self.posterior, code_dim=self._code_dim)
+        context_dim = self.context_dim or 0
+        build(self.prior, code_dim=context_dim if self.prior_reads_context else 0)
+        build(
+            self.bridge,
+            latent_dim=self.posterior.latent_dim,
+            context_dim=self._memory_context_dim,
+        )
         if self.share_embedding:
             self.decoder.embedding = self.encoder.embedding
         build(self.decoder, memory_dim=self.bridge.memory_dim)
 
     @property
+    def context_dim(self):
+        """The width `K` of the condition, `None` without one."""
+        return None if self.condition is None else self.condition.context_dim
+
+    @property
+    def _code_dim(self):
+        """The width of what the posterior reads."""
+        is_read = self.condition is not None and "posterior" in self.context_to
+        return self.encoder.code_dim + (self.context_dim if is_read else 0)
+
+    @property
+    def _memory_context_dim(self):
+        return self.context_dim if "bridge" in self.context_to else None
+
+    def memory(self, z, context=None):
+        """Computes what the decoder reads.
+
+        Args:
+            z: Float tensor `[S, B, Z]`.
+            context: Float tensor `[B, K]`, or `None` without a condition.
+
+        Returns:
+            Float tensor `[S, B, U]`.
+        """
+        return self.bridge(z, context if "bridge" in self.context_to else None)
+
+    @property
     def widths(self):
         """The widths of what components hand on, a dict of ints."""
         return {
-            "code_dim": self.encoder.code_dim,
+            "code_dim": self._code_dim,
             "latent_dim": self.posterior.latent_dim,
+            "context_dim": self.context_dim,
+            "memory_context_dim": self._memory_context_dim,
             "memory_dim": self.bridge.memory_dim,
             "vocabulary_size": self.decoder.vocabulary_size,
         }
@@ -151,9 +235,28 @@ class VAE(TextModel):
         """The trainable variables of encoder and posterior, shared embeddings too."""
         return [*self.encoder.trainable_variables, *self.posterior.trainable_variables]
 
-    def prior_params(self, batch_size):
-        """Returns the prior's parameters for `batch_size` rows."""
-        return self.prior(tf.zeros([batch_size, 0]))
+    def prior_params(self, batch_size, context=None, training=False):
+        """Computes the prior's parameters.
+
+        Args:
+            batch_size: Int, or int scalar tensor.
+            context: Float tensor `[batch_size, K]`, needed where the prior reads it.
+            training: Whether batch normalisation takes the batch's statistics.
+
+        Returns:
+            Dict of float32 tensors `[batch_size, ...]`.
+
+        Raises:
+            ValueError: If the prior reads a context and there is none.
+        """
+        if not self.prior_reads_context:
+            return self.prior(tf.zeros([batch_size, 0]), training=training)
+        if context is None:
+            raise ValueError(
+                "The prior of this model reads a context. Use `respond`, or pass the "
+                "context of each row. Received: context=None"
+            )
+        return self.prior(context, training=training)
 
     def posterior_params(self, inputs, training=False, seed=None):
         """Computes the posterior's parameters, refined where there is a refiner.
@@ -192,6 +295,8 @@ class VAE(TextModel):
         """Computes `nelbo` and `kl`, float32 `[B]`, where there are densities."""
         if not self.has_density:
             return {}
+        if self.encoder_reads == "context":
+            return {"kl": kl_divergence(forward)}
         kl = kl_divergence(forward)
         reconstruction = -tf.reduce_mean(forward.log_likelihood, 0)
         return {"nelbo": kl + reconstruction, "kl": kl}
@@ -219,21 +324,30 @@ class VAE(TextModel):
         z = self.posterior.mode(forward.params)
         return {"z": z, **self.likelihood_metrics(forward)}
 
-    def sample_prior(self, num, seed):
+    def sample_prior(self, num, seed, context=None):
         """Samples `num` latent codes from the prior, float32 `[num, Z]`."""
-        return inference.sample_prior(self, num, as_seed(seed))
+        return inference.sample_prior(self, num, as_seed(seed), context)
 
-    def sample_memory(self, num, seed):
-        """Samples from the prior what the decoder reads, float `[num, U]`."""
-        return self.bridge(self.sample_prior(num, seed)[None])[0]
+    def sample_memory(self, num, seed, context=None):
+        """Samples what the decoder reads, float `[num, U]`; see `TextModel`."""
+        z = self.sample_prior(num, seed, context)
+        return self.memory(z[None], context)[0]
 
     def decode_ids(
-        self, z, *, sampler="greedy", max_length=60, seed=None, prefix_ids=()
+        self,
+        z,
+        *,
+        context=None,
+        sampler="greedy",
+        max_length=60,
+        seed=None,
+        prefix_ids=(),
     ):
         """Writes a sentence for each latent code, as ids; works in a graph.
 
         Args:
             z: Float tensor `[N, Z]`.
+            context: Float tensor `[N, K]`, or `None` without a condition.
             sampler: `Sampler` or its name. Defaults to `"greedy"`.
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int, pair of ints or int tensor `[2]`; `None` for the model's.
@@ -244,7 +358,7 @@ class VAE(TextModel):
             Int32 tensor `[N, max_length]`, what comes after `prefix_ids`, `</s>` and
             padding after the last word.
         """
-        memory = self.bridge(z[None])[0]
+        memory = self.memory(z[None], context)[0]
         seed = as_seed(self.seed if seed is None else seed)
         prefix = {"prefix_ids": prefix_ids} if prefix_ids else {}
         return get_sampler(sampler)(self.decoder, memory, max_length, seed, **prefix)

@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from tfvae.models import inference
 from tfvae.models.interpolation import interpolation_path
 from tfvae.ops.sequences import PAD_ID
 from tfvae.samplers import get_sampler
@@ -42,6 +43,20 @@ def require_latent(model):
         raise ValueError(
             f"A {type(model).__name__} has no latent to encode a sentence into; use "
             "a VAE. It can only generate."
+        )
+
+
+def require_no_condition(model):
+    """Refuses a model that reads more than sentences or codes.
+
+    Raises:
+        ValueError: If it has a condition.
+    """
+    if model.requires:
+        raise ValueError(
+            f"This {type(model).__name__} also reads {' and '.join(model.requires)}, "
+            "which sentences and codes alone do not hold. Use `respond`, or `forward` "
+            "of whole batches."
         )
 
 
@@ -103,11 +118,12 @@ def encode(model, texts, *, num_samples=None, max_length=None, seed=0, batch_siz
         `[S, B, Z]` with `num_samples`.
 
     Raises:
-        ValueError: If the model has no latent or no tokenizer, a sentence has no
-            words, or `num_samples` is not positive.
+        ValueError: If the model has no latent or no tokenizer, or has a condition, a
+            sentence has no words, or `num_samples` is not positive.
     """
     require_tokenizer(model)
     require_latent(model)
+    require_no_condition(model)
     if num_samples is not None and num_samples < 1:
         raise ValueError(
             "`num_samples` must be positive, or None for the posterior's mode. "
@@ -258,8 +274,10 @@ def generate_ids(
         Int32 arrays `[B, P + max_length]`.
 
     Raises:
-        ValueError: If `num` or `batch_size` is not positive.
+        ValueError: If `num` or `batch_size` is not positive, or the model has a
+            condition.
     """
+    require_no_condition(model)
     if num < 1 or batch_size < 1:
         raise ValueError(
             "`num` and `batch_size` must be positive. Received: "
@@ -295,8 +313,90 @@ def generate_ids(
         yield np.concatenate([prefix, ids], axis=1)
 
 
+def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size):
+    """Writes answers to contexts; see `TextModel.respond`."""
+    tokenizer = require_tokenizer(model)
+    if not model.requires:
+        raise ValueError(
+            f"This {type(model).__name__} reads no context and no label. Use "
+            "`generate`, or train it with a `condition` (--context-column)."
+        )
+    if num < 1:
+        raise ValueError(f"`num` must be positive. Received: num={num}")
+    rows = _condition_rows(model, contexts, labels)
+    sampler, answers = get_sampler(sampler), []
+
+    def write(inputs, seed):
+        memory = inference.response_memory(
+            model, inputs, num, fold_in(seed, Stream.PRIOR)
+        )
+        rows = tf.reshape(memory, [-1, memory.shape[-1]])
+        words = fold_in(seed, Stream.WORDS)
+        return sampler(model.decoder, rows, max_length, words)
+
+    for start in range(0, len(rows), batch_size):
+        chunk = rows[start : start + batch_size]
+        inputs = _condition_inputs(model, chunk)
+        ranks = {key: value.shape.rank for key, value in inputs.items()}
+        run = model.compiled_function(
+            ("respond", num, sampler.key, max_length, tuple(ranks.items())),
+            write,
+            {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
+            _SEED,
+        )
+        ids = run(inputs, fold_in(as_seed(seed), start)).numpy()
+        texts = list(_texts(tokenizer, ids))
+        answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
+    return answers
+
+
+def _condition_rows(model, contexts, labels):
+    """Pairs contexts and labels, checking that the model reads what is given."""
+    contexts = [contexts] if isinstance(contexts, str) else contexts
+    columns = {"context": contexts, "label": labels}
+    for key, values in columns.items():
+        if (values is None) == (key in model.requires):
+            verb = "reads" if key in model.requires else "does not read"
+            raise ValueError(
+                f"This {type(model).__name__} {verb} a {key}. "
+                f"Received: {key}s={values!r}"
+            )
+    given = {key: list(v) for key, v in columns.items() if v is not None}
+    if len({len(values) for values in given.values()}) > 1:
+        raise ValueError(
+            "There must be one label for each context. Received: "
+            + ", ".join(f"{len(values)} {key}s" for key, values in given.items())
+        )
+    return [
+        dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)
+    ]
+
+
+def _condition_inputs(model, rows):
+    """Turns contexts and labels into a batch."""
+    inputs = {}
+    if "label" in rows[0]:
+        inputs["label"] = tf.constant([row["label"] for row in rows], tf.int32)
+    if "context" in rows[0]:
+        turns = [
+            [row["context"]] if isinstance(row["context"], str) else row["context"]
+            for row in rows
+        ]
+        flat = [text for each in turns for text in each]
+        tokens = tokenize(model, flat)["tokens"].numpy()
+        most = max(len(each) for each in turns)
+        padded = np.zeros([len(rows), most, tokens.shape[1]], np.int32)
+        start = 0
+        for index, each in enumerate(turns):
+            padded[index, most - len(each) :] = tokens[start : start + len(each)]
+            start += len(each)
+        inputs["context"] = tf.constant(padded[:, 0] if most == 1 else padded)
+    return inputs
+
+
 def decode(model, codes, sampler, max_length, seed, return_ids):
     """Writes a sentence for each latent code; see `VAE.decode`."""
+    require_no_condition(model)
     codes = np.atleast_2d(np.asarray(codes, np.float32))
     latent_dim = model.posterior.latent_dim
     if codes.size == 0:
@@ -441,9 +541,10 @@ def sample_endpoints(model, seed=0):
         Float32 array `[2, Z]`.
 
     Raises:
-        ValueError: If the model has no latent.
+        ValueError: If the model has no latent, or has a condition.
     """
     require_latent(model)
+    require_no_condition(model)
     return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR)).numpy()
 
 

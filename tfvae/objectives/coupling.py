@@ -46,6 +46,10 @@ class Coupling(Term):
             trained.
         bridge: `Bridge` of the path, or `None` for one like the model's.
         decoder: `Decoder` of the path, or `None` for one like the model's.
+        released_gradient: Whether, with a condition, the matching also passes the
+            gradient to the condition's map that it has in the released code, where one
+            side alone is detached. The distance does not depend on that map. Defaults
+            to `False`.
 
     Raises:
         ValueError: If `distance` is unknown or, in a model, the bridge has no layers
@@ -70,6 +74,7 @@ class Coupling(Term):
         posterior=None,
         bridge=None,
         decoder=None,
+        released_gradient=False,
         *,
         name="coupling",
         dtype=None,
@@ -87,6 +92,7 @@ class Coupling(Term):
         self.posterior = posterior
         self.bridge = bridge
         self.decoder = decoder
+        self.released_gradient = released_gradient
 
     @property
     def schedules(self):
@@ -112,6 +118,8 @@ class Coupling(Term):
         for role in _ROLES:
             own = self._own_component(role, getattr(model, role))
             setattr(self, f"coupled_{role}", own)
+        # Both paths read the condition by one map.
+        self._context_layer = getattr(model.bridge, "context_layer", None)
         if self.share_embedding:
             self._share_embedding(model.decoder)
         super().bind(model)
@@ -140,7 +148,9 @@ class Coupling(Term):
                 )
         self.coupled_decoder.embedding = decoder.embedding
 
-    def build(self, *, code_dim, latent_dim, memory_dim, context_dim=None, **widths):
+    def build(
+        self, *, code_dim, latent_dim, memory_dim, memory_context_dim=None, **widths
+    ):
         """Creates the path's weights, after those of the model.
 
         Raises:
@@ -149,7 +159,12 @@ class Coupling(Term):
         posterior, bridge = self.coupled_posterior, self.coupled_bridge
         posterior.build(code_dim=code_dim)
         _freeze_unread(posterior, code_dim)
-        bridge.build(latent_dim=posterior.latent_dim, context_dim=context_dim)
+        bridge.build(
+            latent_dim=posterior.latent_dim,
+            context_dim=memory_context_dim,
+            context_layer=self._context_layer if self.bridge is None else None,
+        )
+        self._reads_context = memory_context_dim is not None
         if bridge.memory_dim != memory_dim:
             raise ValueError(
                 "`bridge` must give a memory as wide as the model's. Received: "
@@ -163,7 +178,8 @@ class Coupling(Term):
         """Returns `coupled_reconstruction` and `matching`, float32 `[B]`."""
         params = self.coupled_posterior(forward.code, training=forward.training)
         z = self.coupled_posterior.mode(params)
-        memory = self.coupled_bridge(z[None], forward.context)
+        context = forward.context if self._reads_context else None
+        memory = self.coupled_bridge(z[None], context)
         log_likelihood = self.coupled_decoder.log_prob(
             forward.inputs["tokens"],
             memory,
@@ -172,8 +188,23 @@ class Coupling(Term):
         )
         return {
             "coupled_reconstruction": -log_likelihood[0],
-            "matching": self._distance(forward.memory, tf.stop_gradient(memory)),
+            "matching": self._distance(
+                self._without_context(forward.memory, context), tf.stop_gradient(memory)
+            ),
         }
+
+    def _without_context(self, memory, context):
+        """Stops the gradient of what the bridge adds for the condition.
+
+        It is the same in both memories, so that the distance does not depend on it.
+        """
+        if context is None or self.released_gradient:
+            return memory
+        layer = getattr(self.coupled_bridge, "context_layer", None)
+        if layer is None:
+            return memory
+        added = layer(context)
+        return memory - (added - tf.stop_gradient(added))
 
     def weighted(self, costs, step):
         """Adds up the mean costs, each times its own weight; see `Term.weighted`."""

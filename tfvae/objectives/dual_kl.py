@@ -20,6 +20,10 @@ class DualKL(CriticTerm):
     with `joint=False` it is `nu(z)` and the divergence that of the aggregated posterior
     `q(z)` (iVAE-MI), which leaves the mutual information of sentence and code free.
 
+    Where the prior reads a condition the critic reads it too: with `joint=False` it is
+    `nu(context, z)`, and the divergence is of `q(z|context)` from the prior given the
+    context, on average over contexts.
+
     A lower bound of a divergence makes no upper bound of the negative log-likelihood:
     never add this cost to the reconstruction and call the sum `nelbo`. The critic reads
     the encoder's code without gradient; prior draws are fresh at each critic step.
@@ -46,6 +50,8 @@ class DualKL(CriticTerm):
         tangent.
     """
 
+    trains_prior = True
+
     def __init__(
         self,
         weight=1.0,
@@ -69,9 +75,12 @@ class DualKL(CriticTerm):
         self.joint = joint
         self.hidden_dims = tuple(hidden_dims)
 
-    def build(self, *, code_dim, latent_dim, **widths):
+    def build(self, *, code_dim, latent_dim, context_dim=None, **widths):
         """Creates the critic."""
-        width = latent_dim + (code_dim if self.joint else 0)
+        read = code_dim if self.joint else 0
+        # The joint critic's code holds the context only where the posterior reads it.
+        self._reads_context = context_dim is not None
+        width = latent_dim + read + (context_dim or 0)
         self.critic = MLP(
             width, self.hidden_dims, 1, activation="leaky_relu", name="critic"
         )
@@ -110,8 +119,11 @@ class DualKL(CriticTerm):
         return self._score(forward, forward.z), self._score(forward, fresh)
 
     def _score(self, forward, z):
-        if self.joint:
-            code = tf.stop_gradient(forward.code)
-            shape = tf.concat([tf.shape(z)[:1], tf.shape(code)], 0)
-            z = tf.concat([tf.broadcast_to(code, shape), tf.cast(z, code.dtype)], -1)
+        parts = [forward.code] if self.joint else []
+        if self._reads_context:
+            parts.append(forward.context)
+        for part in parts:
+            part = tf.stop_gradient(part)
+            shape = tf.concat([tf.shape(z)[:1], tf.shape(part)], 0)
+            z = tf.concat([tf.broadcast_to(part, shape), tf.cast(z, part.dtype)], -1)
         return tf.cast(self.critic(z)[..., 0], tf.float32)

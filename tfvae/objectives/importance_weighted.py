@@ -33,6 +33,7 @@ class ImportanceWeighted(Term):
     """
 
     requires_density = True
+    trains_prior = True
 
     def __init__(self, weight=1.0, *, name="importance_weighted", dtype=None):
         super().__init__(weight, name=name, dtype=dtype)

@@ -112,6 +112,7 @@ class KL(Term):
     """
 
     requires_density = True
+    trains_prior = True
 
     def __init__(
         self,
@@ -248,7 +249,9 @@ def _as_multivariate(distribution):
 
 def _examples(model):
     """Creates a posterior and a prior of one row, to look at their types."""
-    code = tf.zeros([1, model.encoder.code_dim])
+    code = tf.zeros([1, model.widths["code_dim"]])
     posterior = model.posterior.distribution(model.posterior(code))
-    prior = model.prior.distribution(model.prior_params(1))
+    context_dim = model.widths["context_dim"]
+    context = None if context_dim is None else tf.zeros([1, context_dim])
+    prior = model.prior.distribution(model.prior_params(1, context))
     return posterior, prior

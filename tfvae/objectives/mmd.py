@@ -48,6 +48,7 @@ class MMD(Term):
     """
 
     requires_latent = True
+    pools_codes = True
 
     def __init__(
         self,
@@ -73,6 +74,20 @@ class MMD(Term):
         self.kernel = kernel
         self.base = base
         self.scales = tuple(scales)
+
+    def check(self, model):
+        """Refuses a prior that reads a condition.
+
+        Codes of many contexts, compared as one sample, would let it ignore its own.
+        """
+        super().check(model)
+        if model.prior_reads_context:
+            raise ValueError(
+                "`MMD` compares the codes of a batch as one sample, so a prior that "
+                "reads a context could ignore it. Use `prior=StandardNormal(...)` and "
+                "`context_to=('posterior', 'bridge')`, or `DualKL`. "
+                f"Received: prior={type(model.prior).__name__}, which reads a context"
+            )
 
     def cost(self, forward):
         """Computes the estimate, `[B]` of one value; it may be negative."""

@@ -30,12 +30,17 @@ class Term(Component):
         requires_density: Whether the posterior and the prior need densities.
         has_critic: Whether the term learns a critic before the objective is taken.
         can_be_controlled: Whether the weight may be a `Control`.
+        trains_prior: Whether a prior with weights of its own learns from the cost.
+        pools_codes: Whether the codes of a batch are compared with the prior as one
+            sample, so that there must be one prior for all of them.
     """
 
     requires_latent = False
     requires_density = False
     has_critic = False
     can_be_controlled = True
+    trains_prior = False
+    pools_codes = False
 
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
@@ -275,7 +280,8 @@ class BagOfWords(Term):
     """The bag-of-words loss on the latent.
 
     Computes `-sum over words of log softmax(network(z))[word]`, the mean over
-    samples; `</s>` is not a word here. The network has one tanh layer.
+    samples; `</s>` is not a word here. The network has one tanh layer, and reads the
+    condition beside the code where there is one.
 
     Args:
         weight: Float or `Schedule`. Defaults to `1.0`.
@@ -292,18 +298,22 @@ class BagOfWords(Term):
         super().__init__(weight, name=name, dtype=dtype)
         self.hidden_dim = hidden_dim
 
-    def build(self, *, latent_dim, vocabulary_size, **widths):
+    def build(self, *, latent_dim, vocabulary_size, context_dim=None, **widths):
         """Creates the network."""
-        self.hidden = dense(
-            self.hidden_dim, latent_dim, activation="tanh", name="hidden"
-        )
+        width = latent_dim + (context_dim or 0)
+        self.hidden = dense(self.hidden_dim, width, activation="tanh", name="hidden")
         self.output_layer = dense(vocabulary_size, self.hidden_dim, name="output")
         super().build()
 
     def cost(self, forward):
         """Computes the cost `[B]` in nats per sentence."""
         tokens = forward.inputs["tokens"]
-        logits = self.output_layer(self.hidden(forward.z))
+        read = forward.z
+        if forward.context is not None:
+            shape = tf.concat([tf.shape(read)[:1], tf.shape(forward.context)], 0)
+            context = tf.broadcast_to(forward.context, shape)
+            read = tf.concat([read, tf.cast(context, read.dtype)], -1)
+        logits = self.output_layer(self.hidden(read))
         log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
         num_samples = tf.shape(log_probs)[0]
         index = tf.repeat(tokens[None], num_samples, axis=0)

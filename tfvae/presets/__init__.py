@@ -12,6 +12,8 @@ from tfvae.presets.baselines import sa_vae as sa_vae
 from tfvae.presets.baselines import vae as vae
 from tfvae.presets.baselines import word_dropout_vae as word_dropout_vae
 from tfvae.presets.builder import ModelBuilder as ModelBuilder
+from tfvae.presets.conditional import cvae as cvae
+from tfvae.presets.conditional import seq2seq as seq2seq
 from tfvae.presets.control import target_kl_vae as target_kl_vae
 from tfvae.presets.copula import copula_prior_vae as copula_prior_vae
 from tfvae.presets.copula import copula_vae as copula_vae

@@ -7,7 +7,13 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders import Bridge, RecurrentDecoder
-from tfvae.encoders import RecurrentEncoder
+from tfvae.encoders import (
+    ContextEncoder,
+    JoinedConditions,
+    LabelEncoder,
+    RecurrentEncoder,
+    TurnEncoder,
+)
 from tfvae.latents import Gaussian
 from tfvae.models import VAE, LanguageModel
 from tfvae.objectives import GECO, Coupling, Linear, MinimumRate, PIControl
@@ -42,6 +48,9 @@ class ModelBuilder:
             length of training relative to the setting's budget.
         seed: Int, of noise in training.
         jit_compile: Whether XLA compiles the steps, see `TextModel.compile`.
+        context: `"text"` or `"turns"`, what stands beside the sentences of a batch and
+            every model is conditioned on; `None` for what `data` hold.
+        num_labels: Int, the labels that models are conditioned on; `None` for none.
         coupling: `Coupling`, a copy of which ends the objective of every `VAE`; or
             `None`.
 
@@ -62,6 +71,8 @@ class ModelBuilder:
     seed: int = 0
     jit_compile: bool | str = "auto"
     coupling: Coupling | None = None
+    context: str | None = None
+    num_labels: int | None = None
 
     def __post_init__(self):
         """Looks up the setting, the tokenizer and the size of its vocabulary."""
@@ -77,6 +88,14 @@ class ModelBuilder:
                 "Give `epochs` or `total_steps`, not both. "
                 f"Received: epochs={self.epochs}, total_steps={self.total_steps}"
             )
+        if self.context not in (None, "text", "turns"):
+            raise ValueError(
+                "`context` must be 'text', 'turns' or None. "
+                f"Received: context={self.context!r}"
+            )
+        if self.context is None and self.data is not None and self.data.has_context:
+            kind = "text" if self.data.max_turns is None else "turns"
+            object.__setattr__(self, "context", kind)
         if self.tokenizer is None and self.data is not None:
             object.__setattr__(self, "tokenizer", self.data.tokenizer)
         if self.vocabulary_size is None:
@@ -272,6 +291,27 @@ class ModelBuilder:
         }
         return kind(**{**_accepted(kind, arguments), **options})
 
+    @property
+    def is_conditional(self):
+        """Whether models are conditioned on something beside the sentence."""
+        return self.context is not None or self.num_labels is not None
+
+    def condition(self):
+        """Creates the condition: encoders like the sentences' own, a label, or both.
+
+        Returns:
+            A `Condition`, or `None` where there is nothing to be conditioned on.
+        """
+        parts = []
+        if self.context == "text":
+            parts.append(ContextEncoder(self.encoder()))
+        elif self.context == "turns":
+            encoder = self.encoder()
+            parts.append(TurnEncoder(encoder, encoder.code_dim))
+        if self.num_labels is not None:
+            parts.append(LabelEncoder(self.num_labels))
+        return JoinedConditions(parts) if len(parts) > 1 else next(iter(parts), None)
+
     def bridge(self):
         """Creates the setting's bridge, or that of a coupled model.
 
@@ -337,12 +377,23 @@ class ModelBuilder:
             monitor = "val_nll"
             # A term has weights of its own, and a builder makes many models.
             terms.append(Coupling.from_config(self.coupling.get_config()))
+        encoder = encoder or self.encoder()
+        posterior = posterior or self.posterior()
+        decoder = decoder or self.decoder()
+        condition, context_to = self.condition(), ["posterior", "prior", "bridge"]
+        is_trained = any(term.trains_prior for term in terms)
+        is_shared = any(term.pools_codes for term in terms)
+        may_read = self.setting.learned_prior and is_trained and not is_shared
+        if condition is not None and not may_read:
+            context_to.remove("prior")
         model = VAE(
-            encoder or self.encoder(),
-            posterior or self.posterior(),
-            decoder or self.decoder(),
+            encoder,
+            posterior,
+            decoder,
             prior=prior,
             bridge=bridge or self.bridge(),
+            condition=condition,
+            context_to=tuple(context_to),
             objective=terms,
             loop=loop,
             refiner=refiner,
@@ -379,10 +430,21 @@ class ModelBuilder:
                 "with it. Couple a preset that builds a `VAE`, or leave out `coupling`."
             )
         self._check_target([])
-        # Nothing enters the decoder beside the words.
-        decoder = self.decoder(conditioning=(), memory_dropout=0.0)
+        condition = self.condition()
+        if condition is None:
+            # Nothing enters the decoder beside the words.
+            decoder = self.decoder(conditioning=(), memory_dropout=0.0)
+        else:
+            # Not in the place of a word, whose width a code need not have.
+            places = [each for each in self.setting.conditioning if each != "bos"]
+            decoder = self.decoder(conditioning=tuple(places or ["state"]))
         return self._compiled(
-            LanguageModel(decoder, tokenizer=self.tokenizer, seed=self.seed)
+            LanguageModel(
+                decoder,
+                condition=condition,
+                tokenizer=self.tokenizer,
+                seed=self.seed,
+            )
         )
 
     def _compiled(self, model):

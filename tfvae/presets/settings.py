@@ -24,6 +24,8 @@ class PaperSetting:
         share_embedding: Whether encoder and decoder share embeddings.
         batch_normalization: Whether the posterior's heads are batch normalised, where
             it has such, see `ModelBuilder.posterior`.
+        learned_prior: Whether, with a condition, the prior reads it and is learned
+            where the objective trains it; otherwise it is a standard normal.
         bridge_dims: Tuple of ints, see `Bridge` and `ModelBuilder.bridge`.
         conditioning: Tuple of str, see `RecurrentDecoder`.
         state_activation: Activation of the decoder's initial state, or `None`.
@@ -76,6 +78,7 @@ class PaperSetting:
     target_kl: float | None = None
     kl_control: str = "pi"
     kl_control_rate: float | None = None
+    learned_prior: bool = True
     bidirectional: bool = False
     use_cell: bool = False
     add_bos: bool = True

@@ -8,6 +8,7 @@ import typing
 from tfvae.objectives import Coupling
 from tfvae.presets import (
     baselines,
+    conditional,
     control,
     copula,
     coupled_vae,
@@ -32,6 +33,7 @@ class Preset:
         coupled_form_of: Name of the preset that this one couples with a deterministic
             path, or `None`.
         matching_weight: Float, the default of that option of a coupled form.
+        needs_context: Whether it answers contexts and cannot do without them.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Preset:
     published: dict = dataclasses.field(default_factory=dict)
     coupled_form_of: str | None = None
     matching_weight: float = 0.1
+    needs_context: bool = False
 
     @property
     def summary(self):
@@ -442,6 +445,29 @@ _ROWS = [
         "Wu et al. 2020, on Li et al. 2019 (PreFB); as in Wu et al. 2020",
         {"ptb": "nll 103.3, kl 15.6 (coupled)"},
         coupled_form_of="prefb_vae",
+    ),
+    Preset(
+        "seq2seq",
+        conditional.seq2seq,
+        "Sutskever et al. 2014; GRU encoder-decoder in Wu et al. 2020, Table 8",
+        {"switchboard": "nll 53.9, perplexity 41.6 (coupled)"},
+        needs_context=True,
+    ),
+    Preset(
+        "cvae",
+        conditional.cvae,
+        "Sohn et al. 2015; Zhao et al. 2017; as in Wu et al. 2020, Table 8",
+        {"switchboard": "nll 54.0, kl 3.8, perplexity 41.8 (coupled)"},
+        needs_context=True,
+    ),
+    Preset(
+        "coupled_cvae",
+        conditional.cvae,
+        "Wu et al. 2020, on Sohn et al. 2015; Zhao et al. 2017; as in Wu et al. 2020, "
+        "Table 8",
+        {"switchboard": "perplexity 42.2 (coupled)"},
+        coupled_form_of="cvae",
+        needs_context=True,
     ),
     Preset(
         "wae_deterministic",

@@ -79,7 +79,7 @@ def collect_runs(folders, data=None, **options):
     Raises:
         FileNotFoundError: If a folder holds no run.
         ValueError: If there is no folder, a file is damaged, `groups` is given without
-            `data`, or a sentence is too long for a run.
+            `data`, a run has contexts, or a sentence is too long for a run.
     """
     options = ReportOptions(**options)
     if not folders:
@@ -90,6 +90,12 @@ def collect_runs(folders, data=None, **options):
         read_run(folder, name)
         for folder, name in zip(folders, _names(folders), strict=True)
     ]
+    for record in records:
+        if record.configuration.context_column is not None:
+            raise ValueError(
+                f"{record.folder.path}: the run answers contexts, which a report has "
+                "no pictures and samples for. Use `tfvae evaluate` and `tfvae respond`."
+            )
     for record in records:
         if record.has_model:
             _use_model(record, data, options)

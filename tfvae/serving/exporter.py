@@ -61,6 +61,12 @@ def export(
     """
     version = free_version(path, version)
     model, run, max_length = _resolve(model, max_length, unfinished)
+    if model.requires:
+        raise ValueError(
+            f"This {type(model).__name__} reads {', '.join(model.requires)} beside the "
+            "sentence, which no signature takes. Answer with `model.respond` or "
+            "`tfvae respond`."
+        )
     engine = InferenceEngine(model, max_length, num_samples)
     table = {each.name: each for each in (*signatures_of(model), *signatures)}
     functions = {name: each.trace(engine) for name, each in table.items()}

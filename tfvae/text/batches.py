@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.text.formats import count_lines, is_stream
-from tfvae.text.readers import read_numbered, read_texts
+from tfvae.text.readers import read_numbered, read_records, read_texts
 from tfvae.text.records import (
     TOO_LONG,
+    Limits,
     RecordError,
     TokenRows,
     concatenate,
@@ -24,16 +25,19 @@ from tfvae.text.records import (
 from tfvae.text.tokenizer import WordTokenizer
 from tfvae.text.vocabulary import UNK_ID
 
+# Between the lengths that contexts are padded to.
+_CONTEXT_STEP = 16
+
 
 class Batches:
     """Groups a stream of texts into right-padded batches of token ids.
 
     A batch is `{"tokens": int32 [B, T]}`: words only, no `<s>` nor `</s>`, padded by 0.
     Where the texts come with them, it also has `"label"` (int32 `[B]`) and `"context"`
-    (int32 `[B, T']`). The texts are read anew in every epoch and never held as a whole:
-    sentences are shuffled, and grouped by length, within a window. `T` is the smallest
-    of `boundaries` that holds the longest sentence of the batch, so that few shapes
-    occur.
+    (int32 `[B, T']`, or with `max_turns` `[B, N, T']`). The texts are read anew in
+    every epoch and never held as a whole: sentences are shuffled, and grouped by
+    length, within a window. `T` is the smallest of `boundaries` that holds the longest
+    sentence of the batch, so that few shapes occur.
 
     Each window's `num_sentences % batch_size` spare sentences, a random choice when
     shuffling, move to the next window, so at most the last batch of an epoch is
@@ -47,7 +51,8 @@ class Batches:
             never a sentence; no pipe, since every epoch reads it anew), a list of
             texts, or a callable without arguments that returns a fresh iterator over
             them. Texts are str, or dicts with `"text"` and, in all or none, `"label"`
-            (int) and `"context"` (str).
+            (int) and `"context"` (str, or with `max_turns` a list of str, the oldest
+            turn first).
         tokenizer: A tokenizer, or `None` for a `WordTokenizer`. If it has no vocabulary
             yet, the constructor reads the texts, with their contexts, and it learns
             from what is trained on: not from the sentences, or ends of sentences, that
@@ -58,8 +63,16 @@ class Batches:
             to `"text"`.
         header: Bool. Whether the first row of a `.csv` or `.tsv` file holds names.
             Defaults to `True`.
-        max_length: Positive int. Largest number of tokens of a text or a context.
-            Defaults to `200`.
+        context_column: Str or int. The column of the contexts in such a file, see
+            `read_records`, or `None`.
+        label_column: Str or int. The column of the labels, ints, or `None`.
+        max_length: Positive int. Largest number of tokens of a text. Defaults to
+            `200`.
+        max_context_length: Positive int. Largest number of tokens of a context, or of
+            one of its turns; `None` for `max_length`.
+        max_turns: Positive int `N`. Contexts are dialogues of at most so many turns, of
+            which the last ones are kept where `too_long` cuts; `None` for contexts of
+            one text each.
         too_long: What becomes of longer ones: `"error"` refuses them, `"truncate"` cuts
             them after `max_length` tokens, `"drop"` leaves the sentence out. Defaults
             to `"error"`.
@@ -110,7 +123,11 @@ class Batches:
         *,
         column="text",
         header=True,
+        context_column=None,
+        label_column=None,
         max_length=200,
+        max_context_length=None,
+        max_turns=None,
         too_long="error",
         unknown_share=0.0,
         max_tokens=None,
@@ -145,13 +162,27 @@ class Batches:
                 "shuffle=False, for evaluation. "
                 f"Received: unknown_share={unknown_share}, shuffle={shuffle}"
             )
+        for name, value in (
+            ("max_context_length", max_context_length),
+            ("max_turns", max_turns),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(
+                    f"`{name}` must be positive or None. Received: {name}={value}"
+                )
         self.batch_size = batch_size
         self.max_length = max_length
+        self.max_context_length = max_context_length
+        self.max_turns = max_turns
         self.too_long = too_long
         self.unknown_share = unknown_share
         self.boundaries = checked_boundaries(
             bucket_boundaries(max_length) if boundaries is None else boundaries,
             max_length,
+        )
+        # Few: each pair with a length of the sentences is a program of its own.
+        self.context_boundaries = bucket_boundaries(
+            max_context_length or max_length, _CONTEXT_STEP
         )
         self.shuffle = shuffle
         self.sort = shuffle if sort is None else sort
@@ -161,9 +192,12 @@ class Batches:
         self._counts = None
         self._failures = []
         self._file = None
+        beside = {"context_column": context_column, "label_column": label_column}
         if isinstance(texts, (str, os.PathLike)):
-            self._file = functools.partial(read_numbered, texts, column, header=header)
-        self.texts = _reopenable(texts, column, header)
+            self._file = functools.partial(
+                _read_numbered, texts, column, header, **beside
+            )
+        self.texts = _reopenable(texts, column, header, **beside)
         if tokenizer is None:
             tokenizer = WordTokenizer(max_tokens, min_count, lowercase)
         elif (max_tokens, min_count, lowercase) != (None, 1, False):
@@ -219,6 +253,14 @@ class Batches:
                 counts = counts._replace(num_lines=count_lines(self._place))
             self._counts = counts
         return self._counts._replace(unknown_share=self.unknown_share)
+
+    @property
+    def has_context(self):
+        """Whether the sentences come with a context; reads the first of them."""
+        if self._counts is not None:
+            return "context" in self._counts.keys
+        first = next(iter(self._read()), None)
+        return isinstance(first, dict) and "context" in first
 
     def num_sentences(self):
         """Returns the number of sentences, without those dropped as too long.
@@ -327,13 +369,19 @@ class Batches:
 
     def _dataset(self, generator, cardinality):
         signature = {
-            key: tf.TensorSpec([None] if key == "label" else [None, None], tf.int32)
-            for key in self.counts().keys
+            key: tf.TensorSpec(self._shape(key), tf.int32) for key in self.counts().keys
         }
         remembered = functools.partial(self._remembering, generator)
         dataset = tf.data.Dataset.from_generator(remembered, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
         return without_autotune(dataset.prefetch(8))
+
+    def _shape(self, key):
+        if key == "label":
+            return [None]
+        if key == "context" and self.max_turns is not None:
+            return [None, self.max_turns, None]
+        return [None, None]
 
     def _remembering(self, generator):
         """Iterates, keeping an error for `reader_errors`; TensorFlow keeps its text."""
@@ -353,7 +401,10 @@ class Batches:
         return "`texts`" if self._file is None else self._file.args[0]
 
     def _limits(self):
-        return self.tokenizer, self.max_length, self.too_long
+        limits = Limits(
+            self.max_length, self.too_long, self.max_context_length, self.max_turns
+        )
+        return self.tokenizer, limits
 
     @contextlib.contextmanager
     def _locating(self):
@@ -411,12 +462,13 @@ class Batches:
 
     def _batch(self, block):
         return {
-            key: part if key == "label" else part.padded(self._width(part.lengths))
+            key: part if key == "label" else part.padded(self._width(key, part.lengths))
             for key, part in block.items()
         }
 
-    def _width(self, lengths):
-        return self.boundaries[np.searchsorted(self.boundaries, lengths.max())]
+    def _width(self, key, lengths):
+        widths = self.context_boundaries if key == "context" else self.boundaries
+        return widths[np.searchsorted(widths, lengths.max())]
 
 
 @contextlib.contextmanager
@@ -519,8 +571,22 @@ def checked_boundaries(boundaries, max_length):
     return boundaries
 
 
-def _reopenable(texts, column, header):
+def _read_numbered(path, column, header, *, context_column, label_column):
+    """Reads the texts of a file, or its records, with the numbers of their lines."""
+    if context_column is None and label_column is None:
+        return read_numbered(path, column, header=header)
+    return read_records(
+        path,
+        column,
+        context_column=context_column,
+        label_column=label_column,
+        header=header,
+    )
+
+
+def _reopenable(texts, column, header, *, context_column, label_column):
     """Returns `texts` in a form that can be read anew: a callable or a list."""
+    beside = {"context_column": context_column, "label_column": label_column}
     if isinstance(texts, (str, os.PathLike)):
         if is_stream(texts):
             raise ValueError(
@@ -530,11 +596,17 @@ def _reopenable(texts, column, header):
             )
         # A missing file is reported now; nothing is read before the first item.
         read_texts(texts, column, header=header)
+        if any(value is not None for value in beside.values()):
+            next(_read_numbered(texts, column, header, **beside))
+            return lambda: (
+                record for _, record in _read_numbered(texts, column, header, **beside)
+            )
         return functools.partial(read_texts, texts, column, header=header)
-    if column != "text" or not header:
+    if (column, header, context_column, label_column) != ("text", True, None, None):
         raise ValueError(
-            "`column` and `header` are for `texts` that is the path of a file. "
-            f"Received: {header=}, {column=}, texts of type {type(texts).__name__}"
+            "`column`, `context_column`, `label_column` and `header` are for `texts` "
+            f"that is the path of a file. Received: {column=}, {context_column=}, "
+            f"{label_column=}, {header=}, texts of type {type(texts).__name__}"
         )
     if callable(texts) or isinstance(texts, (list, tuple)):
         return texts

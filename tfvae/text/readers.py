@@ -8,6 +8,8 @@ import re
 
 from tfvae.text.formats import check_file, numbered_lines, suffix_of
 
+# What ends an utterance in a table of dialogues, as in DailyDialog.
+_TURN_END = "__eou__"
 # An open quote this many lines above the next one begins no field.
 _LONGEST_FIELD = 1000
 
@@ -129,6 +131,73 @@ def read_numbered(path, column="text", *, header=True, keep_blank=False):
         _refuse_columns(path, column, header)
         texts = _plain_texts(path)
     return _sentences(path, texts, keep_blank)
+
+
+def read_records(
+    path, column="text", *, context_column=None, label_column=None, header=True
+):
+    """Reads sentences with what stands beside them, with the numbers of their lines.
+
+    Args:
+        path: Path of a table, see `read_columns`.
+        column: Str or int. The column of the sentences, or `None` to read none.
+            Defaults to `"text"`.
+        context_column: Str or int. The column of what a sentence answers: a str, or in
+            `.jsonl` a list of str, the turns of a dialogue, oldest first; in `.csv` and
+            `.tsv` turns are separated by `__eou__`. Or `None`.
+        label_column: Str or int. The column of the labels, or `None`.
+        header: Bool. Whether the first row of `.csv` and `.tsv` holds names. Defaults
+            to `True`.
+
+    Yields:
+        Pairs of int, the line where the row starts, counted from 1, and a dict with
+        those of `"text"`, `"context"` and `"label"` that there is a column for.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is malformed or no table, a column is missing, a text is
+            empty, or a context is neither a str nor a list of str.
+    """
+    check_file(path)
+    if suffix_of(path) not in _ROW_READERS:
+        raise ValueError(
+            f"{path}: a text file has no columns for contexts or labels, only "
+            f"{_listed(_ROW_READERS)} files do. Received: suffix {suffix_of(path)!r}"
+        )
+    columns = {"text": column, "context": context_column, "label": label_column}
+    columns = {key: name for key, name in columns.items() if name is not None}
+    found = False
+    for number, row in _rows(path, list(columns.values()), header):
+        if row is None:
+            continue
+        found = True
+        cells = {key: (path, number, key, row[c]) for key, c in columns.items()}
+        yield number, {key: _cell(*cell) for key, cell in cells.items()}
+    if not found:
+        raise ValueError(f"{path}: the file holds no row.")
+
+
+def _cell(path, number, key, value):
+    """Checks and cleans one value of a record."""
+    if key == "label":
+        return value
+    if key == "context" and isinstance(value, str) and _TURN_END in value:
+        value = [turn for turn in value.split(_TURN_END) if turn.strip()]
+    is_list = key == "context" and isinstance(value, list)
+    texts = value if is_list else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(
+            f"{path}, line {number}: {key!r} must hold a text"
+            + (" or a list of texts" if key == "context" else "")
+            + f". Received: {value!r}"
+        )
+    texts = [re.sub(r"[\r\n]+", " ", text.strip()) for text in texts]
+    if not texts or not all(texts):
+        raise ValueError(
+            f"{path}, line {number}: the {key} is empty. Leave the row out, or write "
+            "'<unk>' in its place."
+        )
+    return texts if is_list else texts[0]
 
 
 def has_columns(path):

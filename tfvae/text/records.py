@@ -184,19 +184,81 @@ class TokenRows:
         return rectangle
 
 
-def read_blocks(texts, tokenizer, max_length, too_long):
+class TurnRows:
+    """Holds several turns of each row, as many for all, the missing ones empty.
+
+    Args:
+        turns: `TokenRows` of `N * num_turns` rows, those of a record one after the
+            other, oldest first and empty ones before them.
+        num_turns: Positive int.
+    """
+
+    def __init__(self, turns, num_turns):
+        self.turns = turns
+        self.num_turns = num_turns
+
+    @property
+    def lengths(self):
+        """The number of ids of each row's longest turn, int64 array `[N]`."""
+        return self.turns.lengths.reshape(-1, self.num_turns).max(1)
+
+    @classmethod
+    def concatenate(cls, parts):
+        """Joins several `TurnRows` in their order."""
+        turns = TokenRows.concatenate([part.turns for part in parts])
+        return cls(turns, parts[0].num_turns)
+
+    def __len__(self):
+        return len(self.turns) // self.num_turns
+
+    def __getitem__(self, indices):
+        places = np.asarray(indices)[:, None] * self.num_turns
+        places = places + np.arange(self.num_turns)
+        return TurnRows(self.turns[places.reshape(-1)], self.num_turns)
+
+    def padded(self, width):
+        """Creates an int32 array `[N, num_turns, width]`, padded on the right."""
+        return self.turns.padded(width).reshape(-1, self.num_turns, width)
+
+
+class Limits(typing.NamedTuple):
+    """What is read of each text.
+
+    Attributes:
+        max_length: Positive int. Largest number of tokens of a text.
+        too_long: `"error"`, `"truncate"` or `"drop"`: what becomes of longer ones.
+        max_context_length: Positive int, the same of a context or of one of its turns;
+            `None` for `max_length`.
+        max_turns: Positive int. Largest number of turns of a context, which then is a
+            list of str; the oldest ones are what is cut. `None` for one text.
+    """
+
+    max_length: int
+    too_long: str = "error"
+    max_context_length: int | None = None
+    max_turns: int | None = None
+
+    def of(self, key):
+        """Returns the largest number of tokens of `"text"` or `"context"`."""
+        if key == "context" and self.max_context_length is not None:
+            return self.max_context_length
+        return self.max_length
+
+
+def read_blocks(texts, tokenizer, limits):
     """Tokenizes texts in blocks, checking each of them.
 
     Args:
         texts: Iterable of str, or of dicts with `"text"` and, in all of them or none,
-            `"context"` (str) and `"label"` (int, or str of an int).
+            `"context"` (str, or with `max_turns` list of str) and `"label"` (int, or
+            str of an int).
         tokenizer: A tokenizer with `encode_batch`.
-        max_length: Positive int. Largest number of tokens of a text or context.
-        too_long: `"error"`, `"truncate"` or `"drop"`: what becomes of longer ones.
+        limits: `Limits`.
 
     Yields:
         Dicts with `"tokens"` (`TokenRows`) and, where the records have them,
-        `"context"` (`TokenRows`) and `"label"` (int32 array). All have the same keys.
+        `"context"` (`TokenRows`, or with `max_turns` `TurnRows`) and `"label"` (int32
+        array). All have the same keys.
 
     Raises:
         RecordError: A ValueError that names the record's number, counted from 1, if it
@@ -204,10 +266,10 @@ def read_blocks(texts, tokenizer, max_length, too_long):
             or a label is no int.
     """
     for first, columns in _column_chunks(texts):
-        yield _block(columns, first, tokenizer, max_length, too_long)[0]
+        yield _block(columns, first, tokenizer, limits)[0]
 
 
-def count_words(texts, tokenizer, max_length, too_long):
+def count_words(texts, tokenizer, limits):
     """Counts what a vocabulary is learned from: the texts and their contexts.
 
     Only what is trained on counts: without the sentences that are dropped, or their
@@ -216,8 +278,7 @@ def count_words(texts, tokenizer, max_length, too_long):
     Args:
         texts: Iterable of str or of dicts, as for `read_blocks`.
         tokenizer: A tokenizer, whose `split` tells the words.
-        max_length: Positive int. Largest number of words of a text or context.
-        too_long: `"error"`, `"truncate"` or `"drop"`: what becomes of longer ones.
+        limits: `Limits`, in words.
 
     Returns:
         `collections.Counter` of words, as bytes.
@@ -228,33 +289,44 @@ def count_words(texts, tokenizer, max_length, too_long):
     """
     counts = collections.Counter()
     num_read = num_kept = 0
-    for _, columns in _column_chunks(texts):
-        split = [tokenizer.split(columns[key]) for key in columns if key != "label"]
+    for first, columns in _column_chunks(texts):
         kept = np.ones(len(columns["text"]), bool)
-        if too_long == "drop":
-            for words in split:
-                kept &= words.row_lengths().numpy() <= max_length
-        for words in split:
+        split = []
+        for key, column in columns.items():
+            if key == "label":
+                continue
+            owners = np.arange(len(kept))
+            if key == "context" and limits.max_turns is not None:
+                turns, is_long = _turns(column, first, limits)
+                kept &= ~(is_long & (limits.too_long == "drop"))
+                column = [text for each in turns for text in each]
+                owners = np.repeat(owners, [len(each) for each in turns])
+            else:
+                column = _texts(column, first)
+            words = tokenizer.split(column)
+            if limits.too_long == "drop":
+                kept[owners[words.row_lengths().numpy() > limits.of(key)]] = False
+            split.append((key, words, owners))
+        for key, words, owners in split:
             if not kept.all():
-                words = tf.ragged.boolean_mask(words, kept)
-            if too_long == "truncate":
-                words = words[:, :max_length]
+                words = tf.ragged.boolean_mask(words, kept[owners])
+            if limits.too_long == "truncate":
+                words = words[:, : limits.of(key)]
             counts.update(words.flat_values.numpy().tolist())
         num_read += len(kept)
         num_kept += int(kept.sum())
     if num_read and not num_kept:
-        raise _no_sentence(max_length)
+        raise _no_sentence(limits.max_length)
     return counts
 
 
-def count_records(texts, tokenizer, max_length, too_long):
+def count_records(texts, tokenizer, limits):
     """Counts sentences, tokens and what becomes of them.
 
     Args:
         texts: See `read_blocks`.
         tokenizer: See `read_blocks`.
-        max_length: See `read_blocks`.
-        too_long: See `read_blocks`.
+        limits: See `read_blocks`.
 
     Returns:
         A `TextCounts`; its `num_lines` are the texts.
@@ -266,9 +338,9 @@ def count_records(texts, tokenizer, max_length, too_long):
     longest = 0
     keys = ()
     for first, columns in _column_chunks(texts):
-        block, is_long = _block(columns, first, tokenizer, max_length, too_long)
+        block, is_long = _block(columns, first, tokenizer, limits)
         texts_kept = columns["text"]
-        if too_long == "drop":
+        if limits.too_long == "drop":
             texts_kept = [texts_kept[place] for place in np.flatnonzero(~is_long)]
         words = [len(text.split()) for text in texts_kept]
         lengths = block["tokens"].lengths
@@ -279,13 +351,13 @@ def count_records(texts, tokenizer, max_length, too_long):
             num_words=sum(words),
             num_single=words.count(1),
             num_dropped=len(is_long) - len(lengths),
-            num_cut=int(is_long.sum()) if too_long == "truncate" else 0,
+            num_cut=int(is_long.sum()) if limits.too_long == "truncate" else 0,
             num_unknown=int((block["tokens"].flat == UNK_ID).sum()),
         )
         longest = max(longest, int(lengths.max(initial=0)))
         keys = tuple(block)
     if not total["num_sentences"]:
-        raise _no_sentence(max_length)
+        raise _no_sentence(limits.max_length)
     return TextCounts(longest=longest, keys=keys, **total)
 
 
@@ -311,7 +383,7 @@ def concatenate(blocks):
         return blocks[0]
     joined = {}
     for key, part in blocks[0].items():
-        join = TokenRows.concatenate if isinstance(part, TokenRows) else np.concatenate
+        join = getattr(type(part), "concatenate", np.concatenate)
         joined[key] = join([block[key] for block in blocks])
     return joined
 
@@ -371,9 +443,11 @@ def _columns(records, keys, first):
     columns = {key: [record[key] for record in records] for key in keys}
     for key in set(keys) - {"label"}:
         for number, value in enumerate(columns[key], first):
-            if not isinstance(value, str):
+            turns = value if key == "context" and isinstance(value, list) else [value]
+            if not all(isinstance(each, str) for each in turns):
                 raise RecordError(number, f"{key!r} must be a str. Received: {value!r}")
-        _refuse_surrogates(columns[key], first)
+        joined = (" ".join(v) if isinstance(v, list) else v for v in columns[key])
+        _refuse_surrogates(list(joined), first)
     return columns
 
 
@@ -392,37 +466,104 @@ def _refuse_surrogates(column, first):
         ) from None
 
 
-def _block(columns, first, tokenizer, max_length, too_long):
+def _block(columns, first, tokenizer, limits):
     """Returns the block of the records that are kept, and which of all are too long."""
     block = {}
     is_long = np.zeros(len(columns["text"]), bool)
     for key, column in columns.items():
         if key == "label":
             block[key] = _labels(column, first)
-            continue
-        rows = TokenRows(*tokenizer.encode_batch(column))
-        if not rows.lengths.all():
-            raise RecordError(
-                first + int(np.argmin(rows.lengths)),
-                f"the {key} has no words. Leave the sentence out, or write '<unk>' in "
-                "its place.",
-            )
-        longer = rows.lengths > max_length
-        if too_long == "error" and longer.any():
-            place = int(np.argmax(longer))
-            raise RecordError(
-                first + place,
-                f"the {key} has {rows.lengths[place]} tokens, more than {max_length}. "
-                "Raise the limit, `max_length` (`--max-length`), or cut or drop long "
-                "sentences: `too_long='truncate'` or 'drop' (`--too-long truncate`).",
-            )
-        if too_long == "truncate" and longer.any():
-            rows = rows.truncated(max_length)
-        is_long |= longer
-        block[_NAMES[key]] = rows
-    if too_long == "drop" and is_long.any():
+        elif key == "context" and limits.max_turns is not None:
+            turns, longer = _turns(column, first, limits)
+            owners = np.repeat(np.arange(len(turns)), [len(each) for each in turns])
+            flat = [text for each in turns for text in each]
+            rows, too = _rows(flat, key, first + owners, tokenizer, limits)
+            longer[owners[too]] = True
+            block[key] = _padded_turns(rows, turns, limits.max_turns)
+            is_long |= longer
+        else:
+            numbers = first + np.arange(len(column))
+            column = _texts(column, first)
+            rows, longer = _rows(column, key, numbers, tokenizer, limits)
+            block[_NAMES[key]] = rows
+            is_long |= longer
+    if limits.too_long == "drop" and is_long.any():
         block = select(block, np.flatnonzero(~is_long))
     return block, is_long
+
+
+def _texts(column, first):
+    """Returns a column of texts; of contexts of one turn, those turns."""
+    return [_one_text(value, number) for number, value in enumerate(column, first)]
+
+
+def _one_text(value, number):
+    """Returns a text; of a context of one turn, that turn."""
+    if isinstance(value, str):
+        return value
+    if len(value) == 1:
+        return value[0]
+    raise RecordError(
+        number,
+        f"the context has {len(value)} turns, and one text is read. Say how many are: "
+        "`max_turns` (`--max-turns`).",
+    )
+
+
+def _rows(column, key, numbers, tokenizer, limits):
+    """Tokenizes texts; returns them and which are too long."""
+    rows = TokenRows(*tokenizer.encode_batch(column))
+    most = limits.of(key)
+    if not rows.lengths.all():
+        raise RecordError(
+            int(numbers[np.argmin(rows.lengths)]),
+            f"the {key} has no words. Leave the sentence out, or write '<unk>' in "
+            "its place.",
+        )
+    longer = rows.lengths > most
+    if limits.too_long == "error" and longer.any():
+        place = int(np.argmax(longer))
+        name = "max_length" if key == "text" else "max_context_length"
+        raise RecordError(
+            int(numbers[place]),
+            f"the {key} has {rows.lengths[place]} tokens, more than {most}. Raise the "
+            f"limit, `{name}` (`--{name.replace('_', '-')}`), or cut or drop long "
+            "sentences: `too_long='truncate'` or 'drop' (`--too-long truncate`).",
+        )
+    if limits.too_long == "truncate" and longer.any():
+        rows = rows.truncated(most)
+    return rows, longer
+
+
+def _turns(column, first, limits):
+    """Returns each context's last turns, a list of str, and which have more."""
+    turns, is_long = [], np.zeros(len(column), bool)
+    for place, value in enumerate(column):
+        found = [value] if isinstance(value, str) else list(value)
+        if not found:
+            raise RecordError(
+                first + place,
+                "the context has no turn. Leave the row out, or write '<unk>' in its "
+                "place.",
+            )
+        is_long[place] = len(found) > limits.max_turns
+        if is_long[place] and limits.too_long == "error":
+            raise RecordError(
+                first + place,
+                f"the context has {len(found)} turns, more than {limits.max_turns}. "
+                "Raise the limit, `max_turns` (`--max-turns`), or keep the last ones: "
+                "`too_long='truncate'` (`--too-long truncate`).",
+            )
+        turns.append(found[-limits.max_turns :])
+    return turns, is_long
+
+
+def _padded_turns(rows, turns, num_turns):
+    """Puts empty turns before those of each record."""
+    counts = np.array([len(each) for each in turns])
+    lengths = np.zeros([len(turns), num_turns], np.int64)
+    lengths[np.arange(num_turns) >= num_turns - counts[:, None]] = rows.lengths
+    return TurnRows(TokenRows(rows.flat, lengths.reshape(-1)), num_turns)
 
 
 def _labels(column, first):

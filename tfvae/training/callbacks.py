@@ -209,7 +209,8 @@ class LatentMetrics(keras.callbacks.Callback):
         return means, params, posterior.sample(params, 1, seed)[0][0]
 
     def _decode_batch(self, inputs, z):
-        return inference.decode(self.model, inputs["tokens"], z)[1]
+        context = inference.encode_condition(self.model, inputs, as_seed(self.seed))
+        return inference.decode(self.model, inputs["tokens"], z, context)[1]
 
 
 class TextSamples(keras.callbacks.Callback):

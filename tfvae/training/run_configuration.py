@@ -48,6 +48,12 @@ class RunConfiguration:
         column: Str, name or number of the column of the text in `.csv`, `.tsv` and
             `.jsonl` files.
         header: Whether the first row of `.csv` and `.tsv` files holds names.
+        context_column: Column of what each sentence answers, a text or the turns of a
+            dialogue, which makes the preset conditional; or `None`.
+        max_turns: Most turns that are read of a dialogue, the last ones; `None` for
+            contexts of one text.
+        max_context_length: Longest context, or turn of one, in tokens; `None` for that
+            of the sentences.
         tokenizer: `"word"`, `"wordpiece"` or `"character"`.
         unknown_share: Float, share of the words of training that are replaced by
             `<unk>`, see `Batches`.
@@ -85,6 +91,9 @@ class RunConfiguration:
     too_long: str = "error"
     column: str = "text"
     header: bool = True
+    context_column: str | None = None
+    max_turns: int | None = None
+    max_context_length: int | None = None
     tokenizer: str = "word"
     unknown_share: float = 0.0
     start_from: str | None = None
@@ -125,7 +134,10 @@ class RunConfiguration:
                 )
         if self.epochs is not None and self.steps is not None:
             raise ValueError("Give `epochs` or `steps`, not both.")
-        for name in ("epochs", "steps", "batch_size", "max_length", "patience"):
+        for name in (
+            *("epochs", "steps", "batch_size", "max_length", "patience"),
+            *("max_turns", "max_context_length"),
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
@@ -134,6 +146,19 @@ class RunConfiguration:
                 "`patience` watches the validation text. Give `valid` too. "
                 f"Received: patience={self.patience}, valid=None"
             )
+        if preset.needs_context and self.context_column is None:
+            raise ValueError(
+                f"The preset {self.preset!r} answers contexts. Give `context_column` "
+                "(--context-column), the column of what each sentence answers. "
+                "Received: context_column=None"
+            )
+        for name in ("max_turns", "max_context_length"):
+            if getattr(self, name) is not None and self.context_column is None:
+                raise ValueError(
+                    f"`{name}` limits contexts. Give `context_column` "
+                    f"(--context-column) too. Received: {name}={getattr(self, name)}, "
+                    "context_column=None"
+                )
         if self.monitor is not None and self.valid is None:
             raise ValueError(
                 "`monitor` names a metric of the validation text. Give `valid` too. "
@@ -226,7 +251,10 @@ class RunConfiguration:
             texts,
             tokenizer,
             batch_size or setting.batch_size,
+            context_column=self.context_column,
             max_length=setting.max_length,
+            max_context_length=self.max_context_length,
+            max_turns=self.max_turns,
             too_long=self.too_long,
             unknown_share=self.unknown_share if shuffle else 0.0,
             shuffle=shuffle,
@@ -262,7 +290,15 @@ class RunConfiguration:
             scale_schedules=self.scale_schedules,
             seed=self.seed,
             jit_compile="auto" if self.xla else False,
+            context=self.context,
         )
+
+    @property
+    def context(self):
+        """What models are conditioned on, `"text"`, `"turns"` or `None`."""
+        if self.context_column is None:
+            return None
+        return "text" if self.max_turns is None else "turns"
 
     def make_model(self, tokenizer, steps_per_epoch):
         """Assembles the compiled model of the run."""

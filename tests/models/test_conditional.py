@@ -1,0 +1,247 @@
+"""Models that know something beside the sentence."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support import batch, make_decoder, make_encoder, make_vae
+from tfvae.decoders import Bridge
+from tfvae.encoders import ContextEncoder, LabelEncoder, TurnEncoder
+from tfvae.latents import (
+    Deterministic,
+    Gaussian,
+    Implicit,
+    StandardNormal,
+    VonMisesFisher,
+)
+from tfvae.models import LanguageModel
+from tfvae.objectives import (
+    KL,
+    MMD,
+    BagOfWords,
+    Coupling,
+    DualKL,
+    MutualInformation,
+    Reconstruction,
+)
+from tfvae.presets import ModelBuilder, dae, vae
+from tfvae.text import Batches
+
+TOKENS = batch((4, 2, 3, 1))
+CONTEXT = batch((2, 3, 1, 3), seed=1)
+INPUTS = {"tokens": tf.constant(TOKENS), "context": tf.constant(CONTEXT)}
+
+
+def conditional(**parts):
+    return make_vae(**{"condition": ContextEncoder(make_encoder())} | parts)
+
+
+def test_nothing_leaks_from_the_sentence():
+    model = conditional(posterior=Gaussian(3))
+    first = model.forward(INPUTS, seed=1)
+    other = {**INPUTS, "tokens": INPUTS["tokens"][::-1]}
+    second = model.forward(other, seed=1)
+    np.testing.assert_array_equal(first.context, second.context)
+    np.testing.assert_array_equal(first.prior.mean(), second.prior.mean())
+    np.testing.assert_array_equal(first.prior.stddev(), second.prior.stddev())
+    assert np.abs(first.code - second.code).max() > 1e-4
+    # The prior is learned, and of each row's own context.
+    assert isinstance(model.prior, Gaussian)
+    assert np.ptp(first.prior.mean().numpy(), axis=0).min() > 0.0
+
+
+def _differ(one, other):
+    return bool(np.abs(np.asarray(one) - np.asarray(other)).max() > 1e-6)
+
+
+def test_what_reads_the_context_can_be_chosen():
+    moved = {**INPUTS, "context": INPUTS["context"][::-1]}
+    for places in itertools.chain(
+        itertools.combinations(("posterior", "prior", "bridge"), 1),
+        [("posterior", "prior", "bridge")],
+    ):
+        model = conditional(context_to=places)
+        first, second = (model.forward(each, seed=1) for each in (INPUTS, moved))
+        assert _differ(first.code, second.code) == ("posterior" in places)
+        means = first.prior.mean(), second.prior.mean()
+        assert _differ(*means) == ("prior" in places)
+        widths = model.widths
+        assert (widths["memory_dim"] > 2) == ("bridge" in places)
+
+
+def test_equal_posterior_and_prior_cost_nothing():
+    # The posterior reads the context alone and has the prior's weights.
+    model = conditional(context_to=("posterior", "prior"))
+    code_dim, context_dim = model.encoder.code_dim, model.context_dim
+    for name, head in model.posterior.heads.items():
+        own = model.prior.heads[name]
+        head.kernel.assign(tf.concat([tf.zeros([code_dim, 2]), own.kernel], 0))
+        head.bias.assign(own.bias)
+    assert context_dim == 4
+    forward = model.forward(INPUTS, num_samples=4, seed=1)
+    np.testing.assert_allclose(model.likelihood_metrics(forward)["kl"], 0.0, atol=1e-6)
+
+
+def test_an_encoder_decoder_has_an_exact_likelihood():
+    model = LanguageModel(
+        make_decoder(conditioning=("state",)), condition=ContextEncoder(make_encoder())
+    )
+    nll = model.forward(INPUTS).log_likelihood
+    moved = {**INPUTS, "context": INPUTS["context"][::-1]}
+    assert nll.shape == (1, 4)
+    assert np.abs(nll - model.forward(moved).log_likelihood).max() > 1e-5
+
+
+def test_a_posterior_may_read_the_context_in_place_of_the_sentence():
+    model = make_vae(encoder_reads="context")
+    assert model.requires == ("context",)
+    first = model.forward(INPUTS, seed=1)
+    second = model.forward({**INPUTS, "tokens": INPUTS["tokens"][::-1]}, seed=1)
+    np.testing.assert_array_equal(first.z, second.z)
+    # The sum with the reconstruction is no bound of the sentence's likelihood.
+    assert set(model.likelihood_metrics(first)) == {"kl"}
+
+
+OBJECTIVES = {
+    "kl": [Reconstruction, KL],
+    "free_bits": [Reconstruction, lambda: KL(free_bits=0.1)],
+    "bag": [Reconstruction, KL, BagOfWords],
+    "mine": [Reconstruction, KL, lambda: MutualInformation(hidden_dims=(5,))],
+    "coupling": [Reconstruction, KL, Coupling],
+    "joint": [Reconstruction, lambda: DualKL(hidden_dims=(5,))],
+    "marginal": [Reconstruction, lambda: DualKL(1.0, False, (5,))],
+}
+CONDITIONS = {
+    "text": lambda: ContextEncoder(make_encoder()),
+    "turns": lambda: TurnEncoder(make_encoder(), 5),
+    "label": lambda: LabelEncoder(3),
+}
+POSTERIORS = {
+    "gaussian": (lambda: Gaussian(2), None),
+    "full": (lambda: Gaussian(2, covariance="full"), None),
+    "sphere": (lambda: VonMisesFisher(2), lambda: VonMisesFisher(2)),
+    "implicit": (lambda: Implicit(2, 2, (4,)), lambda: Gaussian(2)),
+}
+
+
+def _table():
+    """Every objective with each condition and posterior that it is defined for."""
+    for number, (objective, condition, posterior) in enumerate(
+        itertools.product(OBJECTIVES, CONDITIONS, POSTERIORS)
+    ):
+        dense = objective not in ("joint", "marginal")
+        if dense == (posterior == "implicit"):
+            continue
+        if objective == "free_bits" and posterior in ("full", "sphere"):
+            continue
+        marks = () if number % 7 == 0 else pytest.mark.slow
+        yield pytest.param(objective, condition, posterior, marks=marks)
+
+
+@pytest.mark.parametrize(("objective", "condition", "posterior"), list(_table()))
+def test_trains_and_is_saved(objective, condition, posterior, tmp_path):
+    make_posterior, make_prior = POSTERIORS[posterior]
+    model = make_vae(
+        posterior=make_posterior(),
+        prior=make_prior and make_prior(),
+        condition=CONDITIONS[condition](),
+        bridge=Bridge((5, 3)),
+        objective=[make() for make in OBJECTIVES[objective]],
+    )
+    model.compile("adam", run_eagerly=True)
+    inputs = {"tokens": TOKENS, "context": CONTEXT}
+    if condition == "turns":
+        inputs["context"] = np.stack([CONTEXT, CONTEXT[::-1]], 1)
+    if condition == "label":
+        inputs = {"tokens": TOKENS, "label": np.array([0, 1, 2, 1], "int32")}
+    data = tf.data.Dataset.from_tensors(inputs)
+    history = model.fit(data, validation_data=data, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and np.isfinite(history["val_loss"]).all()
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    batch_of = {key: tf.constant(value) for key, value in inputs.items()}
+    np.testing.assert_array_equal(
+        model.forward(batch_of, seed=3).log_likelihood,
+        again.forward(batch_of, seed=3).log_likelihood,
+    )
+
+
+def test_matching_does_not_teach_what_both_paths_share():
+    for released in (False, True):
+        coupling = Coupling(released_gradient=released)
+        model = conditional(
+            bridge=Bridge((5, 3)), objective=[Reconstruction(), KL(), coupling]
+        )
+        kernel = model.bridge.context_layer.kernel
+        with tf.GradientTape() as tape:
+            forward = model.forward(INPUTS, seed=1)
+            matching = tf.reduce_sum(coupling.costs(forward)["matching"])
+        gradient = tape.gradient(matching, kernel.value)
+        assert (np.abs(gradient).max() > 1e-6) == released
+        # The distance does not depend on that map either way.
+        kernel.assign(kernel.value + 1.0)
+        moved = coupling.costs(model.forward(INPUTS, seed=1))["matching"]
+        np.testing.assert_allclose(tf.reduce_sum(moved), matching, rtol=1e-4)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="MMD.*StandardNormal"):
+        conditional(objective=[Reconstruction(), MMD()])
+    conditional(prior=StandardNormal(2), context_to=("bridge",), objective=[MMD()])
+    with pytest.raises(ValueError, match="must hold 'context', 'tokens'"):
+        conditional().forward({"tokens": INPUTS["tokens"]})
+    with pytest.raises(ValueError, match="must hold 'tokens' and nothing"):
+        make_vae().forward(INPUTS)
+    with pytest.raises(ValueError, match="`context_to` must hold"):
+        conditional(context_to=("decoder",))
+    with pytest.raises(ValueError, match="`encoder_reads` must be"):
+        make_vae(encoder_reads="label")
+    with pytest.raises(ValueError, match="must read it"):
+        LanguageModel(make_decoder(conditioning=()), condition=LabelEncoder(2))
+    with pytest.raises(ValueError, match="reads a context"):
+        conditional().sample_prior(2, 0)
+    for call in (
+        lambda model: model.export("unwritten"),
+        lambda model: model.decode([[0.0, 0.0]], return_ids=True),
+    ):
+        with pytest.raises(ValueError, match="also reads context.*Use `respond`"):
+            call(conditional())
+
+
+TEXTS = [
+    {"text": "a b c", "context": ["x y", "z"]},
+    {"text": "b c", "context": ["y"]},
+] * 4
+
+
+def test_answers():
+    data = Batches(TEXTS, batch_size=4, max_turns=2)
+    model = make_vae(
+        encoder=make_encoder(),
+        condition=TurnEncoder(make_encoder(), 5),
+    )
+    with pytest.raises(ValueError, match="needs a tokenizer"):
+        model.respond(["x"])
+    builder = ModelBuilder("ivae", data, jit_compile=False)
+    model = vae(builder)
+    assert model.requires == ("context",)
+    found = model.respond([["x y", "z"], ["y"]], num=3, max_length=4, seed=1)
+    assert [len(each) for each in found] == [3, 3]
+    assert found == model.respond([["x y", "z"], ["y"]], num=3, max_length=4, seed=1)
+    assert model.respond("y", max_length=4)[0][0].split() is not None
+    with pytest.raises(ValueError, match="does not read a label"):
+        model.respond(["x"], labels=[0])
+    with pytest.raises(ValueError, match="reads a context"):
+        model.respond(None, labels=None)
+    with pytest.raises(ValueError, match="reads no context"):
+        vae(ModelBuilder("ivae", Batches(["a b"] * 4, batch_size=2))).respond(["a"])
+
+
+def test_deterministic_codes_answer_once():
+    data = Batches(TEXTS, batch_size=4, max_turns=2)
+    model = dae(ModelBuilder("ivae", data, jit_compile=False))
+    assert isinstance(model.posterior, Deterministic)
+    assert not model.prior_reads_context

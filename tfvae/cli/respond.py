@@ -1,0 +1,138 @@
+"""`tfvae respond`: answers that a conditional model writes to contexts."""
+
+import contextlib
+import itertools
+import json
+import sys
+
+from tfvae.cli.options import (
+    Command,
+    add_number,
+    add_sampler,
+    add_writing,
+    check_least,
+    check_outputs,
+    make_sampler,
+    writing_to,
+)
+from tfvae.cli.reading import add_run, load_run
+
+# Contexts answered at once.
+_CHUNK = 100
+
+
+def _add_arguments(parser):
+    add_run(parser)
+    parser.add_argument(
+        "turns", nargs="*", metavar="TURN", help="one context, the oldest turn first"
+    )
+    parser.add_argument(
+        "--data", metavar="FILE", help="table whose contexts are answered, all of them"
+    )
+    parser.add_argument(
+        "--context-column",
+        metavar="NAME",
+        help="column of the contexts (the run's)",
+    )
+    parser.add_argument(
+        "--no-header",
+        dest="header",
+        action="store_false",
+        help="the first row of a .csv or .tsv file is a context, not names",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write to a .jsonl file, an object with the context and its responses a "
+        "line, in the order of --data",
+    )
+    add_number(parser, "--num", "responses to each context", 1)
+    add_sampler(parser, "ancestral")
+    add_writing(parser)
+
+
+def _run(args):
+    check_least(args, 1, "num", "max_written")
+    check_outputs(args, "out")
+    if bool(args.turns) == (args.data is not None):
+        raise ValueError(
+            "Give the turns of one context, or a table of contexts by --data. "
+            f"Received: {len(args.turns)} turns, --data {args.data}"
+        )
+    sampler = make_sampler(args)
+    configuration, model = load_run(args)
+    if configuration.context_column is None:
+        raise ValueError(
+            f"{args.run_folder}: the run was trained without contexts, so there is "
+            "nothing to respond to. Train it with --context-column, or use generate."
+        )
+    contexts = iter([args.turns]) if args.turns else _contexts(args, configuration)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(writing_to(args.out)) if args.out else None
+        for number in itertools.count():
+            chunk = list(itertools.islice(contexts, _CHUNK))
+            if not chunk:
+                break
+            answers = model.respond(
+                [_kept(turns, configuration) for turns in chunk],
+                num=args.num,
+                sampler=sampler,
+                max_length=args.max_written,
+                seed=(args.seed, number),
+            )
+            for turns, responses in zip(chunk, answers, strict=True):
+                _write(turns, responses, file, args)
+
+
+def _kept(turns, configuration):
+    """Returns what the model reads of a context: one text, or the last turns."""
+    if configuration.max_turns is not None:
+        return list(turns)[-configuration.max_turns :]
+    if len(turns) > 1:
+        raise ValueError(
+            f"The run reads contexts of one text. Received: {len(turns)} turns. Give "
+            "one, or train with --max-turns."
+        )
+    return turns[0]
+
+
+def _contexts(args, configuration):
+    from tfvae.text.readers import read_records
+
+    records = read_records(
+        args.data,
+        None,
+        context_column=args.context_column or configuration.context_column,
+        header=args.header and configuration.header,
+    )
+    for _, record in records:
+        context = record["context"]
+        yield [context] if isinstance(context, str) else context
+
+
+def _write(turns, responses, file, args):
+    if file is not None:
+        row = {"context": turns, "responses": responses}
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        return
+    if not args.turns:
+        print("\n".join(f"  {turn}" for turn in turns))
+    for response in responses:
+        print(f"> {response}" if not args.turns else response)
+    sys.stdout.flush()
+
+
+RESPOND = Command(
+    "answer contexts by a conditional model",
+    """\
+Answer one context, given as its turns, or all contexts of a table. A code is sampled
+from the prior given the context for each response, and each word from the model's
+distribution unless --sampler says otherwise.
+
+example:
+  tfvae respond runs/cvae "how are you ?" "fine , and you ?" --num 5 --sampler greedy
+  tfvae respond runs/cvae --data test.jsonl --num 10 --out responses.jsonl
+""",
+    _add_arguments,
+    _run,
+)
