@@ -190,9 +190,18 @@ def test_a_language_model_generates(tokenizer):
 
 def test_widths_say_what_components_hand_on():
     model = make_vae(encoder=make_encoder(hidden_dim=6))
-    assert model.widths == {
+    plain = {
         "code_dim": 6,
         "latent_dim": 2,
+        "context_dim": None,
+        "memory_context_dim": None,
         "memory_dim": 2,
         "vocabulary_size": VOCABULARY_SIZE,
     }
+    assert model.widths == plain
+    model = make_vae(
+        encoder=make_encoder(hidden_dim=6),
+        condition=LabelEncoder(3),
+        context_to=("posterior", "prior"),
+    )
+    assert model.widths == {**plain, "code_dim": 9, "context_dim": 3}

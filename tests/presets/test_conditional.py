@@ -86,5 +86,5 @@ def test_most_answers_are_those_of_the_grammar(preset):
         math.isfinite(grammar.pair_log_prob(question, answer))
         for question, (answer,) in zip(questions, answers, strict=True)
     ]
-    # With sampled words, which a model half a nat above the entropy gets wrong at times.
+    # With sampled words, which a model half a nat above the entropy gets wrong.
     assert sum(allowed) > 0.65 * len(allowed)
