@@ -14,6 +14,7 @@ from tests.support import (
     make_vae,
     reseed,
 )
+from tfvae.encoders import LabelEncoder
 from tfvae.models import LanguageModel
 from tfvae.text import Batches, WordTokenizer
 
