@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tests.support import LENGTHS, batch, dataset, make_vae, reseed
 from tfvae.latents import Deterministic
-from tfvae.models.trainer import Perplexity
+from tfvae.models.trainer import Perplexity, of_any_size
 from tfvae.objectives import KL, BagOfWords, Linear, Reconstruction
 
 
@@ -185,3 +185,19 @@ def test_optimizer_is_built_by_compile():
     slots = 2 * len(model.trainable_variables)
     # The two moments of every weight, the counter and the rate.
     assert len(model.optimizer.variables) == slots + 2
+
+
+def test_a_function_of_any_size_is_traced_once():
+    traces = []
+
+    def total(nest):
+        inputs, nothing, weights = nest
+        assert nothing is None
+        traces.append(inputs["tokens"].shape)
+        return tf.reduce_sum(tf.cast(inputs["tokens"], tf.float32)) + weights[0]
+
+    run = of_any_size(total)
+    for shape in ((2, 3), (2, 5), (4, 1)):
+        batch = ({"tokens": tf.ones(shape, tf.int32)}, None, tf.ones([1]))
+        assert float(run(batch)) == shape[0] * shape[1] + 1.0
+    assert [each.as_list() for each in traces] == [[None, None]]

@@ -253,6 +253,8 @@ class Trainer(keras.Model):
             name: self._make_function(step)
             for name, step in self.loop.phases(self).items()
         }
+        if not self.run_eagerly:
+            steps = {name: of_any_size(step) for name, step in steps.items()}
         self.train_function = lambda batches: self.loop.train_step(
             self, lambda name, batch: steps[name]([batch]), batches
         )
@@ -469,6 +471,39 @@ def unpack(data):
     if sample_weight is not None:
         sample_weight = tf.cast(sample_weight, tf.float32)
     return inputs, sample_weight
+
+
+def of_any_size(function):
+    """Makes a function of tensors that is traced once, whatever their sizes.
+
+    A graph that was traced for the sizes of its first batch may round otherwise than
+    one for any sizes, and which of them a run has would depend on where it was resumed.
+
+    Args:
+        function: Function of a nest of tensors and `None`s.
+
+    Returns:
+        Function of the same.
+    """
+    traced = {}
+
+    def call(nest):
+        flat = tf.nest.flatten(nest)
+        tensors = [tf.convert_to_tensor(each) for each in flat if each is not None]
+        key = tuple((each.dtype, each.shape.rank) for each in tensors)
+        if key not in traced:
+            places = [each is not None for each in flat]
+
+            def on_tensors(*given):
+                given = iter(given)
+                filled = [next(given) if place else None for place in places]
+                return function(tf.nest.pack_sequence_as(nest, filled))
+
+            specs = [tf.TensorSpec([None] * rank, dtype) for dtype, rank in key]
+            traced[key] = tf.function(on_tensors, input_signature=specs)
+        return traced[key](*tensors)
+
+    return call
 
 
 def _ready(data):
