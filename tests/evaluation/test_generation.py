@@ -26,6 +26,8 @@ MASKED = ["a b b", "a b b", "c"]
 class Parrot:
     """Writes fixed sentences, others for each way of writing."""
 
+    requires = ()
+
     def __init__(self, drawn=DRAWN, greedy=GREEDY, posterior="a latent"):
         self.tokenizer = WordTokenizer(vocabulary=VOCABULARY, lowercase=True)
         self.posterior = posterior

@@ -84,7 +84,12 @@ def _assert_goes_on(sweep, home, counts=lambda path: True):
 
 
 @pytest.mark.parametrize(
-    ("tuner", "trials", "num"), [("random", 3, 3), ("grid", 3, 3), ("hyperband", 7, 6)]
+    ("tuner", "trials", "num"),
+    [
+        ("random", 3, 3),
+        pytest.param("grid", 3, 3, marks=pytest.mark.slow),
+        pytest.param("hyperband", 7, 6, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_at_every_write(
     tiny_configuration, untrained, tmp_path, tuner, trials, num
