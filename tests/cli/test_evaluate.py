@@ -84,6 +84,11 @@ def test_another_training_text(run, texts, tmp_path, error_of):
         (["--metrics", "generation", "--language-model", "nowhere"], "no run here"),
         (["--batch-size", "0"], "--batch-size must be positive"),
         (["--train", "x.txt"], "--train is for the metrics of generation"),
+        (["--num-generated", "9"], "--num-generated is for the metrics of generation"),
+        (
+            ["--metrics", "gradients", "--samples", "9"],
+            "--samples is for the metrics of likelihood",
+        ),
         (["--language-model", "x"], "--language-model is for the metrics of gen"),
         (["--samples", "-1"], "--samples must not be negative"),
     ],

@@ -268,5 +268,6 @@ def test_the_best_model_is_chosen_by_what_was_asked_for(tmp_path, configuration)
 def test_refuses_to_choose_by_what_is_not_logged(tmp_path, configuration):
     with pytest.raises(ValueError, match="must be one of val_loss.*Received: .*bleu"):
         train(configuration(monitor="val_bleu"), tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run" / "recipe.json").exists()
     with pytest.raises(ValueError, match="Give `valid` too"):
         configuration(monitor="val_mi", valid=None)

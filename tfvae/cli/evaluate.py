@@ -11,6 +11,7 @@ from tfvae.cli.options import (
     add_json,
     check_least,
     check_outputs,
+    counts_of,
     progress_bar,
     show,
 )
@@ -58,9 +59,18 @@ def _add_arguments(parser):
     add_json(parser)
 
 
+# Options that one group of metrics reads.
+_USED_BY = {
+    "train": "generation",
+    "language_model": "generation",
+    "num_generated": "generation",
+    "samples": "likelihood",
+}
+
+
 def _run(args):
     from tfvae.evaluation.evaluate import check_groups, evaluate
-    from tfvae.evaluation.metrics import METRICS, SUMMARY, format_table
+    from tfvae.evaluation.metrics import GROUPS, METRICS, SUMMARY, format_table
     from tfvae.text import read_texts
     from tfvae.training import RunFolder
 
@@ -70,12 +80,13 @@ def _run(args):
     groups = args.metrics
     if groups not in (None, "all"):
         groups = check_groups(groups.split(","))
-    generates = groups == "all" or "generation" in (groups or ())
-    for name in ("train", "language_model"):
-        if getattr(args, name) is not None and not generates:
+    measured = GROUPS if groups == "all" else groups or ("likelihood", "latent")
+    generates = "generation" in measured
+    for name, group in _USED_BY.items():
+        if getattr(args, name) is not None and group not in measured:
             raise ValueError(
-                f"--{name.replace('_', '-')} is for the metrics of generation. Ask for "
-                "them by --metrics generation too, or leave it out."
+                f"--{name.replace('_', '-')} is for the metrics of {group}. Ask for "
+                f"them by --metrics {group} too, or leave it out."
             )
     configuration = RunFolder(args.run_folder).load_configuration()
     language_model = None
@@ -91,8 +102,7 @@ def _run(args):
         batches,
         groups=groups,
         train_texts=lambda: read_texts(args.train, **configuration.columns(args.train)),
-        num_samples=args.samples,
-        num_generated=args.num_generated,
+        **counts_of(args),
         language_model=language_model,
         seed=args.seed,
         progress=progress_bar if sys.stdout.isatty() and args.json != "-" else None,

@@ -232,16 +232,23 @@ def add_evaluation(parser):
         "--samples",
         "posterior samples per sentence for the importance-weighted nll; 0 leaves "
         "it out (100)",
-        100,
     )
     add_number(
         parser,
         "--num-generated",
         "sentences to generate for the metrics of generation (100000, the papers')",
-        100_000,
     )
     add_number(parser, "--batch-size", "sentences (32)", 32)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def counts_of(args):
+    """Returns the counts of `add_evaluation`, a dict of `evaluate`'s arguments."""
+    samples, generated = args.samples, args.num_generated
+    return {
+        "num_samples": 100 if samples is None else samples,
+        "num_generated": 100_000 if generated is None else generated,
+    }
 
 
 class _SamplerOption(typing.NamedTuple):

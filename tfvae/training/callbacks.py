@@ -15,6 +15,7 @@ from tfvae.evaluation.latent import (
     mutual_information,
 )
 from tfvae.evaluation.posterior import exact_mean, with_density
+from tfvae.files import replacing
 from tfvae.models import inference, writing
 from tfvae.seeds import as_seed, fold_in
 from tfvae.training.run_folder import NEW_STATE
@@ -284,14 +285,15 @@ class LatentProjector(keras.callbacks.Callback):
         os.makedirs(self.log_dir, exist_ok=True)
         options = {"batch_size": self.batch_size}
         codes = writing.encode_all(self.model, self.texts, **options)
-        np.savetxt(self._file("codes.tsv"), codes, "%.6g", "\t")
-        with open(self._file("codes_metadata.tsv"), "w", encoding="utf-8") as file:
-            if self.labels is None:
-                file.writelines(f"{' '.join(text.split())}\n" for text in self.texts)
-            else:
-                file.write("sentence\tlabel\n")
-                for text, label in zip(self.texts, self.labels, strict=True):
-                    file.write(f"{' '.join(text.split())}\t{label}\n")
+        with replacing(self._file("codes.tsv")) as beside:
+            np.savetxt(beside, codes, "%.6g", "\t")
+        rows = [" ".join(text.split()) for text in self.texts]
+        if self.labels is not None:
+            pairs = zip(rows, self.labels, strict=True)
+            rows = ["sentence\tlabel", *(f"{row}\t{label}" for row, label in pairs)]
+        with replacing(self._file("codes_metadata.tsv")) as beside:
+            with open(beside, "w", encoding="utf-8") as file:
+                file.writelines(f"{row}\n" for row in rows)
         config = projector.ProjectorConfig()
         embedding = config.embeddings.add()
         embedding.tensor_name = "codes"

@@ -87,6 +87,8 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
         model = configuration.make_model(batches.tokenizer, steps_per_epoch)
         told = begin(model, configuration, source, steps_per_epoch)
         workers.check_model(model)
+        if configuration.monitor is not None:
+            _check_monitor(model, callbacks)
         if not resume:
             workers.run_on_all(lambda: folder.create(configuration))
     files = files_of(configuration)
@@ -103,8 +105,6 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
         folder.save_state(state)
         configuration.save(folder.configuration)
     first_epoch = state["epoch"]
-    if configuration.monitor is not None:
-        _check_monitor(model, callbacks)
     total_steps = configuration.builder(batches.tokenizer, steps_per_epoch).num_steps
     num_batches = total_steps
     if model.loop is not None:
