@@ -6,21 +6,10 @@ import os
 import shutil
 import time
 
+from reproduce import GRAMMAR_BATCH, GRAMMAR_SIZES
+
 from tfvae.cli.main import import_tensorflow
 
-# Small networks that learn the corpus in under a minute each.
-SIZES = {
-    "embedding_dim": 32,
-    "encoder_dim": 64,
-    "decoder_dim": 64,
-    "latent_dim": 16,
-    "bridge_dims": (64, 64),
-    "input_dropout": 0.0,
-    "output_dropout": 0.0,
-    "learning_rate": 6e-3,
-    "decay": "cosine",
-    "weight_range": None,
-}
 RUNS = {
     "vae": "vae",
     "remedy": "bow_vae",
@@ -68,11 +57,11 @@ def tour(folder, steps):
             train=train_text,
             valid=valid_text,
             steps=steps,
-            batch_size=64,
+            batch_size=GRAMMAR_BATCH,
             scale_schedules=True,
             # Compiling would take longer than it saves.
             xla=False,
-            overrides=SIZES,
+            overrides=GRAMMAR_SIZES,
         )
         begun = time.time()
         run = train(configuration, os.path.join(folder, name), verbose=0)

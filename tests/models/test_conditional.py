@@ -11,7 +11,6 @@ from tests.support import batch, make_decoder, make_encoder, make_vae
 from tfvae.decoders import Bridge
 from tfvae.encoders import ContextEncoder, LabelEncoder, TurnEncoder
 from tfvae.latents import (
-    Deterministic,
     Gaussian,
     Implicit,
     StandardNormal,
@@ -27,8 +26,6 @@ from tfvae.objectives import (
     MutualInformation,
     Reconstruction,
 )
-from tfvae.presets import ModelBuilder, dae, vae
-from tfvae.text import Batches
 
 TOKENS = batch((4, 2, 3, 1))
 CONTEXT = batch((2, 3, 1, 3), seed=1)
@@ -209,39 +206,3 @@ def test_refusals():
     ):
         with pytest.raises(ValueError, match="also reads context.*Use `respond`"):
             call(conditional())
-
-
-TEXTS = [
-    {"text": "a b c", "context": ["x y", "z"]},
-    {"text": "b c", "context": ["y"]},
-] * 4
-
-
-def test_answers():
-    data = Batches(TEXTS, batch_size=4, max_turns=2)
-    model = make_vae(
-        encoder=make_encoder(),
-        condition=TurnEncoder(make_encoder(), 5),
-    )
-    with pytest.raises(ValueError, match="needs a tokenizer"):
-        model.respond(["x"])
-    builder = ModelBuilder("ivae", data, jit_compile=False)
-    model = vae(builder)
-    assert model.requires == ("context",)
-    found = model.respond([["x y", "z"], ["y"]], num=3, max_length=4, seed=1)
-    assert [len(each) for each in found] == [3, 3]
-    assert found == model.respond([["x y", "z"], ["y"]], num=3, max_length=4, seed=1)
-    assert model.respond("y", max_length=4)[0][0].split() is not None
-    with pytest.raises(ValueError, match="does not read a label"):
-        model.respond(["x"], labels=[0])
-    with pytest.raises(ValueError, match="reads a context"):
-        model.respond(None, labels=None)
-    with pytest.raises(ValueError, match="reads no context"):
-        vae(ModelBuilder("ivae", Batches(["a b"] * 4, batch_size=2))).respond(["a"])
-
-
-def test_deterministic_codes_answer_once():
-    data = Batches(TEXTS, batch_size=4, max_turns=2)
-    model = dae(ModelBuilder("ivae", data, jit_compile=False))
-    assert isinstance(model.posterior, Deterministic)
-    assert not model.prior_reads_context

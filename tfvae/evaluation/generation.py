@@ -12,7 +12,7 @@ from tfvae.evaluation.ngram import NgramModel
 from tfvae.models.writing import BATCH_SIZE, generate_ids
 from tfvae.samplers.sampler import Ancestral, Greedy
 from tfvae.text import WordTokenizer
-from tfvae.text.records import TokenRows
+from tfvae.text.token_rows import TokenRows
 
 _UNKNOWN = "<unk>"
 # Sentences that a language model scores at once.

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.layers.component import config_of, from_config
-from tfvae.models import writing
+from tfvae.models import responding, writing
 from tfvae.models.trainer import Trainer
 from tfvae.ops.replicas import num_replicas
 from tfvae.samplers import get_sampler
@@ -212,7 +212,7 @@ class TextModel(Trainer):
             ValueError: If the model reads no context, has no tokenizer, a context has
                 no words, or labels are missing or not wanted.
         """
-        return writing.respond(
+        return responding.respond(
             self, contexts, labels, num, sampler, max_length, seed, batch_size
         )
 

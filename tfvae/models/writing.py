@@ -9,7 +9,6 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from tfvae.models import inference
 from tfvae.models.interpolation import interpolation_path
 from tfvae.ops.sequences import PAD_ID
 from tfvae.samplers import get_sampler
@@ -242,7 +241,7 @@ def generate(model, num, **options):
     """
     tokenizer = require_tokenizer(model)
     for ids in generate_ids(model, num, **options):
-        yield from _texts(tokenizer, ids)
+        yield from texts_of(tokenizer, ids)
 
 
 def generate_ids(
@@ -313,87 +312,6 @@ def generate_ids(
         yield np.concatenate([prefix, ids], axis=1)
 
 
-def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size):
-    """Writes answers to contexts; see `TextModel.respond`."""
-    tokenizer = require_tokenizer(model)
-    if not model.requires:
-        raise ValueError(
-            f"This {type(model).__name__} reads no context and no label. Use "
-            "`generate`, or train it with a `condition` (--context-column)."
-        )
-    if num < 1:
-        raise ValueError(f"`num` must be positive. Received: num={num}")
-    rows = _condition_rows(model, contexts, labels)
-    sampler, answers = get_sampler(sampler), []
-
-    def write(inputs, seed):
-        memory = inference.response_memory(
-            model, inputs, num, fold_in(seed, Stream.PRIOR)
-        )
-        rows = tf.reshape(memory, [-1, memory.shape[-1]])
-        words = fold_in(seed, Stream.WORDS)
-        return sampler(model.decoder, rows, max_length, words)
-
-    for start in range(0, len(rows), batch_size):
-        chunk = rows[start : start + batch_size]
-        inputs = _condition_inputs(model, chunk)
-        ranks = {key: value.shape.rank for key, value in inputs.items()}
-        run = model.compiled_function(
-            ("respond", num, sampler.key, max_length, tuple(ranks.items())),
-            write,
-            {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
-            _SEED,
-        )
-        ids = run(inputs, fold_in(as_seed(seed), start)).numpy()
-        texts = list(_texts(tokenizer, ids))
-        answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
-    return answers
-
-
-def _condition_rows(model, contexts, labels):
-    """Pairs contexts and labels, checking that the model reads what is given."""
-    contexts = [contexts] if isinstance(contexts, str) else contexts
-    columns = {"context": contexts, "label": labels}
-    for key, values in columns.items():
-        if (values is None) == (key in model.requires):
-            verb = "reads" if key in model.requires else "does not read"
-            raise ValueError(
-                f"This {type(model).__name__} {verb} a {key}. "
-                f"Received: {key}s={values!r}"
-            )
-    given = {key: list(v) for key, v in columns.items() if v is not None}
-    if len({len(values) for values in given.values()}) > 1:
-        raise ValueError(
-            "There must be one label for each context. Received: "
-            + ", ".join(f"{len(values)} {key}s" for key, values in given.items())
-        )
-    return [
-        dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)
-    ]
-
-
-def _condition_inputs(model, rows):
-    """Turns contexts and labels into a batch."""
-    inputs = {}
-    if "label" in rows[0]:
-        inputs["label"] = tf.constant([row["label"] for row in rows], tf.int32)
-    if "context" in rows[0]:
-        turns = [
-            [row["context"]] if isinstance(row["context"], str) else row["context"]
-            for row in rows
-        ]
-        flat = [text for each in turns for text in each]
-        tokens = tokenize(model, flat)["tokens"].numpy()
-        most = max(len(each) for each in turns)
-        padded = np.zeros([len(rows), most, tokens.shape[1]], np.int32)
-        start = 0
-        for index, each in enumerate(turns):
-            padded[index, most - len(each) :] = tokens[start : start + len(each)]
-            start += len(each)
-        inputs["context"] = tf.constant(padded[:, 0] if most == 1 else padded)
-    return inputs
-
-
 def decode(model, codes, sampler, max_length, seed, return_ids):
     """Writes a sentence for each latent code; see `VAE.decode`."""
     require_no_condition(model)
@@ -411,7 +329,7 @@ def decode(model, codes, sampler, max_length, seed, return_ids):
         return np.zeros([0, max_length], np.int32) if return_ids else []
     run = _decoder(model, get_sampler(sampler), max_length)
     ids = run(codes, as_seed(seed)).numpy()
-    return ids if return_ids else list(_texts(tokenizer, ids))
+    return ids if return_ids else list(texts_of(tokenizer, ids))
 
 
 def reconstruct(
@@ -464,7 +382,7 @@ def reconstruct(
         z = codes.swapaxes(0, 1).reshape([-1, codes.shape[-1]])
         sources = [text for text in held for _ in range(len(codes))]
         ids = run(z, fold_in(as_seed(seed), number + 1)).numpy()
-        yield from zip(sources, _texts(tokenizer, ids), strict=True)
+        yield from zip(sources, texts_of(tokenizer, ids), strict=True)
 
 
 def interpolate_codes(
@@ -570,7 +488,7 @@ def _options(sampler, max_length, prefix_ids):
     return options | ({"prefix_ids": prefix_ids} if prefix_ids else {})
 
 
-def _texts(tokenizer, ids):
+def texts_of(tokenizer, ids):
     """Turns ids `[N, L]` into str, one at a time."""
     for text in tokenizer.detokenize(ids).numpy():
         yield text.decode("utf-8")

@@ -23,6 +23,8 @@ class Control(Component):
         initial: Float, the weight of the first update.
     """
 
+    follows_cost = True
+
     def __init__(self, target, initial, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
         self.target = target
@@ -43,6 +45,15 @@ class Control(Component):
     def value(self):
         """The weight, a float32 scalar tensor."""
         return self._value.value
+
+    def __call__(self, step):
+        """Returns the weight, whatever the step."""
+        return self.value
+
+    @property
+    def final(self):
+        """The weight as it is, which validation uses."""
+        return self.value
 
     def observe(self, cost):
         """Moves the weight.

@@ -15,6 +15,7 @@ class Schedule:
     """
 
     times = ()
+    follows_cost = False
 
     def __call__(self, step):
         """Returns the weight at a step, float32 scalar from an int scalar."""

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tfvae.layers.component import Component
 from tfvae.layers.dense import dense
-from tfvae.objectives.control import Control
 from tfvae.objectives.schedules import as_schedule
 from tfvae.ops.replicas import apply_mean, mean
 from tfvae.ops.sequences import PAD_ID
@@ -45,7 +44,7 @@ class Term(Component):
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
         # A Schedule is no Keras object that a layer would track; a Control is one.
-        self._weight = as_weight(weight)
+        self._weight = _as_weight(weight)
         if self.is_controlled and not self.can_be_controlled:
             raise ValueError(
                 f"`weight` of `{type(self).__name__}` must be a number or a "
@@ -64,7 +63,7 @@ class Term(Component):
     @property
     def is_controlled(self):
         """Whether the weight follows the cost."""
-        return isinstance(self._weight, Control)
+        return self._weight.follows_cost
 
     @property
     def weight(self):
@@ -78,7 +77,7 @@ class Term(Component):
     @weight.setter
     def weight(self, value):
         """Sets the weight; see the property."""
-        self._weight = as_weight(value)
+        self._weight = _as_weight(value)
         is_number = isinstance(value, (int, float))
         self._number.assign(self._weight.value if is_number else math.nan)
 
@@ -155,10 +154,7 @@ class Term(Component):
         Returns:
             Tuple of the scalar sum and a dict of the weights by name.
         """
-        if self.is_controlled:
-            weight = self._weight.value
-        else:
-            weight = self._weight(step) if step is not None else self._weight.final
+        weight = self._weight(step) if step is not None else self._weight.final
         weight = tf.convert_to_tensor(weight, tf.float32)
         number = self._number.value
         weight = tf.where(tf.math.is_nan(number), weight, number)
@@ -166,13 +162,10 @@ class Term(Component):
         return weight * total, {f"{self.name}_weight": weight}
 
 
-def as_weight(weight):
-    """Turns a number into a `Constant`; leaves a `Schedule` or a `Control` as it is.
-
-    Raises:
-        ValueError: If `weight` is none of them.
-    """
-    return weight if isinstance(weight, Control) else as_schedule(weight)
+def _as_weight(weight):
+    """Turns a number into a `Constant`; leaves a `Schedule` or a `Control` as it is."""
+    follows_cost = getattr(weight, "follows_cost", False)
+    return weight if follows_cost else as_schedule(weight)
 
 
 class CriticTerm(Term):

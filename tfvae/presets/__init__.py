@@ -14,7 +14,6 @@ from tfvae.presets.baselines import word_dropout_vae as word_dropout_vae
 from tfvae.presets.builder import ModelBuilder as ModelBuilder
 from tfvae.presets.conditional import cvae as cvae
 from tfvae.presets.conditional import seq2seq as seq2seq
-from tfvae.presets.control import target_kl_vae as target_kl_vae
 from tfvae.presets.copula import copula_prior_vae as copula_prior_vae
 from tfvae.presets.copula import copula_vae as copula_vae
 from tfvae.presets.copula import full_covariance_vae as full_covariance_vae
@@ -33,6 +32,7 @@ from tfvae.presets.remedies import delta_vae as delta_vae
 from tfvae.presets.remedies import iwae_vae as iwae_vae
 from tfvae.presets.remedies import pooling_vae as pooling_vae
 from tfvae.presets.remedies import skip_vae as skip_vae
+from tfvae.presets.remedies import target_kl_vae as target_kl_vae
 from tfvae.presets.settings import SETTINGS as SETTINGS
 from tfvae.presets.settings import PaperSetting as PaperSetting
 from tfvae.presets.stochastic_wae import wae_deterministic as wae_deterministic

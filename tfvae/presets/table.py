@@ -9,7 +9,6 @@ from tfvae.objectives import Coupling
 from tfvae.presets import (
     baselines,
     conditional,
-    control,
     copula,
     coupled_vae,
     implicit,
@@ -260,7 +259,7 @@ _ROWS = [
     ),
     Preset(
         "target_kl_vae",
-        control.target_kl_vae,
+        remedies.target_kl_vae,
         "Shao et al. 2020 (ControlVAE); Rezende and Viola 2018 (GECO); Pelsmaeker and "
         "Aziz 2020 (minimum desired rate)",
     ),

@@ -9,19 +9,20 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from tfvae.text.boundaries import bucket_boundaries, checked_boundaries
 from tfvae.text.formats import count_lines, is_stream
 from tfvae.text.readers import read_numbered, read_records, read_texts
 from tfvae.text.records import (
     TOO_LONG,
     Limits,
     RecordError,
-    TokenRows,
     concatenate,
     count_records,
     count_words,
     read_blocks,
     select,
 )
+from tfvae.text.token_rows import TokenRows
 from tfvae.text.tokenizer import WordTokenizer
 from tfvae.text.vocabulary import UNK_ID
 
@@ -512,63 +513,6 @@ def without_autotune(dataset):
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
-
-
-def bucket_boundaries(max_length, step=4):
-    """Computes the few lengths that sentences are padded to.
-
-    Multiples of `step`: all of them up to 32, then growing by about a quarter; the last
-    is `max_length`.
-
-    Args:
-        max_length: Positive int. The longest sentence.
-        step: Positive int. Defaults to `4`.
-
-    Returns:
-        Tuple of increasing ints.
-
-    Raises:
-        ValueError: If an argument is not positive.
-
-    Example:
-    >>> bucket_boundaries(60)
-    (4, 8, 12, 16, 20, 24, 28, 32, 40, 52, 60)
-    """
-    if max_length < 1 or step < 1:
-        raise ValueError(
-            "`max_length` and `step` must be positive. "
-            f"Received: max_length={max_length}, step={step}"
-        )
-    boundaries = []
-    length = step
-    while length < max_length:
-        boundaries.append(length)
-        grown = -(-length * 5 // 4) if length >= 32 else length
-        length = max(length + step, -(-grown // step) * step)
-    return (*boundaries, max_length)
-
-
-def checked_boundaries(boundaries, max_length):
-    """Checks the lengths that sentences may be padded to.
-
-    Args:
-        boundaries: Iterable of int.
-        max_length: Positive int. The longest sentence.
-
-    Returns:
-        Tuple of int.
-
-    Raises:
-        ValueError: If they do not increase, or the last is below `max_length`.
-    """
-    boundaries = tuple(boundaries)
-    increasing = all(a < b for a, b in itertools.pairwise(boundaries))
-    if not boundaries or not increasing or boundaries[-1] < max_length:
-        raise ValueError(
-            "`boundaries` must be increasing lengths, the last at least `max_length`. "
-            f"Received: boundaries={boundaries}, max_length={max_length}"
-        )
-    return boundaries
 
 
 def _read_numbered(path, column, header, *, context_column, label_column):

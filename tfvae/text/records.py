@@ -6,7 +6,8 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from tfvae.text.vocabulary import PAD_ID, UNK_ID, chunks
+from tfvae.text.token_rows import TokenRows, TurnRows
+from tfvae.text.vocabulary import UNK_ID, chunks
 
 TOO_LONG = ("error", "truncate", "drop")
 # From here on a share of sentences or tokens is worth a warning.
@@ -111,114 +112,6 @@ class TextCounts(typing.NamedTuple):
                 "(`--unknown-share 0.01`)."
             )
         return found
-
-
-class TokenRows:
-    """Holds token ids of varying length compactly: one flat array and the row ends.
-
-    Args:
-        flat: Int32 array `[sum of lengths]`. The ids, one row after the other.
-        lengths: Int64 array `[N]`. The number of ids of each row.
-
-    Example:
-    >>> rows = TokenRows(np.array([5, 6, 7, 8], np.int32), np.array([1, 3]))
-    >>> rows[[1, 0]].padded(4)
-    array([[6, 7, 8, 0],
-           [5, 0, 0, 0]], dtype=int32)
-    """
-
-    def __init__(self, flat, lengths):
-        self.flat = flat
-        self.lengths = lengths
-        self._starts = np.cumsum(lengths) - lengths
-
-    @classmethod
-    def concatenate(cls, parts):
-        """Joins several `TokenRows` in their order.
-
-        Args:
-            parts: List of `TokenRows`.
-
-        Returns:
-            A `TokenRows`.
-        """
-        return cls(
-            np.concatenate([part.flat for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-        )
-
-    def __len__(self):
-        return len(self.lengths)
-
-    def __getitem__(self, indices):
-        lengths = self.lengths[indices]
-        ends = np.cumsum(lengths)
-        within = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
-        places = np.repeat(self._starts[indices], lengths) + within
-        return TokenRows(self.flat[places], lengths)
-
-    def truncated(self, max_length):
-        """Cuts every row after its first `max_length` ids.
-
-        Args:
-            max_length: Positive int.
-
-        Returns:
-            A `TokenRows`.
-        """
-        position = np.arange(len(self.flat)) - np.repeat(self._starts, self.lengths)
-        kept = self.flat[position < max_length]
-        return TokenRows(kept, np.minimum(self.lengths, max_length))
-
-    def padded(self, width):
-        """Creates a rectangle of the rows, padded on the right.
-
-        Args:
-            width: Int, at least the longest row's length.
-
-        Returns:
-            Int32 array `[N, width]`.
-        """
-        rectangle = np.full((len(self), width), PAD_ID, np.int32)
-        rectangle[np.arange(width) < self.lengths[:, None]] = self.flat
-        return rectangle
-
-
-class TurnRows:
-    """Holds several turns of each row, as many for all, the missing ones empty.
-
-    Args:
-        turns: `TokenRows` of `N * num_turns` rows, those of a record one after the
-            other, oldest first and empty ones before them.
-        num_turns: Positive int.
-    """
-
-    def __init__(self, turns, num_turns):
-        self.turns = turns
-        self.num_turns = num_turns
-
-    @property
-    def lengths(self):
-        """The number of ids of each row's longest turn, int64 array `[N]`."""
-        return self.turns.lengths.reshape(-1, self.num_turns).max(1)
-
-    @classmethod
-    def concatenate(cls, parts):
-        """Joins several `TurnRows` in their order."""
-        turns = TokenRows.concatenate([part.turns for part in parts])
-        return cls(turns, parts[0].num_turns)
-
-    def __len__(self):
-        return len(self.turns) // self.num_turns
-
-    def __getitem__(self, indices):
-        places = np.asarray(indices)[:, None] * self.num_turns
-        places = places + np.arange(self.num_turns)
-        return TurnRows(self.turns[places.reshape(-1)], self.num_turns)
-
-    def padded(self, width):
-        """Creates an int32 array `[N, num_turns, width]`, padded on the right."""
-        return self.turns.padded(width).reshape(-1, self.num_turns, width)
 
 
 class Limits(typing.NamedTuple):

@@ -1,0 +1,33 @@
+import pytest
+
+from tfvae.text.boundaries import bucket_boundaries, checked_boundaries
+
+
+def test_boundaries_by_hand():
+    # 32 -> 40 -> ceil(50 / 4) * 4 = 52 -> 68 -> 88 -> 112 -> 140 -> 176 -> 200
+    expected = (4, 8, 12, 16, 20, 24, 28, 32, 40, 52, 68, 88, 112, 140, 176, 200)
+    assert bucket_boundaries(200) == expected
+    assert bucket_boundaries(10) == (4, 8, 10)
+    assert bucket_boundaries(3) == (3,)
+    assert bucket_boundaries(32) == (4, 8, 12, 16, 20, 24, 28, 32)
+    assert bucket_boundaries(200, step=50) == (50, 100, 150, 200)
+
+
+@pytest.mark.parametrize("max_length", [1, 7, 31, 33, 400, 1000])
+@pytest.mark.parametrize("step", [1, 3, 8, 64])
+def test_boundaries_increase_to_the_maximum(max_length, step):
+    boundaries = bucket_boundaries(max_length, step)
+    assert list(boundaries) == sorted(set(boundaries))
+    assert boundaries[-1] == max_length
+    assert all(boundary % step == 0 for boundary in boundaries[:-1])
+
+
+def test_refuses_boundaries():
+    with pytest.raises(ValueError, match="step=0"):
+        bucket_boundaries(10, step=0)
+    with pytest.raises(ValueError, match="max_length=0"):
+        bucket_boundaries(0)
+    assert checked_boundaries([5, 20], 10) == (5, 20)
+    for boundaries in ([], [5, 9], [5, 5, 10], [10, 5]):
+        with pytest.raises(ValueError, match="must be increasing"):
+            checked_boundaries(boundaries, 10)
