@@ -114,6 +114,7 @@ PARTS = [
         lambda: make_encoder(cell="gru", bidirectional=True, pooling="mean"),
     ),
     Component("largest", "encoder", lambda: make_encoder(use_cell=True, pooling="max")),
+    Component("on_sphere", "encoder", lambda: CodeNoise(make_encoder(), 0.3), True),
     Component("context", "condition", lambda: ContextEncoder(make_encoder())),
     Component(
         "turns",
@@ -165,6 +166,9 @@ PARTS = [
         "noisy", "decoder", lambda: make_decoder(**NOISY, memory_dropout=0.3), True
     ),
     Component("convolutional", "decoder", lambda: _convolutional(), True),
+    Component(
+        "labelled", "decoder", lambda: LabelledDecoders([make_decoder() for _ in "ab"])
+    ),
     Component("reconstruction", "term", lambda: Reconstruction(2.0)),
     Component("kl", "term", lambda: KL(Linear(10))),
     Component("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
@@ -174,6 +178,7 @@ PARTS = [
     Component("copula", "term", lambda: CopulaLikelihood(0.4, floor=0.7)),
     Component("mmd", "term", lambda: MMD(3.0, "rbf", 4.0, (0.5, 1.0)), True),
     Component("mine", "term", lambda: MutualInformation(2, "nwj", (5,), 0.5, 4.0)),
+    Component("style", "term", lambda: StyleAdversary(0.5, "flipped", False, (5,))),
     Component("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
     Component("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
     Component(

@@ -166,6 +166,7 @@ class VAE(TextModel):
                     + f". Received: {sizes[name][0]} and {sizes[name][1]}"
                 )
         check_tokenizer(self.tokenizer, self.decoder)
+        self.decoder.check_model(self)
 
     def _build_components(self):
         build(self.encoder)
@@ -223,6 +224,7 @@ class VAE(TextModel):
             "memory_context_dim": self._memory_context_dim,
             "memory_dim": self.bridge.memory_dim,
             "vocabulary_size": self.decoder.vocabulary_size,
+            "num_labels": None if self.label_names is None else len(self.label_names),
         }
 
     @property

@@ -23,6 +23,7 @@ from tfvae.objectives.schedules import Peaking as Peaking
 from tfvae.objectives.schedules import Piecewise as Piecewise
 from tfvae.objectives.schedules import Schedule as Schedule
 from tfvae.objectives.schedules import Sigmoid as Sigmoid
+from tfvae.objectives.style_adversary import StyleAdversary as StyleAdversary
 from tfvae.objectives.term import BagOfWords as BagOfWords
 from tfvae.objectives.term import CriticTerm as CriticTerm
 from tfvae.objectives.term import Reconstruction as Reconstruction
