@@ -20,12 +20,15 @@ from tfvae.encoders import (
     TurnEncoder,
 )
 from tfvae.latents import (
+    Deep,
     DeltaGaussian,
     Deterministic,
     Gaussian,
     GaussianCopula,
+    GaussianMixture,
     Implicit,
     PlanarFlow,
+    Pushforward,
     SphericalUniform,
     StandardNormal,
     VonMisesFisher,
@@ -52,6 +55,7 @@ from tfvae.objectives import (
     Reconstruction,
     Sigmoid,
     UnitVarianceKL,
+    Wasserstein,
 )
 from tfvae.samplers import Ancestral, BeamSearch, Greedy, Nucleus, TopK
 from tfvae.seeds import as_seed
@@ -152,6 +156,11 @@ PARTS = [
         "flow_of_code", "latent", lambda: PlanarFlow(3, 2, conditional=True), True
     ),
     Component("implicit", "latent", lambda: Implicit(3, 2, (5,)), True),
+    Component("mixture", "latent", lambda: GaussianMixture(3, 2, 0.3), True),
+    Component("deep", "latent", lambda: Deep(Gaussian(3), (5, 4), "relu", True), True),
+    Component(
+        "pushed", "latent", lambda: Pushforward(GaussianMixture(2, 2), 3, (5,)), True
+    ),
     Component(
         "sphere", "latent", lambda: VonMisesFisher(3, max_concentration=9.0), True
     ),
@@ -181,6 +190,12 @@ PARTS = [
     Component("style", "term", lambda: StyleAdversary(0.5, "flipped", False, (5,))),
     Component("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
     Component("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
+    Component(
+        "wasserstein",
+        "term",
+        lambda: Wasserstein(0.5, 5.0, "batch_mean", 0.1, (5,), "rmsprop", 2),
+        True,
+    ),
     Component(
         "coupling", "term", lambda: Coupling(2, Linear(9), decoder=make_decoder())
     ),

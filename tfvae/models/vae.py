@@ -4,7 +4,12 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders import Bridge
-from tfvae.latents import Gaussian, StandardNormal
+from tfvae.latents import (
+    Gaussian,
+    SphericalUniform,
+    StandardNormal,
+    VonMisesFisher,
+)
 from tfvae.models import inference, writing
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
@@ -30,7 +35,8 @@ class VAE(TextModel):
         posterior: `Latent`, from the encoder's code to `q(z|x)`.
         decoder: `Decoder`.
         prior: `Latent`, or `None` for `StandardNormal`; with a condition that the
-            prior reads, `None` for a `Gaussian` that is learned.
+            prior reads, `None` for a `Gaussian` that is learned. On the sphere it is
+            `SphericalUniform` and `VonMisesFisher`.
         bridge: `Bridge` from latent to memory, or `None` for the latent itself.
         condition: `Condition` that the model knows beside the sentence, or `None`.
         context_to: Tuple of `"posterior"`, `"prior"` and `"bridge"`, what reads the
@@ -106,10 +112,14 @@ class VAE(TextModel):
             refiner.bind(self)
 
     def _default_prior(self):
-        is_plain = self.posterior.has_density and self.posterior.support == "real"
-        if self.prior_reads_context and is_plain:
-            return Gaussian(self.posterior.latent_dim)
-        return StandardNormal(self.posterior.latent_dim)
+        on_sphere = self.posterior.support == "sphere"
+        if not self.prior_reads_context:
+            kind = SphericalUniform if on_sphere else StandardNormal
+        elif on_sphere:
+            kind = VonMisesFisher
+        else:
+            kind = Gaussian if self.posterior.has_density else StandardNormal
+        return kind(self.posterior.latent_dim)
 
     @property
     def prior_reads_context(self):

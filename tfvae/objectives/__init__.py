@@ -28,3 +28,4 @@ from tfvae.objectives.term import BagOfWords as BagOfWords
 from tfvae.objectives.term import CriticTerm as CriticTerm
 from tfvae.objectives.term import Reconstruction as Reconstruction
 from tfvae.objectives.term import Term as Term
+from tfvae.objectives.wasserstein import Wasserstein as Wasserstein

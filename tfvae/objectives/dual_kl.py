@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfvae.distributions.mutual_information import bounded_exp, tangent_bound
-from tfvae.distributions.sampling import sample
 from tfvae.layers.dense import MLP
+from tfvae.objectives.critics import prior_codes, score
 from tfvae.objectives.term import CriticTerm
-from tfvae.seeds import Stream, fold_in
+from tfvae.seeds import Stream
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -112,18 +112,7 @@ class DualKL(CriticTerm):
 
     def _scores(self, forward, index, passes_gradient=True):
         """Scores the record's codes and draws of the prior, both float32 `[S, B]`."""
-        seed = fold_in(fold_in(forward.seed, Stream.DUAL_KL), index)
-        fresh = sample(forward.prior, tf.shape(forward.z)[0], seed)
-        if not passes_gradient:
-            fresh = tf.stop_gradient(fresh)
-        return self._score(forward, forward.z), self._score(forward, fresh)
-
-    def _score(self, forward, z):
-        parts = [forward.code] if self.joint else []
-        if self._reads_context:
-            parts.append(forward.context)
-        for part in parts:
-            part = tf.stop_gradient(part)
-            shape = tf.concat([tf.shape(z)[:1], tf.shape(part)], 0)
-            z = tf.concat([tf.broadcast_to(part, shape), tf.cast(z, part.dtype)], -1)
-        return tf.cast(self.critic(z)[..., 0], tf.float32)
+        fresh = prior_codes(forward, Stream.DUAL_KL, index, passes_gradient)
+        known = [forward.context] if self._reads_context else []
+        known += [forward.code] if self.joint else []
+        return score(self.critic, forward.z, known), score(self.critic, fresh, known)
