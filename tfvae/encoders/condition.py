@@ -19,12 +19,14 @@ class Condition(Component):
 
     Attributes:
         requires: Tuple of str, the keys of a batch that it reads.
+        reads_turns: Whether `"context"` is the turns of a dialogue, `[B, N, T']`.
         context_dim: Int, the width `K` of the vector.
         vocabulary_size: Int `V` of the words that it reads, or `None`.
         encoders: Tuple of the `Encoder`s within, whose embeddings a model may share.
     """
 
     requires = ()
+    reads_turns = False
     context_dim = None
     vocabulary_size = None
     encoders = ()
@@ -108,6 +110,7 @@ class TurnEncoder(Condition):
     """
 
     requires = ("context",)
+    reads_turns = True
 
     def __init__(
         self, encoder, hidden_dim, speakers=True, dropout=0.0, *, name=None, dtype=None
@@ -228,6 +231,7 @@ class JoinedConditions(Condition):
         self.conditions = list(conditions)
         keys = (key for each in self.conditions for key in each.requires)
         self.requires = tuple(dict.fromkeys(keys))
+        self.reads_turns = any(each.reads_turns for each in self.conditions)
         self.context_dim = sum(each.context_dim for each in self.conditions)
         sizes = [each.vocabulary_size for each in self.conditions]
         self.vocabulary_size = next((size for size in sizes if size is not None), None)
