@@ -20,6 +20,7 @@ class Condition(Component):
     Attributes:
         requires: Tuple of str, the keys of a batch that it reads.
         reads_turns: Whether `"context"` is the turns of a dialogue, `[B, N, T']`.
+        num_labels: Int, the number of labels that it knows, or `None`.
         context_dim: Int, the width `K` of the vector.
         vocabulary_size: Int `V` of the words that it reads, or `None`.
         encoders: Tuple of the `Encoder`s within, whose embeddings a model may share.
@@ -27,6 +28,7 @@ class Condition(Component):
 
     requires = ()
     reads_turns = False
+    num_labels = None
     context_dim = None
     vocabulary_size = None
     encoders = ()
@@ -233,6 +235,8 @@ class JoinedConditions(Condition):
         self.requires = tuple(dict.fromkeys(keys))
         self.reads_turns = any(each.reads_turns for each in self.conditions)
         self.context_dim = sum(each.context_dim for each in self.conditions)
+        counts = [each.num_labels for each in self.conditions]
+        self.num_labels = next((num for num in counts if num is not None), None)
         sizes = [each.vocabulary_size for each in self.conditions]
         self.vocabulary_size = next((size for size in sizes if size is not None), None)
 
