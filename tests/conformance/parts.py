@@ -12,8 +12,9 @@ from tests.support import (
     make_encoder,
     make_vae,
 )
-from tfvae.decoders import Bridge, ConvolutionalDecoder
+from tfvae.decoders import Bridge, ConvolutionalDecoder, LabelledDecoders
 from tfvae.encoders import (
+    CodeNoise,
     ContextEncoder,
     JoinedConditions,
     LabelEncoder,
@@ -54,6 +55,7 @@ from tfvae.objectives import (
     Piecewise,
     Reconstruction,
     Sigmoid,
+    StyleAdversary,
     UnitVarianceKL,
     Wasserstein,
 )

@@ -158,7 +158,7 @@ def test_a_critic_that_sees_the_context_finds_what_a_pooled_one_cannot():
     for context_dim in (1, None):
         rate = keras.optimizers.schedules.CosineDecay(1e-2, 750)
         term = DualKL(1.0, False, (32, 32), keras.optimizers.Adam(rate))
-        term.build(code_dim=1, latent_dim=1, context_dim=context_dim)
+        term.build(code_dim=1, latent_dim=1, code_context_dim=context_dim)
 
         @tf.function
         def learn(seed, term=term):

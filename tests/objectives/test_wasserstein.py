@@ -111,7 +111,7 @@ def test_the_critic_sees_the_context():
 
     found = {}
     for context_dim in (2, None):
-        term = network(context_dim=context_dim)
+        term = network(code_context_dim=context_dim)
         learn = tf.function(lambda seed, term=term: term.update_critic(opposite(seed)))
         for step in range(100):
             learn(fold_in(as_seed(1), step))

@@ -75,12 +75,12 @@ class DualKL(CriticTerm):
         self.joint = joint
         self.hidden_dims = tuple(hidden_dims)
 
-    def build(self, *, code_dim, latent_dim, context_dim=None, **widths):
+    def build(self, *, code_dim, latent_dim, code_context_dim=None, **widths):
         """Creates the critic."""
         read = code_dim if self.joint else 0
         # The joint critic's code holds the context only where the posterior reads it.
-        self._reads_context = context_dim is not None
-        width = latent_dim + read + (context_dim or 0)
+        self._reads_context = code_context_dim is not None
+        width = latent_dim + read + (code_context_dim or 0)
         self.critic = MLP(
             width, self.hidden_dims, 1, activation="leaky_relu", name="critic"
         )

@@ -99,11 +99,11 @@ class Wasserstein(CriticTerm):
                 f"Received: posterior={type(model.posterior).__name__}"
             )
 
-    def build(self, *, latent_dim, context_dim=None, **widths):
+    def build(self, *, latent_dim, code_context_dim=None, **widths):
         """Creates the critic."""
-        self._reads_context = context_dim is not None
+        self._reads_context = code_context_dim is not None
         self.critic = MLP(
-            latent_dim + (context_dim or 0),
+            latent_dim + (code_context_dim or 0),
             self.hidden_dims,
             1,
             activation="leaky_relu",
