@@ -19,9 +19,33 @@ def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size)
         )
     if num < 1:
         raise ValueError(f"`num` must be positive. Received: num={num}")
-    _check_prior(model)
+    check_prior(model)
     rows = _condition_rows(model, contexts, labels)
     sampler, answers = get_sampler(sampler), []
+    for start in range(0, len(rows), batch_size):
+        chunk = rows[start : start + batch_size]
+        inputs = _condition_inputs(model, chunk)
+        seed_of_chunk = fold_in(as_seed(seed), start)
+        ids = response_ids(model, inputs, num, sampler, max_length, seed_of_chunk)
+        texts = list(texts_of(tokenizer, ids))
+        answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
+    return answers
+
+
+def response_ids(model, inputs, num, sampler, max_length, seed):
+    """Writes answers to a batch of contexts, as ids.
+
+    Args:
+        model: `VAE` or `LanguageModel` with a condition.
+        inputs: Dict of int arrays, those of `model.requires`.
+        num: Positive int `S`, answers to each context.
+        sampler: `Sampler`.
+        max_length: Positive int, the most ids, `</s>` included.
+        seed: Int tensor `[2]`.
+
+    Returns:
+        Int32 array `[S * B, max_length]`, the first answers to all contexts first.
+    """
 
     def write(inputs, seed):
         memory = inference.response_memory(
@@ -31,24 +55,22 @@ def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size)
         words = fold_in(seed, Stream.WORDS)
         return sampler(model.decoder, rows, max_length, words)
 
-    for start in range(0, len(rows), batch_size):
-        chunk = rows[start : start + batch_size]
-        inputs = _condition_inputs(model, chunk)
-        ranks = {key: value.shape.rank for key, value in inputs.items()}
-        run = model.compiled_function(
-            ("respond", num, sampler.key, max_length, tuple(ranks.items())),
-            write,
-            {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
-            tf.TensorSpec([2], tf.int32),
-        )
-        ids = run(inputs, fold_in(as_seed(seed), start)).numpy()
-        texts = list(texts_of(tokenizer, ids))
-        answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
-    return answers
+    ranks = {key: len(value.shape) for key, value in inputs.items()}
+    run = model.compiled_function(
+        ("respond", num, sampler.key, max_length, tuple(ranks.items())),
+        write,
+        {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
+        tf.TensorSpec([2], tf.int32),
+    )
+    return run(inputs, seed).numpy()
 
 
-def _check_prior(model):
-    """Refuses a prior whose samples the decoder has never learned to read."""
+def check_prior(model):
+    """Refuses a prior whose samples the decoder has never learned to read.
+
+    Raises:
+        ValueError: If no term of the objective brings the prior and the codes together.
+    """
     if model.posterior is None or model.encoder_reads == "context":
         return
     if not any(term.trains_prior or term.pools_codes for term in model.objective):
