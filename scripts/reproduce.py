@@ -1,14 +1,16 @@
 """Trains and measures rows of the tables of docs/results.md.
 
     scripts/reproduce.py grammar [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
+    scripts/reproduce.py pairs [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py ptb --data DIR [--rows NAME ...] [--budget N] [--samples N]
 
-`grammar` takes every preset on a corpus whose entropy is known; it exits with an error
-if a bound of the likelihood lies below it. `ptb` takes the systems of the papers on the
-Penn Treebank (DIR holds train.txt, valid.txt and test.txt). Each run lives in a folder
-of its own under --out, and one that was interrupted goes on where it stopped. What a
-row measured is written to one file of --results for each seed; what is there already is
-not run again. `scripts/results.py` makes the pages of these files.
+`grammar` takes every preset on a corpus whose entropy is known, `pairs` conditional
+ones on answers to questions, whose entropy given the question is known; both exit with
+an error if a bound of the likelihood lies below it. `ptb` takes the systems of the
+papers on the Penn Treebank (DIR holds train.txt, valid.txt and test.txt). Each run
+lives in a folder of its own under --out, and one that was interrupted goes on where it
+stopped. What a row measured is written to one file of --results for each seed; what is
+there already is not run again. `scripts/results.py` makes the pages of these files.
 """
 
 import argparse
@@ -50,6 +52,24 @@ GRAMMAR_OPTIONS = {
     "cnn_vae": {"size": "small", "num_filters": 64},
     "coupled_cnn_vae": {"size": "small", "num_filters": 64},
 }
+# Rows of the table of answers beside the presets that need a context.
+UNDER_A_CONDITION = [
+    "beta_vae",
+    "free_bits_vae",
+    "bow_vae",
+    "target_kl_vae",
+    "copula_vae",
+    "vmf_vae",
+    "planar_vae",
+    "mine_vae",
+    "ivae",
+    "ivae_mi",
+    "wae_stochastic",
+    "lagging_vae",
+    "prefb_vae",
+    "bn_vae",
+    "skip_vae",
+]
 # Two updates of the encoder for each of the decoder, which is updated as often as the
 # other presets' decoders; the paper's loops have up to 100.
 PTB_OPTIONS = {"lagging_vae": {"check_every": 2, "max_sub_steps": 2}}
@@ -77,7 +97,6 @@ def run_row(job):
 
     import tfvae
     from tfvae.evaluation import evaluate
-    from tfvae.text import default_grammar, read_lines
     from tfvae.training import RunConfiguration, RunFolder, train
     from tfvae.training.callbacks import LatentMetrics
 
@@ -103,10 +122,8 @@ def run_row(job):
         model, batches, num_samples=job["num_samples"], per_sentence=True
     )
     sentences = metrics.pop("per_sentence")
-    if job["with_truth"]:
-        grammar = default_grammar()
-        truth = -np.array([grammar.log_prob(text) for text in read_lines(job["test"])])
-        metrics["entropy"] = grammar.entropy()
+    if job["truth"]:
+        metrics["entropy"], truth = true_costs(job["truth"], job["test"])
         metrics["entropy_of_sentences"] = float(truth.mean())
         for name in ("nelbo", "nll"):
             if name in sentences:
@@ -137,6 +154,29 @@ def run_row(job):
     # The text's path is this machine's, its role is not.
     row["configuration"].update(train="train.txt", valid="valid.txt")
     write_json(job["result"], row)
+
+
+def true_costs(kind, path):
+    """Computes what the best model would have on sentences of the grammar.
+
+    Args:
+        kind: `"sentences"`, or `"answers"` given their questions.
+        path: Str, the sentences; of answers a table.
+
+    Returns:
+        Tuple of the entropy in nats and the cost of each sentence, `[N]`.
+    """
+    import numpy as np
+
+    from tfvae.text import default_grammar, read_columns, read_lines
+
+    grammar = default_grammar()
+    if kind == "sentences":
+        texts = read_lines(path)
+        return grammar.entropy(), -np.array([grammar.log_prob(each) for each in texts])
+    rows = read_columns(path, ["context", "text"])
+    truth = -np.array([grammar.pair_log_prob(**row) for row in rows])
+    return grammar.pair_entropy(), truth
 
 
 def _commit():
@@ -188,16 +228,26 @@ def run_all(jobs, num_jobs):
 
 
 def grammar(args):
+    """Runs sentences, or with `args.kind` `"pairs"` answers, of the grammar."""
     from tfvae.presets import PRESETS
     from tfvae.text import write_corpus
 
     corpus = os.path.join(args.out, "corpus")
     if not os.path.exists(corpus):
         write_corpus(corpus, num_train=GRAMMAR_TRAIN)
-    paths = {s: os.path.join(corpus, f"{s}.txt") for s in ("train", "valid", "test")}
+    suffix = "_pairs.tsv" if args.kind == "pairs" else ".txt"
+    paths = {
+        split: os.path.join(corpus, split + suffix)
+        for split in ("train", "valid", "test")
+    }
+    presets = [
+        name
+        for name, preset in PRESETS.items()
+        if preset.needs_context == (args.kind == "pairs")
+    ]
+    if args.kind == "pairs":
+        presets += UNDER_A_CONDITION
     jobs = []
-    # The sentences of the table answer nothing.
-    presets = [name for name, each in PRESETS.items() if not each.needs_context]
     for seed in range(args.seeds):
         for name in args.rows or presets:
             configuration = {
@@ -212,7 +262,9 @@ def grammar(args):
                 "seed": seed,
                 "overrides": GRAMMAR_SIZES | GRAMMAR_OPTIONS.get(name, {}),
             }
-            command = f"scripts/reproduce.py grammar --rows {name}"
+            if args.kind == "pairs":
+                configuration["context_column"] = "context"
+            command = f"scripts/reproduce.py {args.kind} --rows {name}"
             command += f" --budget {args.budget} --seeds {args.seeds}"
             jobs.append(_job(args, name, configuration, command, paths["test"], 100))
     failed = run_all(jobs, args.jobs)
@@ -264,7 +316,7 @@ def _job(args, name, configuration, command, test, num_samples):
         "result": os.path.join(args.results, args.kind, f"{row}.json"),
         "test": test,
         "num_samples": num_samples,
-        "with_truth": args.kind == "grammar",
+        "truth": {"grammar": "sentences", "pairs": "answers"}.get(args.kind),
     }
 
 
@@ -273,19 +325,21 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
-    of_grammar = kinds.add_parser("grammar")
-    of_grammar.add_argument(
-        "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
-    )
-    of_grammar.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
+    of_grammar, of_pairs = (kinds.add_parser(kind) for kind in ("grammar", "pairs"))
+    for each in (of_grammar, of_pairs):
+        each.add_argument(
+            "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
+        )
+        each.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
     of_grammar.set_defaults(out=os.path.join("runs", "reproduce", "grammar"))
+    of_pairs.set_defaults(out=os.path.join("runs", "reproduce", "pairs"))
     of_ptb = kinds.add_parser("ptb")
     of_ptb.add_argument("--data", required=True, metavar="DIR")
     of_ptb.add_argument("--setting", default="coupled")
     of_ptb.add_argument("--budget", type=int, default=6000, help="decoder updates")
     of_ptb.add_argument("--samples", type=int, default=100, help="for the nll (100)")
     of_ptb.set_defaults(out=os.path.join("runs", "reproduce", "ptb"))
-    for each in (of_grammar, of_ptb):
+    for each in (of_grammar, of_pairs, of_ptb):
         each.add_argument("--out", metavar="DIR", help="folder of the runs")
         each.add_argument("--rows", nargs="+", metavar="NAME", help="presets (all)")
         each.add_argument("--jobs", type=int, default=1, help="rows side by side (1)")
@@ -300,7 +354,7 @@ def main():
         run_row(args.job)
         return 0
     os.makedirs(args.out, exist_ok=True)
-    failed = {"grammar": grammar, "ptb": ptb}[args.kind](args)
+    failed = ptb(args) if args.kind == "ptb" else grammar(args)
     for line in failed:
         print(line, file=sys.stderr)
     return 1 if failed else 0
