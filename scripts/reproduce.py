@@ -91,7 +91,6 @@ NUM_ERRORS = 4.0
 def run_row(job):
     """Trains and measures one row for one seed, and writes its file."""
     import keras
-    import numpy as np
     import tensorflow as tf
     import tensorflow_probability as tfp
 
