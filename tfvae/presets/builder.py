@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import typing
 
 import keras
 import tensorflow as tf
@@ -50,13 +51,16 @@ class ModelBuilder:
         jit_compile: Whether XLA compiles the steps, see `TextModel.compile`.
         context: `"text"` or `"turns"`, what stands beside the sentences of a batch and
             every model is conditioned on; `None` for what `data` hold.
-        num_labels: Int, the labels that models are conditioned on; `None` for none.
+        num_labels: Int, the labels that models are conditioned on; `None` for those of
+            `data`, none where they have none.
+        label_names: Sequence of str, the names of the labels by number; `None` for
+            those of `data`, or for numbers.
         coupling: `Coupling`, a copy of which ends the objective of every `VAE`; or
             `None`.
 
     Raises:
         ValueError: If the setting is unknown, no vocabulary is given, or both `epochs`
-            and `total_steps` are.
+            and `total_steps` are, or `num_labels` are not as many as there are.
     """
 
     setting: PaperSetting | str
@@ -73,6 +77,7 @@ class ModelBuilder:
     coupling: Coupling | None = None
     context: str | None = None
     num_labels: int | None = None
+    label_names: typing.Sequence | None = None
 
     def __post_init__(self):
         """Looks up the setting, the tokenizer and the size of its vocabulary."""
@@ -96,6 +101,7 @@ class ModelBuilder:
         if self.context is None and self.data is not None and self.data.has_context:
             kind = "text" if self.data.max_turns is None else "turns"
             object.__setattr__(self, "context", kind)
+        self._set_labels()
         if self.tokenizer is None and self.data is not None:
             object.__setattr__(self, "tokenizer", self.data.tokenizer)
         if self.vocabulary_size is None:
@@ -106,6 +112,22 @@ class ModelBuilder:
                 )
             size = self.tokenizer.vocabulary_size
             object.__setattr__(self, "vocabulary_size", size)
+
+    def _set_labels(self):
+        """Takes the labels of the data where none are given."""
+        names = self.label_names
+        if names is None and self.data is not None:
+            names = self.data.label_names
+        if names is None:
+            return
+        if self.num_labels not in (None, len(names)):
+            raise ValueError(
+                "`num_labels` must be that of the data or of `label_names`: leave it "
+                f"out. Received: num_labels={self.num_labels}, labels: "
+                f"{', '.join(names)}"
+            )
+        object.__setattr__(self, "label_names", tuple(names))
+        object.__setattr__(self, "num_labels", len(names))
 
     @property
     def num_steps(self):
@@ -309,7 +331,7 @@ class ModelBuilder:
             encoder = self.encoder()
             parts.append(TurnEncoder(encoder, encoder.code_dim))
         if self.num_labels is not None:
-            parts.append(LabelEncoder(self.num_labels))
+            parts.append(LabelEncoder(self.num_labels, label_names=self.label_names))
         return JoinedConditions(parts) if len(parts) > 1 else next(iter(parts), None)
 
     def bridge(self):
