@@ -109,6 +109,16 @@ class TextModel(Trainer):
             )
         return names.index(name)
 
+    @property
+    def memory_requires(self):
+        """The keys of a batch that are read to write given a code, a tuple of str."""
+        return () if self.condition is None else self.condition.requires
+
+    @property
+    def reads_turns(self):
+        """Whether a context is the turns of a dialogue, `[B, N, T']`, not one text."""
+        return self.condition is not None and self.condition.reads_turns
+
     def forward(self, inputs, *, num_samples=None, seed=None, training=False):
         """Passes a batch through the model.
 
@@ -231,6 +241,7 @@ class TextModel(Trainer):
         max_length=60,
         seed=0,
         batch_size=100,
+        max_context_length=None,
     ):
         """Writes sentences that answer contexts.
 
@@ -247,6 +258,8 @@ class TextModel(Trainer):
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int. Defaults to `0`.
             batch_size: Positive int, contexts at once. Defaults to `100`.
+            max_context_length: Int, words after which a context, or a turn of one, is
+                cut, or `None`.
 
         Returns:
             List of lists of `num` str, one for each context.
@@ -256,7 +269,15 @@ class TextModel(Trainer):
                 no words, or labels are missing or not wanted.
         """
         return responding.respond(
-            self, contexts, labels, num, sampler, max_length, seed, batch_size
+            self,
+            contexts,
+            labels,
+            num,
+            sampler,
+            max_length,
+            seed,
+            batch_size,
+            max_context_length,
         )
 
     def compiled_function(self, key, function, *specs):
