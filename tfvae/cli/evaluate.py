@@ -39,12 +39,19 @@ def _add_arguments(parser):
     parser.add_argument(
         "--train",
         metavar="FILE",
-        help="text that the n-gram model of generation learns (the run's)",
+        help="text that the n-gram model of generation learns, and embeddings of words "
+        "for responses (the run's)",
     )
     parser.add_argument(
         "--language-model",
         metavar="DIR",
         help="run of the preset language_model that scores the generated sentences",
+    )
+    parser.add_argument(
+        "--embeddings",
+        metavar="FILE",
+        help="embeddings of words that responses are compared by, in the text format "
+        "of GloVe or word2vec; .gz may follow (learned from the training text)",
     )
     add_evaluation(parser)
     parser.add_argument(
@@ -59,12 +66,14 @@ def _add_arguments(parser):
     add_json(parser)
 
 
-# Options that one group of metrics reads.
+# The groups of metrics that read an option.
 _USED_BY = {
-    "train": "generation",
-    "language_model": "generation",
-    "num_generated": "generation",
-    "samples": "likelihood",
+    "train": ("generation", "responses"),
+    "language_model": ("generation",),
+    "num_generated": ("generation",),
+    "samples": ("likelihood",),
+    "num_responses": ("responses",),
+    "embeddings": ("responses",),
 }
 
 
@@ -72,28 +81,32 @@ def _run(args):
     from tfvae.evaluation.evaluate import check_groups, evaluate
     from tfvae.evaluation.metrics import GROUPS, METRICS, SUMMARY, format_table
     from tfvae.text import read_texts
+    from tfvae.text.formats import check_file
     from tfvae.training import RunFolder
 
     check_least(args, 0, "samples")
-    check_least(args, 1, "batch_size", "num_generated", "max_length")
+    check_least(args, 1, "batch_size", "num_generated", "num_responses", "max_length")
     check_outputs(args, "json")
     groups = args.metrics
     if groups not in (None, "all"):
         groups = check_groups(groups.split(","))
     measured = GROUPS if groups == "all" else groups or ("likelihood", "latent")
-    generates = "generation" in measured
-    for name, group in _USED_BY.items():
-        if getattr(args, name) is not None and group not in measured:
+    for name, groups_of in _USED_BY.items():
+        if getattr(args, name) is not None and not {*groups_of} & {*measured}:
             raise ValueError(
-                f"--{name.replace('_', '-')} is for the metrics of {group}. Ask for "
-                f"them by --metrics {group} too, or leave it out."
+                f"--{name.replace('_', '-')} is for the metrics of "
+                f"{' and '.join(groups_of)}. Ask for them by --metrics {groups_of[0]} "
+                "too, or leave it out."
             )
     configuration = RunFolder(args.run_folder).load_configuration()
     language_model = None
-    if generates:
+    learns = "responses" in measured and args.embeddings is None
+    if "generation" in measured or learns:
         args.train = _train_text(args.train, configuration.train)
-        if args.language_model:
-            language_model = RunFolder(args.language_model).load_model()
+    if args.language_model:
+        language_model = RunFolder(args.language_model).load_model()
+    if args.embeddings is not None:
+        check_file(args.embeddings)
     _, model = load_run(args)
     batches = _batches(args, configuration, model.tokenizer)
 
@@ -104,6 +117,7 @@ def _run(args):
         train_texts=lambda: read_texts(args.train, **configuration.columns(args.train)),
         **counts_of(args),
         language_model=language_model,
+        embeddings_file=args.embeddings,
         seed=args.seed,
         progress=progress_bar if sys.stdout.isatty() and args.json != "-" else None,
     )
@@ -145,8 +159,9 @@ def _train_text(given, of_run):
     """Returns the path of the training text, the given one or the run's."""
     if given is None and not os.path.exists(of_run):
         raise FileNotFoundError(
-            f"{of_run}: the run's training text, which generation is compared with, is "
-            "not there any more. Pass --train FILE."
+            f"{of_run}: the run's training text, which generation is compared with and "
+            "embeddings of words are learned from, is not there any more. Pass --train "
+            "FILE."
         )
     return given or of_run
 
@@ -162,6 +177,7 @@ Measure the best model of a run on a text. Groups of metrics:
   reconstruction  BLEU, exact match and token error rate of reconstructed sentences
   generation      forward and reverse perplexity, diversity and statistics of
                   sentences generated from the prior
+  responses       BLEU, similarity of embeddings, diversity of responses to contexts
   gradients       norms of gradients by the encoder's code
 The first two are measured unless --metrics says otherwise, and what tells most is
 printed: all of it with --all. Footnotes say what each metric means. The tokenizer is
@@ -170,6 +186,7 @@ that of the run; so is the longest sentence, unless --max-length says otherwise.
 example:
   tfvae evaluate runs/vae --data test.txt --samples 100 --json runs/vae/test.json
   tfvae evaluate runs/vae --data test.txt --metrics reconstruction,generation
+  tfvae evaluate runs/cvae --data pairs.tsv --metrics likelihood,responses
 """,
     _add_arguments,
     _run,

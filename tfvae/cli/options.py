@@ -265,17 +265,24 @@ def add_evaluation(parser):
         "--num-generated",
         "sentences to generate for the metrics of generation (100000, the papers')",
     )
+    add_number(
+        parser,
+        "--num-responses",
+        "responses to each context, of a conditional run, for the metrics of responses "
+        "(10, the papers')",
+    )
     add_number(parser, "--batch-size", "sentences (32)", 32)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
 
 
 def counts_of(args):
     """Returns the counts of `add_evaluation`, a dict of `evaluate`'s arguments."""
-    samples, generated = args.samples, args.num_generated
-    return {
-        "num_samples": 100 if samples is None else samples,
-        "num_generated": 100_000 if generated is None else generated,
+    defaults = {"samples": 100, "num_generated": 100_000, "num_responses": 10}
+    counts = {
+        name: default if getattr(args, name) is None else getattr(args, name)
+        for name, default in defaults.items()
     }
+    return {"num_samples": counts.pop("samples"), **counts}
 
 
 class _SamplerOption(typing.NamedTuple):

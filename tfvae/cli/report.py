@@ -99,8 +99,8 @@ def _check(args):
     if args.data is None and (args.labels or args.label_column):
         raise ValueError("Labels are of the sentences of --data. Give --data FILE too.")
     check_data_options(args, "max_length", "too_long")
-    positive = ("num_generated", "num_drawn", "num_read", "batch_size", "max_length")
-    check_least(args, 1, *positive)
+    positive = ("num_generated", "num_responses", "num_drawn", "num_read")
+    check_least(args, 1, *positive, "batch_size", "max_length")
     check_least(args, 0, "samples")
     check_outputs(args, "out", "json")
 

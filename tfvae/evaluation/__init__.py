@@ -24,3 +24,5 @@ from tfvae.evaluation.neighbours import NeighbourIndex as NeighbourIndex
 from tfvae.evaluation.neighbours import neighbours as neighbours
 from tfvae.evaluation.ngram import NgramModel as NgramModel
 from tfvae.evaluation.posterior import FittedProposal as FittedProposal
+from tfvae.evaluation.responses import response_quality as response_quality
+from tfvae.evaluation.responses import score_responses as score_responses

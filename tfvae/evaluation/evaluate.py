@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.evaluation import embeddings
 from tfvae.evaluation.bleu import reconstruction_quality
 from tfvae.evaluation.exchange import context_gain, decoder_information
 from tfvae.evaluation.generation import generation_quality
@@ -19,6 +20,8 @@ from tfvae.evaluation.latent import (
 from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
+from tfvae.evaluation.responses import response_quality
+from tfvae.models.responding import check_prior
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors
@@ -47,6 +50,8 @@ def evaluate(
     num_reconstructions=10,
     num_generated=100_000,
     language_model=None,
+    num_responses=10,
+    embeddings_file=None,
     progress=None,
 ):
     """Measures a model on sentences.
@@ -87,11 +92,15 @@ def evaluate(
         texts: Sentences of `batches`, for generation: `Batches`, a list of str, or a
             callable that returns a fresh iterator of str; `None` for those of
             `batches` where these are `Batches`.
-        train_texts: Sentences that the model was trained on, alike, for generation.
+        train_texts: Sentences that the model was trained on, alike, for generation, and
+            for embeddings of words that responses are compared by.
         num_reconstructions: Int, posterior samples per sentence that are decoded for
             reconstruction. Defaults to `10`.
         num_generated: Positive int, sentences to generate. Defaults to `100_000`.
         language_model: `LanguageModel` that scores generated sentences, or `None`.
+        num_responses: Positive int, responses to each context. Defaults to `10`.
+        embeddings_file: Path of embeddings of words in the text format of GloVe or
+            word2vec, or `None` to learn them from `train_texts`.
         progress: Callable of a total, or `None` where it is not known, and a unit's
             name that returns an object with `update(num_done)`, such as
             `keras.utils.Progbar`; or `None`.
@@ -115,7 +124,7 @@ def evaluate(
         texts = batches if texts is None else texts
         batches = batches.for_evaluation(sort=not per_sentence).dataset()
     total = _num_batches(batches)
-    chosen, notes = _choose(model, groups, texts, train_texts)
+    chosen, notes = _choose(model, groups, texts, train_texts, embeddings_file)
 
     def bar():
         return progress and progress(total, "batch")
@@ -193,6 +202,18 @@ def evaluate(
             )
             notes += found.pop("notes", [])
             result |= found
+        if "responses" in chosen:
+            found = response_quality(
+                model,
+                batches,
+                train_texts=None if train_texts is None else _reader(train_texts),
+                embeddings_file=embeddings_file,
+                num_responses=num_responses,
+                seed=seed,
+                progress=bar(),
+            )
+            notes += found.pop("notes", [])
+            result |= found
         if "gradients" in chosen:
             result |= gradient_norms(model, batches, seed=seed)
     return result | {"notes": notes} if notes else result
@@ -240,13 +261,13 @@ def _num_batches(batches):
     return None if total < 0 else total
 
 
-def _choose(model, groups, texts, train_texts):
+def _choose(model, groups, texts, train_texts, embeddings_file):
     """Returns the groups to measure and notes on those left out."""
     if groups is None:
         return ["likelihood", "latent"], []
     chosen, notes = [], []
     for name in GROUPS if groups == "all" else check_groups(groups):
-        reason = why_undefined(model, name, texts, train_texts)
+        reason = why_undefined(model, name, texts, train_texts, embeddings_file)
         if not reason:
             chosen.append(name)
             continue
@@ -257,7 +278,7 @@ def _choose(model, groups, texts, train_texts):
     return chosen, notes
 
 
-def why_undefined(model, group, texts=None, train_texts=None):
+def why_undefined(model, group, texts=None, train_texts=None, embeddings_file=None):
     """Returns why a group of metrics is not defined for a model, `None` where it is.
 
     Args:
@@ -265,6 +286,7 @@ def why_undefined(model, group, texts=None, train_texts=None):
         group: One of `GROUPS`.
         texts: As in `evaluate`.
         train_texts: As in `evaluate`.
+        embeddings_file: As in `evaluate`.
     """
     if group == "likelihood":
         if SentenceScorer(model, 1).nll_method is None:
@@ -280,10 +302,26 @@ def why_undefined(model, group, texts=None, train_texts=None):
         if texts is None or train_texts is None:
             missing = "texts" if texts is None else "train_texts"
             return f"It needs `texts` and `train_texts`. Received: {missing}=None"
+    elif group == "responses":
+        return _why_no_responses(model, train_texts, embeddings_file)
     elif group == "aggregate" and model.requires:
         return "The prior depends on the context; pooled codes have no one prior."
     elif model.posterior is None:
         return f"A {type(model).__name__} has no latent; use a VAE."
+    return None
+
+
+def _why_no_responses(model, train_texts, embeddings_file):
+    if not model.requires:
+        return "The model answers no contexts; train it with --context-column."
+    if model.tokenizer is None:
+        return "The model has no tokenizer to write text with."
+    try:
+        check_prior(model)
+        if train_texts is not None and embeddings_file is None:
+            embeddings.check_extra()
+    except ValueError as error:
+        return str(error)
     return None
 
 

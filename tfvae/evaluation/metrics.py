@@ -23,7 +23,7 @@ class Metric(typing.NamedTuple):
 
 GROUPS = (
     *("likelihood", "latent", "aggregate"),
-    *("reconstruction", "generation", "gradients"),
+    *("reconstruction", "generation", "responses", "gradients"),
 )
 
 _BAHULEYAN = "Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder"
@@ -32,8 +32,11 @@ _FANG = "Fang et al. 2019, Implicit Deep Latent Variable Models for Text Generat
 _HE = "He et al. 2019, Lagging Inference Networks and Posterior Collapse"
 _LI = "Li et al. 2016, A Diversity-Promoting Objective Function"
 _QIAN = "Qian and Cheung 2019 (VAE-MINE), section 5.3"
+_LIU = "Liu et al. 2016, How NOT To Evaluate Your Dialogue System"
+_GU = "Gu et al. 2019, DialogWAE, section 4.2"
 _WANG = "Wang and Wang 2019, Neural Gaussian Copula for Variational Autoencoder"
 _WU = "Wu et al. 2020, On the Encoder-Decoder Incompatibility"
+_ZHAO = "Zhao et al. 2017, Learning Discourse-level Diversity for Neural Dialog Models"
 
 _LIKELIHOOD = {
     "reconstruction": (
@@ -565,6 +568,183 @@ _GENERATION = {
     ),
 }
 
+# How a response is compared with its reference by embeddings of words.
+_COMPARED = {
+    "average": "of the means of the words' vectors",
+    "extrema": "of the vectors that hold, by dimension, the words' value of largest "
+    "magnitude",
+    "greedy": "of each word with the nearest one of the other sentence, averaged over "
+    "words and both directions",
+}
+
+_RESPONSES = {
+    **{
+        f"response_bleu_{name}": (
+            f"BLEU {name}",
+            "",
+            f"{definition} BLEU-4 of a sentence against its one reference, 0 to 1, one "
+            "added to the counts above unigrams; an `<unk>` of the reference matches "
+            "nothing.",
+            f"{_ZHAO}; smoothing of Lin and Och 2004, ORANGE",
+        )
+        for name, definition in (
+            (
+                "recall",
+                "Of the `num_responses` responses to a context the largest BLEU, "
+                "averaged over contexts; grows with their number.",
+            ),
+            ("precision", "Mean BLEU of all responses."),
+            ("f1", "Harmonic mean of BLEU recall and precision, of the two averages."),
+        )
+    },
+    **{
+        f"response_bleu_{name}_method7": (
+            f"  papers' BLEU {name}",
+            "",
+            f"The same {name} as papers on dialogue report it: orders 1 to 3 by equal "
+            "weights, NLTK's smoothing 7, `</s>` a word, `<unk>` matches `<unk>`.",
+            f"{_ZHAO}, its code; {_GU}",
+        )
+        for name in ("recall", "precision", "f1")
+    },
+    **{
+        f"response_bleu_{n}": (
+            f"BLEU-{n} of first responses",
+            "",
+            f"Corpus BLEU-{n} of the first response to each context, 0 to 1: NLTK "
+            "without smoothing; an `<unk>` of the reference matches nothing.",
+            f"{_BAHULEYAN}, table 2",
+        )
+        for n in (2, 4)
+    },
+    **{
+        f"bow_{kind}{suffix}": (
+            f"{indent}embedding {kind}{name}",
+            "",
+            f"Cosine {compared}, of response and reference; {over}. A response of "
+            "no word with a vector counts 0. Compare by one `embedding` only.",
+            source,
+        )
+        for kind, compared in _COMPARED.items()
+        for suffix, indent, name, over, source in (
+            ("", "", "", "mean over responses", _LIU),
+            (
+                *("_max", "  ", ", best response"),
+                "the largest of a context's responses, as papers take it; grows with "
+                "`num_responses`",
+                _GU,
+            ),
+            (
+                *("_random", "  ", ", random reference"),
+                "mean over responses, the reference that of another context: the floor",
+                "",
+            ),
+        )
+    },
+    "embedding": (
+        "embeddings of words",
+        "",
+        "What the similarities above compare words by: a file, or the singular vectors "
+        "of the positive pointwise mutual information of words of the training text.",
+        "Levy et al. 2015, Improving Distributional Similarity, as to the latter",
+    ),
+    "embedding_coverage": (
+        "  share of words that have one",
+        "",
+        "Share of the words of responses and references that have a vector.",
+    ),
+    "num_contexts_embedded": (
+        "  contexts compared",
+        "",
+        "Contexts whose reference has a word with a vector; the others are left out.",
+    ),
+    **{
+        f"intra_dist_{n}": (
+            f"intra-Dist-{n}",
+            "",
+            f"Different {n}-grams of a response as a share of all of its own, averaged "
+            "over responses that have any.",
+            _GU,
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"intra_dist_ivae_{n}": (
+            f"  papers' intra-Dist-{n}",
+            "",
+            f"The same, a response without {n}-grams counting 0.",
+            f"{_FANG}; {_GU}",
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"inter_dist_{n}": (
+            f"inter-Dist-{n}",
+            "",
+            f"Different {n}-grams of the `num_responses` responses to a context as a "
+            "share of all, averaged over contexts; falls with their number.",
+            _GU,
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"corpus_dist_{n}": (
+            f"Dist-{n} of first responses",
+            "",
+            f"Different {n}-grams as a share of all, within sentences, over the first "
+            "response to each context; falls with `num_contexts`. The Coupled-VAE's "
+            "paper prints it in percent.",
+            f"{_LI}; {_WU}, table 8",
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"corpus_dist_wae_{n}": (
+            f"  WAE's Dist-{n}",
+            "",
+            f"The same sentences joined, {n}-grams across their borders, as a share of "
+            "all words.",
+            f"{_BAHULEYAN}, table 2",
+        )
+        for n in (1, 2)
+    },
+    "response_entropy": (
+        "entropy of first responses",
+        "nats",
+        "Entropy of the words of the first responses, not corrected for their number.",
+        f"{_BAHULEYAN}, table 2",
+    ),
+    "distinct_responses": (
+        "distinct responses",
+        "",
+        "Different ones of the responses to a context as a share of all, averaged over "
+        "contexts.",
+    ),
+    "response_length": (
+        "response length",
+        "words",
+        "Words per response, `</s>` not counted.",
+    ),
+    "reference_length": ("  of the references", "words", "Words per reference."),
+    "response_cut_share": (
+        "  cut",
+        "",
+        "Share of responses that were cut before `</s>`, at 200 ids by default.",
+    ),
+    "num_empty_responses": (
+        "  without words",
+        "",
+        "Responses that ended at once; they count, except in intra-Dist-n.",
+    ),
+    "num_responses": (
+        "responses",
+        "per context",
+        "Responses to each context, of codes sampled from the prior given the context; "
+        "each word is the most probable one.",
+    ),
+    "num_contexts": ("  contexts", "", "Contexts answered, with one reference each."),
+}
+
 # What is differentiated by the encoder's code.
 _DIFFERENTIATED = {
     "reconstruction": "`-log p(x|z)` at one sample of the posterior",
@@ -623,6 +803,7 @@ METRICS = {
         ("aggregate", _AGGREGATE),
         ("reconstruction", _RECONSTRUCTION),
         ("generation", _GENERATION),
+        ("responses", _RESPONSES),
         ("gradients", _GRADIENTS),
     )
     for key, (name, unit, definition, *source) in metrics.items()

@@ -27,6 +27,7 @@ class ReportOptions:
             evaluation.
         num_samples: Int, posterior samples per sentence for the likelihood.
         num_generated: Positive int, sentences generated for the metrics of generation.
+        num_responses: Positive int, responses to each context for their metrics.
         num_drawn: Positive int, the most sentences whose codes are drawn as pictures.
         num_read: Positive int, sentences reconstructed, and as many generated, to read.
         batch_size: Positive int, sentences at once.
@@ -42,6 +43,7 @@ class ReportOptions:
     groups: typing.Any = None
     num_samples: int = 100
     num_generated: int = 100_000
+    num_responses: int = 10
     num_drawn: int = 1000
     num_read: int = 6
     batch_size: int = 32
@@ -55,7 +57,10 @@ class ReportOptions:
         """Checks the values that need no data."""
         if self.groups not in (None, "all", "none"):
             object.__setattr__(self, "groups", check_groups(self.groups))
-        for name in ("num_generated", "num_drawn", "num_read", "batch_size"):
+        for name in (
+            *("num_generated", "num_responses", "num_drawn", "num_read"),
+            "batch_size",
+        ):
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"`{name}` must be positive. Received: {value}")
@@ -228,6 +233,7 @@ def _evaluate(model, record, data, batches, options):
             train_texts=train_texts,
             num_samples=options.num_samples,
             num_generated=options.num_generated,
+            num_responses=options.num_responses,
             seed=options.seed,
             progress=options.progress,
         )
