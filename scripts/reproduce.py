@@ -3,14 +3,16 @@
     scripts/reproduce.py grammar [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py pairs [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py ptb --data DIR [--rows NAME ...] [--budget N] [--samples N]
+    scripts/reproduce.py dialogue --data DIR [--rows NAME ...] [--samples N]
 
 `grammar` takes every preset on a corpus whose entropy is known, `pairs` conditional
 ones on answers to questions, whose entropy given the question is known; both exit with
 an error if a bound of the likelihood lies below it. `ptb` takes the systems of the
-papers on the Penn Treebank (DIR holds train.txt, valid.txt and test.txt). Each run
-lives in a folder of its own under --out, and one that was interrupted goes on where it
-stopped. What a row measured is written to one file of --results for each seed; what is
-there already is not run again. `scripts/results.py` makes the pages of these files.
+papers on the Penn Treebank (DIR holds train.txt, valid.txt and test.txt), `dialogue`
+those that answer on DailyDialog (the same files, a dialogue a line). Each run lives in
+a folder of its own under --out, and one that was interrupted goes on where it stopped.
+What a row measured is written to one file of --results for each seed; what is there
+already is not run again. `scripts/results.py` makes the pages of these files.
 """
 
 import argparse
@@ -84,6 +86,24 @@ PTB_PRESETS = (
     "planar_vae",
     "lagging_vae",
 )
+# What is trained on DailyDialog: preset, setting, turns of a context (the papers of the
+# several turns have 10), decoder updates and options. Single turns as Wu et al. 2020;
+# contexts alone as Bahuleyan et al. 2019, networks half as wide.
+_HALF = {"encoder_dim": 250, "decoder_dim": 500, "embedding_dim": 150}
+DIALOGUE_ROWS = {
+    "seq2seq": ("seq2seq", "coupled", 1, 5000, {}),
+    "cvae": ("cvae", "coupled", 1, 5000, {}),
+    "coupled_cvae": ("coupled_cvae", "coupled", 1, 5000, {}),
+    "ded": ("ded", "wae_dialogue", 1, 2000, _HALF),
+    "ved": ("ved", "wae_dialogue", 1, 2000, _HALF),
+    "wed_deterministic": ("wed_deterministic", "wae_dialogue", 1, 2000, _HALF),
+    "wed_stochastic": ("wed_stochastic", "wae_dialogue", 1, 2000, _HALF),
+    "cvae_turns": ("cvae", "dialogue", 3, 3000, {}),
+    "dialogue_wae": ("dialogue_wae", "dialogue", 3, 3000, {}),
+    "ivae_dialogue": ("ivae_dialogue", "dialogue", 3, 3000, {}),
+}
+# Answers of the agreement with the grammar, by sampled words.
+NUM_ANSWERS = 10
 # Differences of paired means count when they exceed this many standard errors.
 NUM_ERRORS = 4.0
 
@@ -95,7 +115,6 @@ def run_row(job):
     import tensorflow_probability as tfp
 
     import tfvae
-    from tfvae.evaluation import evaluate
     from tfvae.training import RunConfiguration, RunFolder, train
     from tfvae.training.callbacks import LatentMetrics
 
@@ -115,21 +134,10 @@ def run_row(job):
     seconds = time.time() - started
     state = run.load_state()
     model = run.load_model()
-    batches = configuration.batches(job["test"], model.tokenizer, shuffle=False)
-    # By sentence in the order of the file, to be paired with the truth.
-    metrics = evaluate(
-        model, batches, num_samples=job["num_samples"], per_sentence=True
-    )
-    sentences = metrics.pop("per_sentence")
-    if job["truth"]:
-        metrics["entropy"], truth = true_costs(job["truth"], job["test"])
-        metrics["entropy_of_sentences"] = float(truth.mean())
-        for name in ("nelbo", "nll"):
-            if name in sentences:
-                above = sentences[name].astype("float64") - truth
-                metrics[f"{name}_above_entropy"] = float(above.mean())
-                error = above.std(ddof=1) / math.sqrt(len(above))
-                metrics[f"{name}_above_entropy_se"] = float(error)
+    measured = {
+        name: measure(model, configuration, job, path)
+        for name, path in job["tests"].items()
+    }
     row = {
         "row": job["row"],
         "seed": configuration.seed,
@@ -148,11 +156,52 @@ def run_row(job):
         "monitor": model.monitor,
         "train_seconds": None if resume else round(seconds, 1),
         "configuration": dataclasses.asdict(configuration),
-        "metrics": metrics,
+        **measured,
     }
     # The text's path is this machine's, its role is not.
     row["configuration"].update(train="train.txt", valid="valid.txt")
     write_json(job["result"], row)
+
+
+def measure(model, configuration, job, path):
+    """Measures a model on a text; returns its metrics."""
+    from tfvae.evaluation import evaluate
+    from tfvae.text import read_texts
+
+    batches = configuration.batches(path, model.tokenizer, shuffle=False)
+    # By sentence in the order of the file, to be paired with the truth.
+    metrics = evaluate(
+        model, batches, num_samples=job["num_samples"], per_sentence=True
+    )
+    sentences = metrics.pop("per_sentence", {})
+    if model.requires:
+        metrics |= evaluate(
+            model,
+            batches,
+            groups=["responses"],
+            train_texts=lambda: read_texts(configuration.train),
+        )
+    if job["truth"] == "answers":
+        metrics |= agreement(model, path)
+    if job["truth"]:
+        metrics["entropy"], truth = true_costs(job["truth"], path)
+        metrics["entropy_of_sentences"] = float(truth.mean())
+        for name in ("nelbo", "nll"):
+            if name in sentences:
+                above = sentences[name].astype("float64") - truth
+                metrics[f"{name}_above_entropy"] = float(above.mean())
+                error = above.std(ddof=1) / math.sqrt(len(above))
+                metrics[f"{name}_above_entropy_se"] = float(error)
+    return metrics
+
+
+def agreement(model, path):
+    """Answers questions of the grammar by sampled words, and parses the answers."""
+    from tfvae.text import default_grammar, read_columns
+
+    asked = [row["context"] for row in read_columns(path, ["context"])]
+    answers = model.respond(asked, num=NUM_ANSWERS)
+    return default_grammar().answer_agreement(asked, answers)
 
 
 def true_costs(kind, path):
@@ -265,7 +314,8 @@ def grammar(args):
                 configuration["context_column"] = "context"
             command = f"scripts/reproduce.py {args.kind} --rows {name}"
             command += f" --budget {args.budget} --seeds {args.seeds}"
-            jobs.append(_job(args, name, configuration, command, paths["test"], 100))
+            tests = {"metrics": paths["test"]}
+            jobs.append(_job(args, name, configuration, command, tests, 100))
     failed = run_all(jobs, args.jobs)
     for job in jobs:
         if os.path.exists(job["result"]):
@@ -300,12 +350,60 @@ def ptb(args):
         }
         command = f"scripts/reproduce.py ptb --data DIR --rows {name} --setting "
         command += f"{args.setting} --budget {args.budget} --samples {args.samples}"
-        test, samples = paths["test"], args.samples
-        jobs.append(_job(args, name, configuration, command, test, samples))
+        tests = {"metrics": paths["test"]}
+        jobs.append(_job(args, name, configuration, command, tests, args.samples))
     return run_all(jobs, args.jobs)
 
 
-def _job(args, name, configuration, command, test, num_samples):
+def dialogue(args):
+    jobs = []
+    for name in args.rows or DIALOGUE_ROWS:
+        preset, setting, turns, steps, options = DIALOGUE_ROWS[name]
+        paths = prepared(args.data, os.path.join(args.out, f"turns-{turns}"), turns)
+        configuration = {
+            "preset": preset,
+            "train": paths["train"],
+            "valid": paths["valid"],
+            "setting": setting,
+            "steps": steps,
+            "context_column": "context",
+            "max_turns": None if turns == 1 else turns,
+            "max_context_length": 40,
+            "max_length": 40 if setting == "coupled" else None,
+            "too_long": "truncate",
+            "scale_schedules": True,
+            "overrides": options,
+        }
+        command = f"scripts/reproduce.py dialogue --data DIR --rows {name}"
+        command += f" --samples {args.samples}"
+        tests = {"metrics": paths["test"], "metrics_unseen": paths["unseen"]}
+        jobs.append(_job(args, name, configuration, command, tests, args.samples))
+    return run_all(jobs, args.jobs)
+
+
+def prepared(data, folder, turns):
+    """Writes the rows of dialogues where they are missing; returns their paths.
+
+    `unseen` is the test split without what training has, as Bahuleyan et al. 2019.
+    """
+    paths = {
+        split: os.path.join(folder, f"{split}.jsonl")
+        for split in ("train", "valid", "test", "unseen")
+    }
+    script = os.path.join(os.path.dirname(__file__), "prepare_data.py")
+    os.makedirs(folder, exist_ok=True)
+    for split, path in paths.items():
+        source, seen = split, []
+        if split == "unseen":
+            source, seen = "test", ["--seen", paths["train"], "--drop", "either"]
+        command = [sys.executable, script, "dialogues", f"{data}/{source}.txt"]
+        command += ["--out", path, "--max-turns", str(turns), *seen]
+        if not os.path.exists(path):
+            subprocess.run(command, check=True)
+    return paths
+
+
+def _job(args, name, configuration, command, tests, num_samples):
     row = f"{name}-{configuration.get('seed', 0)}"
     return {
         "row": name,
@@ -313,7 +411,7 @@ def _job(args, name, configuration, command, test, num_samples):
         "command": command,
         "folder": os.path.join(args.out, row),
         "result": os.path.join(args.results, args.kind, f"{row}.json"),
-        "test": test,
+        "tests": tests,
         "num_samples": num_samples,
         "truth": {"grammar": "sentences", "pairs": "answers"}.get(args.kind),
     }
@@ -338,7 +436,11 @@ def main():
     of_ptb.add_argument("--budget", type=int, default=6000, help="decoder updates")
     of_ptb.add_argument("--samples", type=int, default=100, help="for the nll (100)")
     of_ptb.set_defaults(out=os.path.join("runs", "reproduce", "ptb"))
-    for each in (of_grammar, of_pairs, of_ptb):
+    of_dialogue = kinds.add_parser("dialogue")
+    of_dialogue.add_argument("--data", required=True, metavar="DIR")
+    of_dialogue.add_argument("--samples", type=int, default=20, help="for the nll (20)")
+    of_dialogue.set_defaults(out=os.path.join("runs", "reproduce", "dialogue"))
+    for each in (of_grammar, of_pairs, of_ptb, of_dialogue):
         each.add_argument("--out", metavar="DIR", help="folder of the runs")
         each.add_argument("--rows", nargs="+", metavar="NAME", help="presets (all)")
         each.add_argument("--jobs", type=int, default=1, help="rows side by side (1)")
@@ -353,7 +455,8 @@ def main():
         run_row(args.job)
         return 0
     os.makedirs(args.out, exist_ok=True)
-    failed = ptb(args) if args.kind == "ptb" else grammar(args)
+    run = {"ptb": ptb, "dialogue": dialogue}.get(args.kind, grammar)
+    failed = run(args)
     for line in failed:
         print(line, file=sys.stderr)
     return 1 if failed else 0
