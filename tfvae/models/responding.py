@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfvae.models import inference
-from tfvae.models.inputs import batch_of, input_specs, require_tokenizer, rows_of
+from tfvae.models.inputs import batch_of, require_tokenizer, rows_of
 from tfvae.models.writing import texts_of
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
@@ -65,10 +65,11 @@ def response_ids(model, inputs, num, sampler, max_length, seed):
         words = fold_in(seed, Stream.WORDS)
         return sampler(model.decoder, rows, max_length, words)
 
+    ranks = {key: len(value.shape) for key, value in inputs.items()}
     run = model.compiled_function(
-        ("respond", num, sampler.key, max_length),
+        ("respond", num, sampler.key, max_length, tuple(ranks.items())),
         write,
-        input_specs(model, model.requires),
+        {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
         tf.TensorSpec([2], tf.int32),
     )
     return run(inputs, seed).numpy()

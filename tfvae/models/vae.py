@@ -404,8 +404,8 @@ class VAE(TextModel):
             texts: List of str; a single str counts as a list of one.
             contexts: List of what each sentence answers, see `respond`; `None` for a
                 model that reads no contexts.
-            labels: List of str or int, one for each sentence; `None` for a model that
-                reads none.
+            labels: List of str or int, one for each sentence, or `None` for a model
+                that reads none.
             num_samples: Positive int `S`, codes sampled from each posterior, or `None`
                 for the posterior's mode. Defaults to `None`.
             max_length: Int, words after which a sentence is cut, or `None`.
@@ -481,8 +481,8 @@ class VAE(TextModel):
             texts: List of str; a single str counts as a list of one.
             contexts: List of what each sentence answers, see `respond`; `None` for a
                 model that reads no contexts.
-            labels: List of str or int, one for each sentence; `None` for a model that
-                reads none.
+            labels: List of str or int, one for each sentence, or `None` for a model
+                that reads none.
             num_samples: Positive int, codes sampled from each posterior, or `None` for
                 the posterior's mode. Defaults to `None`.
             sampler: `Sampler` or its name. Defaults to `"greedy"`.

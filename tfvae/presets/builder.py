@@ -55,12 +55,16 @@ class ModelBuilder:
             `data`, none where they have none.
         label_names: Sequence of str, the names of the labels by number; `None` for
             those of `data`, or for numbers.
+        encoder_reads: `"text"`, or `"context"` for models whose encoder reads the
+            context in the place of the sentence, which is then no condition beside it;
+            see `VAE`.
         coupling: `Coupling`, a copy of which ends the objective of every `VAE`; or
             `None`.
 
     Raises:
-        ValueError: If the setting is unknown, no vocabulary is given, or both `epochs`
-            and `total_steps` are, or `num_labels` are not as many as there are.
+        ValueError: If the setting is unknown, no vocabulary is given, both `epochs`
+            and `total_steps` are, `num_labels` are not as many as there are, or an
+            encoder is to read several turns as one text.
     """
 
     setting: PaperSetting | str
@@ -78,6 +82,7 @@ class ModelBuilder:
     context: str | None = None
     num_labels: int | None = None
     label_names: typing.Sequence | None = None
+    encoder_reads: str = "text"
 
     def __post_init__(self):
         """Looks up the setting, the tokenizer and the size of its vocabulary."""
@@ -102,6 +107,12 @@ class ModelBuilder:
             kind = "text" if self.data.max_turns is None else "turns"
             object.__setattr__(self, "context", kind)
         self._set_labels()
+        if self.encoder_reads == "context" and self.context != "text":
+            raise ValueError(
+                "The encoder of this preset reads the context, one text. Give contexts "
+                "of one turn (--context-column without --max-turns). "
+                f"Received: context={self.context!r}"
+            )
         if self.tokenizer is None and self.data is not None:
             object.__setattr__(self, "tokenizer", self.data.tokenizer)
         if self.vocabulary_size is None:
@@ -318,18 +329,28 @@ class ModelBuilder:
         """Whether models are conditioned on something beside the sentence."""
         return self.context is not None or self.num_labels is not None
 
-    def condition(self):
+    def condition(self, encoder=None):
         """Creates the condition: encoders like the sentences' own, a label, or both.
+
+        Args:
+            encoder: `Encoder` of the sentences, which reads contexts too where the
+                setting shares it; or `None` for another one.
 
         Returns:
             A `Condition`, or `None` where there is nothing to be conditioned on.
         """
         parts = []
-        if self.context == "text":
-            parts.append(ContextEncoder(self.encoder()))
-        elif self.context == "turns":
-            encoder = self.encoder()
-            parts.append(TurnEncoder(encoder, encoder.code_dim))
+        if self.context is not None and self.encoder_reads == "text":
+            s = self.setting
+            if encoder is None or not s.share_encoder:
+                encoder = self.encoder()
+            if self.context == "text":
+                parts.append(ContextEncoder(encoder))
+            else:
+                width = s.context_dim or encoder.code_dim
+                parts.append(
+                    TurnEncoder(encoder, width, dropout=s.context_dropout),
+                )
         if self.num_labels is not None:
             parts.append(LabelEncoder(self.num_labels, label_names=self.label_names))
         return JoinedConditions(parts) if len(parts) > 1 else next(iter(parts), None)
@@ -408,7 +429,7 @@ class ModelBuilder:
         is_trained = any(term.trains_prior for term in terms)
         is_shared = any(term.pools_codes for term in terms)
         may_read = self.setting.learned_prior and is_trained and not is_shared
-        condition = self.condition()
+        condition = self.condition(encoder)
         if context_to is None:
             reads_prior = condition is None or may_read
             context_to = ("posterior", *["prior"] * reads_prior, "bridge")
@@ -420,6 +441,7 @@ class ModelBuilder:
             bridge=bridge or self.bridge(),
             condition=condition,
             context_to=context_to,
+            encoder_reads=self.encoder_reads,
             objective=terms,
             loop=loop,
             refiner=refiner,
