@@ -8,6 +8,7 @@ from tests.training.conftest import TINY
 from tfvae.cli.main import main
 from tfvae.text import ATTRIBUTES, default_grammar
 from tfvae.training import RunConfiguration, RunFolder
+from tfvae.training.run_folder import NEW_STATE
 
 NAMES = list(ATTRIBUTES["sentiment"])
 
@@ -121,3 +122,84 @@ def test_recipes_without_labels_load(tmp_path, labelled):
     path = tmp_path / "recipe.json"
     path.write_text(json.dumps(stored))
     assert RunConfiguration.load(path).label_column is None
+
+
+@pytest.fixture(scope="module")
+def style(table, tmp_path_factory):
+    """The folder of a run of a tiny `arae` that has its initial weights."""
+    configuration = RunConfiguration(
+        "arae", table, label_column="mood", overrides=TINY, xla=False
+    )
+    run = RunFolder(tmp_path_factory.mktemp("runs") / "style")
+    run.create(configuration)
+    run.save_state({**NEW_STATE, "epoch": 1, "best_epoch": 1, "finished": True})
+    tokenizer = configuration.training_batches(None).tokenizer
+    configuration.make_model(tokenizer, 1).save(run.model)
+    return run.path
+
+
+def test_transfers_sentences(style, table, tmp_path, capsys):
+    command = ["transfer", style, "--max-written", "6", "--to", "negative"]
+    text = "the chef happily served the soup ."
+    assert main([*command, text, text]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0] == lines[1]
+    assert main(["transfer", style, text, *command[2:]]) == 0
+    assert capsys.readouterr().out.splitlines() == lines[:1]
+    assert main([*command, "--data", table]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 80 and all(line.startswith("> ") for line in shown[1::2])
+    out = tmp_path / "out.jsonl"
+    assert main([*command, "--data", table, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == ""
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert [f"  {row['text']}" for row in rows] == shown[::2]
+    assert [f"> {row['transferred']}" for row in rows] == shown[1::2]
+    assert {row["label"] for row in rows} == {"negative"}
+
+
+def test_refuses_what_it_cannot_transfer(style, labelled, run, error_of):
+    found = error_of("transfer", style, "--to", "sad", "a")
+    assert "must be one of negative, neutral, positive" in found
+    assert "or a file of them by --data" in error_of("transfer", style, "--to", "sad")
+    found = error_of("transfer", labelled, "--to", "negative", "a")
+    assert "posterior of this model reads the label" in found
+    found = error_of("transfer", run, "--to", "negative", "a")
+    assert "--label-column" in found
+
+
+def test_evaluates_transfer(style, table, json_of, capsys):
+    command = ["evaluate", style, "--data", table, "--metrics", "transfer"]
+    result = json_of(*command)
+    assert result["num_transferred"] == 80
+    assert len(result["transfer_directions"]) == 6
+    assert 0.0 <= result["transfer_accuracy"] <= 1.0
+    # What the classifier was trained on is known by heart here.
+    assert result["transfer_classifier_accuracy"] == 1.0
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "negative to positive" in shown and "transfer accuracy" in shown
+
+
+def test_labels_beside_sentences(labelled, table, tmp_path, json_of, error_of):
+    rows = json_of("reconstruct", labelled, "--data", table, "--max-written", "5")
+    assert len(rows) == 40 and rows[0]["label"] in NAMES
+    ends = ["interpolate", labelled, "the chef .", "the soup .", "--steps", "3"]
+    assert "Give it by --label, one of negative" in error_of(*ends)
+    assert len(json_of(*ends, "--label", "neutral", "--max-written", "5")) == 3
+    out = tmp_path / "codes.tsv"
+    assert main(["encode", labelled, "--data", table, "--out", str(out)]) == 0
+    assert len(out.read_text().splitlines()) == 41
+    other = tmp_path / "other.tsv"
+    other.write_text("text\tkind\nthe chef .\tsad\n")
+    command = ["reconstruct", labelled, "--data", str(other), "--label-column", "kind"]
+    assert "other.tsv, line 2: The label must be one of" in error_of(*command)
+    other.write_text("text\tkind\nthe chef .\tneutral\n")
+    assert len(json_of(*command)) == 1
+
+
+def test_a_preset_of_styles_needs_labels(table, tmp_path, error_of):
+    command = ["train", "arae", "--train", table, "--out", str(tmp_path / "out")]
+    assert "tells labels apart. Give `label_column` (--label-column)" in error_of(
+        *command
+    )

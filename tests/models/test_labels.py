@@ -5,6 +5,7 @@ import pytest
 
 import tfvae
 from tests.support import make_vae
+from tfvae.models.transferring import require_transfer
 from tfvae.objectives import KL, Reconstruction
 
 ROWS = [
@@ -49,6 +50,32 @@ def test_what_is_written_follows_the_label(builder, data, kind):
         found = {word for text in texts for word in text.split()}
         assert found == words
         assert texts[:7] == model.generate(7, label=label, max_length=4)
+
+
+def test_transfer_writes_with_the_wanted_label(builder, data):
+    keras.utils.set_random_seed(1)
+    model = tfvae.presets.dae_transfer(builder, decoder_per_label=True)
+    model.fit(data, epochs=120, verbose=0)
+    texts = [row["text"] for row in ROWS]
+    found = model.transfer(texts, "y", max_length=6)
+    assert {word for text in found for word in text.split()} == {"c", "d"}
+    # With its own label each is written back, which the mode of the code suffices for.
+    assert model.transfer(texts, ["x", "x", "y", "y"], max_length=6) == texts
+    assert model.transfer("d d c", "y", max_length=6, max_read=1) != ["d d c"]
+    assert model.transfer([], []) == []
+    with pytest.raises(ValueError, match="must be one of x, y. Received: 'z'"):
+        model.transfer(texts, "z")
+    with pytest.raises(ValueError, match="one for each. Received: 1 labels, 4 sent"):
+        model.transfer(texts, ["x"])
+
+
+def test_what_cannot_transfer_says_so(builder):
+    with pytest.raises(ValueError, match="posterior of this model reads the label"):
+        builder.vae([Reconstruction(), KL()]).transfer("a", "x")
+    with pytest.raises(ValueError, match="has no latent"):
+        require_transfer(builder.language_model())
+    with pytest.raises(ValueError, match="reads nothing beside the sentence"):
+        require_transfer(make_vae())
 
 
 def test_names_are_saved_with_the_model(builder, tmp_path):

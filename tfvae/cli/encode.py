@@ -14,6 +14,8 @@ from tfvae.cli.options import (
 from tfvae.cli.reading import (
     Reader,
     add_column,
+    add_label,
+    add_label_column,
     add_limits,
     add_run,
     add_turn,
@@ -27,6 +29,7 @@ def _add_encode(parser):
     add_run(parser)
     parser.add_argument("--data", required=True, metavar="FILE", help="sentences")
     add_column(parser)
+    add_label_column(parser)
     add_limits(parser)
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="codes.npz or codes.tsv"
@@ -129,6 +132,8 @@ def _add_neighbours(parser):
         help="a sentence; may be given again",
     )
     add_turn(parser, "that the queries answer")
+    add_label(parser, "the queries")
+    add_label_column(parser)
     add_number(parser, "--num", "found (5)", 5)
     parser.add_argument(
         "--index", metavar="FILE.npz", help="codes to use again, or to write"
@@ -148,12 +153,13 @@ def _neighbours(args):
     require_latent(model)
     reader = Reader(args, configuration, model)
     reader.check(args.query)
-    context = reader.context(args.turn)
+    context, label = reader.context(args.turn), reader.label(args.label)
     codes = encode_means(
         model,
         args.query,
         reader.max_length,
         contexts=None if context is None else [context] * len(args.query),
+        labels=None if label is None else [label] * len(args.query),
         max_context_length=reader.max_context_length,
     )
     _warn_of_unknown(model, args)

@@ -17,6 +17,7 @@ from tfvae.cli.options import (
 )
 from tfvae.cli.reading import (
     add_column,
+    add_label_column,
     add_limits,
     add_run,
     columns_of,
@@ -29,6 +30,7 @@ def _add_arguments(parser):
     add_run(parser)
     parser.add_argument("--data", required=True, metavar="FILE", help="text to measure")
     add_column(parser)
+    add_label_column(parser)
     add_limits(parser)
     parser.add_argument(
         "--metrics",
@@ -168,12 +170,15 @@ def _batches(args, configuration, tokenizer):
     limits = {"max_length": args.max_length, "too_long": args.too_long}
     limits = {name: value for name, value in limits.items() if value is not None}
     configuration = dataclasses.replace(configuration, **limits)
+    columns = columns_of(args, configuration)
+    if args.label_column is not None:
+        columns["label_column"] = args.label_column
     batches = configuration.batches(
         args.data,
         tokenizer,
         shuffle=False,
         batch_size=args.batch_size,
-        columns=columns_of(args, configuration),
+        columns=columns,
     )
     counts = batches.counts()
     for num, what in ((counts.num_dropped, "left out"), (counts.num_cut, "cut")):

@@ -21,6 +21,8 @@ from tfvae.cli.options import (
 from tfvae.cli.reading import (
     Reader,
     add_column,
+    add_label,
+    add_label_column,
     add_limits,
     add_run,
     add_turn,
@@ -51,11 +53,7 @@ def _add_generate(parser):
     parser.add_argument(
         "--prefix", metavar="TEXT", help="the words that every sentence begins with"
     )
-    parser.add_argument(
-        "--label",
-        metavar="NAME",
-        help="the label of the sentences, where the run was trained with labels",
-    )
+    add_label(parser, "the sentences")
     add_number(parser, "--batch-size", "at once (500)", 500)
     add_sampler(parser, "ancestral")
     add_writing(parser)
@@ -70,7 +68,7 @@ def _generate(args):
     _check_source(args)
     sampler = make_sampler(args)
     configuration, model = load_run(args)
-    writing.require_no_condition(model)
+    writing.check_label(model, args.label)
     texts = writing.generate(
         model,
         args.num,
@@ -190,6 +188,7 @@ def _add_reconstruct(parser):
     add_run(parser)
     parser.add_argument("--data", required=True, metavar="FILE", help="sentences")
     add_column(parser)
+    add_label_column(parser)
     add_limits(parser)
     add_number(parser, "--num", "only the first N lines")
     add_number(
@@ -264,6 +263,7 @@ def _add_interpolate(parser):
             help=f"a sentence whose code is {what}; may be given again",
         )
     add_turn(parser, "that is held on the way")
+    add_label(parser, "all sentences, read and written")
     add_number(parser, "--steps", "sentences written (7)", 7)
     parser.add_argument(
         "--path",
@@ -286,8 +286,8 @@ def _interpolate(args):
     configuration, model = load_run(args)
     require_codes_of_sentences(model)
     reader = Reader(args, configuration, model)
-    context = reader.context(args.turn)
-    first, last = _ends(model, reader, context, args)
+    context, label = reader.context(args.turn), reader.label(args.label)
+    first, last = _ends(model, reader, context, label, args)
     rows = interpolate_codes(
         model,
         first,
@@ -298,6 +298,7 @@ def _interpolate(args):
         max_length=args.max_written,
         seed=args.seed,
         context=context,
+        label=label,
         max_context_length=reader.max_context_length,
     )
     result = [{"fraction": fraction, "text": text} for fraction, text in rows]
@@ -327,18 +328,19 @@ def _check_ends(args):
         )
 
 
-def _ends(model, reader, context, args):
+def _ends(model, reader, context, label, args):
     """Returns the first and the last code."""
     from tfvae.models.interpolation import vector_arithmetic
     from tfvae.models.writing import encode_means, sample_endpoints
 
     cut = {"max_context_length": reader.max_context_length}
     if args.prior:
-        return sample_endpoints(model, args.seed, context, **cut)
+        return sample_endpoints(model, args.seed, context, label, **cut)
     texts = [*args.texts, *args.minus, *args.plus]
     reader.check(texts)
-    contexts = None if context is None else [context] * len(texts)
-    codes = encode_means(model, texts, reader.max_length, contexts=contexts, **cut)
+    cut["contexts"] = None if context is None else [context] * len(texts)
+    cut["labels"] = None if label is None else [label] * len(texts)
+    codes = encode_means(model, texts, reader.max_length, **cut)
     if not (args.minus or args.plus):
         return codes
     plus = 1 + len(args.minus)

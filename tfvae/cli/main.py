@@ -12,6 +12,7 @@ COMMANDS = {
     "tune": ("tfvae.cli.tune", "TUNE"),
     "evaluate": ("tfvae.cli.evaluate", "EVALUATE"),
     "respond": ("tfvae.cli.respond", "RESPOND"),
+    "transfer": ("tfvae.cli.transfer", "TRANSFER"),
     "generate": ("tfvae.cli.generate", "GENERATE"),
     "reconstruct": ("tfvae.cli.generate", "RECONSTRUCT"),
     "interpolate": ("tfvae.cli.generate", "INTERPOLATE"),

@@ -35,6 +35,27 @@ def add_column(parser, default="the run's"):
     )
 
 
+def add_label_column(parser):
+    """Declares the column of the labels of a table."""
+    parser.add_argument(
+        "--label-column",
+        metavar="NAME",
+        help="column of the labels, for a run with labels (the run's)",
+    )
+
+
+def add_label(parser, what):
+    """Declares `--label`, the label of what the command line gives.
+
+    Args:
+        parser: Parser of a command.
+        what: Str, what has the label.
+    """
+    parser.add_argument(
+        "--label", metavar="NAME", help=f"the label of {what}, for a run with labels"
+    )
+
+
 def add_turn(parser, what):
     """Declares `--turn`, the context of what the command line gives.
 
@@ -121,13 +142,16 @@ def columns_of(args, configuration):
 class Reader:
     """Reads sentences that a model takes, none of them cut without a word.
 
-    Where the model reads contexts, a sentence comes with its own, in the run's columns.
+    Where the model reads contexts or labels, a sentence comes with its own, in the
+    run's columns.
 
     Args:
         args: Parsed arguments of `add_limits`, with `command`; for a file also those
             of `add_column`, with `data`.
         configuration: `RunConfiguration` of the run.
         model: The run's model.
+        reads_label: Whether a model that reads labels gets those of the sentences.
+            Defaults to `True`.
 
     Attributes:
         max_length: Int, the most tokens of a sentence.
@@ -135,7 +159,7 @@ class Reader:
             `None` where the model reads none.
     """
 
-    def __init__(self, args, configuration, model):
+    def __init__(self, args, configuration, model, reads_label=True):
         longest = configuration.resolved_setting().max_length
         self.max_length = args.max_length or longest
         self.max_context_length = None
@@ -146,10 +170,12 @@ class Reader:
         self._args = args
         self._configuration = configuration
         self._tokenizer = model.tokenizer
+        self._model = model
+        self._has_label = reads_label and "label" in model.requires
         self._noted = False
 
     def rows(self, keep_blank=False, has_text=True):
-        """Reads the sentences of `--data`, with their contexts.
+        """Reads the sentences of `--data`, with their contexts and labels.
 
         Rows that are too long are left out here. Sentences that are to be cut come
         whole, for the model to cut after `max_length` and `max_context_length`, and
@@ -157,18 +183,18 @@ class Reader:
         error.
 
         Args:
-            keep_blank: Whether blank lines come too, as `""`, where a sentence has no
-                context.
+            keep_blank: Whether blank lines come too, as `""`, where a sentence comes
+                alone.
             has_text: Whether there are sentences; else contexts are read alone.
 
         Yields:
             Tuples of the number of a line, from 1, and its sentence, a str; with a
-            context a dict of `"text"` and `"context"`.
+            context or label a dict of `"text"`, `"context"` and `"label"`.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is malformed, or a sentence or context too long,
-                named by its line.
+            ValueError: If the file is malformed, a sentence or context too long or a
+                label unknown, named by its line.
         """
         numbered = self._numbered(keep_blank, has_text)
         long_texts = long_contexts = 0
@@ -190,6 +216,8 @@ class Reader:
                     row = {**row, "context": kept}
                     long_contexts += is_cut
                     is_long |= is_cut
+                if self._has_label:
+                    self._check_label(place, row["label"])
                 if not (is_long and self._too_long == "drop"):
                     yield line, row
         self._note(long_texts, long_contexts)
@@ -239,6 +267,27 @@ class Reader:
         lengths = self._lengths(turns).tolist()
         return self._kept("The context", turns, lengths, drops=False)[0]
 
+    def label(self, name):
+        """Checks the label of the command line.
+
+        Args:
+            name: Str, or `None` for none.
+
+        Returns:
+            Str, or `None` for a model that reads none.
+
+        Raises:
+            ValueError: If it is missing, not wanted or unknown.
+        """
+        if name is None and self._has_label:
+            raise ValueError(
+                f"{self._args.run_folder}: the run's model reads a label. Give it by "
+                f"--label, one of {', '.join(self._model.label_names)}."
+            )
+        if name is not None:
+            self._check_label(self._args.run_folder, name)
+        return name
+
     @property
     def _has_context(self):
         return self.max_context_length is not None
@@ -250,15 +299,26 @@ class Reader:
 
         path, configuration = self._args.data, self._configuration
         columns = columns_of(self._args, configuration)
-        if not self._has_context:
+        if not (self._has_context or self._has_label):
             return read_numbered(path, keep_blank=keep_blank, **columns)
-        own = getattr(self._args, "context_column", None)
+        beside, is_read = {}, {"context": self._has_context, "label": self._has_label}
+        for key in is_read:
+            name = f"{key}_column"
+            own = getattr(self._args, name, None) or getattr(configuration, name)
+            beside[name] = own if is_read[key] else None
         return read_records(
             path,
             columns.get("column", "text") if has_text else None,
-            context_column=own or configuration.context_column,
+            **beside,
             header=columns.get("header", True),
         )
+
+    def _check_label(self, place, label):
+        """Refuses a label of a file that the model does not know."""
+        try:
+            self._model.label_number(label)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
 
     def _is_long(self, place, text, length):
         """Checks a sentence of a file; tells whether it is to be cut or left out."""

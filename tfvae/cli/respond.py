@@ -15,7 +15,14 @@ from tfvae.cli.options import (
     make_sampler,
     writing_to,
 )
-from tfvae.cli.reading import Reader, add_run, check_data_options, load_run
+from tfvae.cli.reading import (
+    Reader,
+    add_label,
+    add_label_column,
+    add_run,
+    check_data_options,
+    load_run,
+)
 
 # Contexts answered at once.
 _CHUNK = 100
@@ -34,6 +41,8 @@ def _add_arguments(parser):
         metavar="NAME",
         help="column of the contexts (the run's)",
     )
+    add_label(parser, "the response")
+    add_label_column(parser)
     parser.add_argument(
         "--no-header",
         dest="header",
@@ -80,24 +89,28 @@ def _run(args):
         args.too_long = "error"
     reader = Reader(args, configuration, model)
     if args.turns:
-        contexts = iter([reader.context(args.turns)])
+        context, label = reader.context(args.turns), reader.label(args.label)
+        rows = iter([{"context": context, "label": label}])
     else:
-        contexts = (row["context"] for _, row in reader.rows(has_text=False))
+        rows = (row for _, row in reader.rows(has_text=False))
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(writing_to(args.out)) if args.out else None
         for number in itertools.count():
-            chunk = list(itertools.islice(contexts, _CHUNK))
+            chunk = list(itertools.islice(rows, _CHUNK))
             if not chunk:
                 break
+            contexts = [row["context"] for row in chunk]
+            labels = [row["label"] for row in chunk] if model.label_names else None
             answers = model.respond(
-                chunk,
+                contexts,
+                labels=labels,
                 num=args.num,
                 sampler=sampler,
                 max_length=args.max_written,
                 seed=(args.seed, number),
                 max_context_length=reader.max_context_length,
             )
-            for context, responses in zip(chunk, answers, strict=True):
+            for context, responses in zip(contexts, answers, strict=True):
                 turns = [context] if isinstance(context, str) else context
                 _write(turns, responses, file, args)
 

@@ -259,7 +259,7 @@ def generate_ids(
         ValueError: If `num` or `batch_size` is not positive, the label is missing,
             unknown or not wanted, or the model reads contexts.
     """
-    number = _label_number(model, label)
+    number = check_label(model, label)
     if num < 1 or batch_size < 1:
         raise ValueError(
             "`num` and `batch_size` must be positive. Received: "
@@ -305,8 +305,19 @@ def generate_ids(
         yield np.concatenate([prefix, ids], axis=1)
 
 
-def _label_number(model, label):
-    """Returns the number of the label to write given, 0 for a model that reads none."""
+def check_label(model, label):
+    """Checks the label to write given.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        label: Str or int, or `None`.
+
+    Returns:
+        Int, its number; 0 for a model that reads none.
+
+    Raises:
+        ValueError: If it is missing, unknown or not wanted, or contexts are read too.
+    """
     if label is None and model.requires == ("label",):
         raise ValueError(
             f"This {type(model).__name__} writes sentences of a label. Give `label` "
