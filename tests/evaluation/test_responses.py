@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from nltk.translate import bleu_score as nltk_bleu
@@ -5,13 +7,15 @@ from nltk.translate import bleu_score as nltk_bleu
 from tests import support
 from tfvae.decoders import Bridge
 from tfvae.encoders import ContextEncoder
+from tfvae.evaluation import generation
 from tfvae.evaluation.embeddings import WordEmbeddings, embed, similarities
 from tfvae.evaluation.evaluate import evaluate, why_undefined
+from tfvae.evaluation.generation import generation_quality
 from tfvae.evaluation.metrics import METRICS, of_group
 from tfvae.evaluation.responses import response_quality, score_responses
 from tfvae.models import VAE, LanguageModel
 from tfvae.objectives import Reconstruction
-from tfvae.samplers import Ancestral
+from tfvae.samplers import Ancestral, Greedy
 from tfvae.text import Batches, WordTokenizer, default_grammar
 
 VECTORS = {
@@ -277,3 +281,33 @@ def test_where_there_are_none(model):
     ):
         with pytest.raises(ValueError, match=message):
             quality(model, **options)
+
+
+@pytest.mark.parametrize("cls", [VAE, LanguageModel])
+def test_generation_answers_the_contexts_in_turn(cls):
+    support.reseed(2)
+    model = make_model(cls)
+    batches = Batches(ROWS, model.tokenizer, 2, max_length=9).for_evaluation()
+    texts = [row["text"] for row in ROWS]
+    options = {"num_generated": 7, "num_distinct": 4, "num_ivae": 5}
+    options |= {"num_self_bleu": 3, "max_length": 6}
+    read = functools.partial(iter, texts)
+    with pytest.raises(ValueError, match="Pass `batches` that hold"):
+        generation_quality(model, read, read, **options)
+    result = generation_quality(model, read, read, batches=batches, **options)
+    assert result["num_samples_generated"] == 7
+    assert result["num_samples_distinct_coupled"] == 4
+    assert set(result) <= {*METRICS, "notes"}
+
+
+def test_generation_is_of_the_contexts():
+    # A greedy language model's answer is a function of its context.
+    model = make_model(LanguageModel)
+    contexts = [row["context"] for row in ROWS]
+    answers = model.respond(contexts, sampler="greedy", max_length=6)
+    batches = Batches(ROWS, model.tokenizer, 2, max_length=9, shuffle=False).dataset()
+    ids = generation._responses(
+        model, batches, 5, sampler=Greedy(), max_length=6, seed=0
+    )
+    texts = list(generation._read(model.tokenizer, ids, None)[0])
+    assert texts == [text for (text,) in [*answers, *answers[:2]]]

@@ -38,8 +38,8 @@ def add_configuration(parser):
     parser.add_argument(
         "--setting",
         metavar="NAME",
-        help="network and training regime of a paper: copula, coupled, mine, wae or "
-        "ivae (default: ivae)",
+        help="network and training regime of a paper: copula, coupled, mine, wae, "
+        "ivae or style (default: ivae)",
     )
     parser.add_argument(
         "--set",
@@ -257,8 +257,8 @@ def add_evaluation(parser):
     add_number(
         parser,
         "--samples",
-        "posterior samples per sentence for the importance-weighted nll; 0 leaves "
-        "it out (100)",
+        "posterior samples per sentence for the importance-weighted nll, a tenth of "
+        "those of a prior without density; 0 leaves it out (100)",
     )
     add_number(
         parser,

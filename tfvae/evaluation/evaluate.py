@@ -21,7 +21,11 @@ from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
 from tfvae.evaluation.responses import response_quality
+from tfvae.evaluation.transfer import check_extra as check_classifiers
+from tfvae.evaluation.transfer import transfer_quality
+from tfvae.models.inputs import require_tokenizer
 from tfvae.models.responding import require_trained_prior
+from tfvae.models.transferring import require_transfer
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors
@@ -69,7 +73,8 @@ def evaluate(
         groups: Names of `GROUPS`; `"all"` for those that are defined for the model;
             or `None` for what there is of likelihood and latent.
         num_samples: Int, posterior samples per sentence, or `0` to leave out `nll` and
-            reconstruct from one sample. Defaults to `100`.
+            reconstruct from one sample. A prior without a density takes ten times as
+            many of its own for `nll`. Defaults to `100`.
         seed: Int, of everything. Defaults to `0`.
         mi_samples: Int, posterior samples per sentence for mutual information, or `0`
             to leave it out. Defaults to `1`.
@@ -151,8 +156,12 @@ def evaluate(
                 posterior = scorer.posterior_sampler.posterior
                 if scorer.kl_method == "closed_form":
                     latents["kl"] = scores["kl"]
+                threshold = active_units_threshold(posterior)
+                if model.prior_reads_context:
+                    # Of means in units of the prior's scale.
+                    threshold = 0.01
                 of_latent = _latent(
-                    posterior, latents, seed, mi_batch_size, loo_samples
+                    posterior, latents, threshold, seed, mi_batch_size, loo_samples
                 )
                 found |= of_latent if not model.requires else _of_both(of_latent)
                 if mi_samples and len(latents["z"]) > 1:
@@ -197,6 +206,7 @@ def evaluate(
                 _reader(texts),
                 num_generated=num_generated,
                 language_model=language_model,
+                batches=batches if model.requires else None,
                 seed=seed,
                 progress=progress,
             )
@@ -214,6 +224,14 @@ def evaluate(
             )
             notes += found.pop("notes", [])
             result |= found
+        if "transfer" in chosen:
+            result |= transfer_quality(
+                model,
+                _records(texts),
+                _records(train_texts),
+                seed=seed,
+                progress=progress,
+            )
         if "gradients" in chosen:
             result |= gradient_norms(model, batches, seed=seed)
     return result | {"notes": notes} if notes else result
@@ -267,6 +285,10 @@ def _choose(model, groups, texts, train_texts, embeddings_file):
         return ["likelihood", "latent"], []
     chosen, notes = [], []
     for name in GROUPS if groups == "all" else check_groups(groups):
+        if groups == "all" and name == "responses" and not model.requires:
+            continue
+        if groups == "all" and name == "transfer" and model.label_names is None:
+            continue
         reason = why_undefined(model, name, texts, train_texts, embeddings_file)
         if not reason:
             chosen.append(name)
@@ -297,15 +319,13 @@ def why_undefined(model, group, texts=None, train_texts=None, embeddings_file=No
     elif group == "generation":
         if model.tokenizer is None:
             return "The model has no tokenizer to write text with."
-        if model.requires:
-            return "The model writes answers to contexts, see `respond`."
         if texts is None or train_texts is None:
             missing = "texts" if texts is None else "train_texts"
             return f"It needs `texts` and `train_texts`. Received: {missing}=None"
     elif group == "responses":
         return _why_no_responses(model, train_texts, embeddings_file)
-    elif group == "aggregate" and model.requires:
-        return "The prior depends on the context; pooled codes have no one prior."
+    elif group == "transfer":
+        return _why_no_transfer(model, texts, train_texts)
     elif model.posterior is None:
         return f"A {type(model).__name__} has no latent; use a VAE."
     return None
@@ -325,16 +345,36 @@ def _why_no_responses(model, train_texts, embeddings_file):
     return None
 
 
+def _why_no_transfer(model, texts, train_texts):
+    try:
+        require_tokenizer(model)
+        require_transfer(model)
+        check_classifiers()
+    except ValueError as error:
+        return str(error)
+    if texts is None or train_texts is None:
+        missing = "texts" if texts is None else "train_texts"
+        return (
+            f"It needs `texts` and `train_texts` with labels. Received: {missing}=None"
+        )
+    return None
+
+
 def _reader(texts):
     """Creates a callable that returns a fresh iterator of str."""
-    if isinstance(texts, Batches):
-        texts = texts.texts
 
     def read():
-        for text in texts() if callable(texts) else texts:
+        for text in _records(texts):
             yield text if isinstance(text, str) else text["text"]
 
     return read
+
+
+def _records(texts):
+    """Returns an iterable of str or of dicts."""
+    if isinstance(texts, Batches):
+        texts = texts.texts
+    return texts() if callable(texts) else texts
 
 
 def _of_groups(metrics, groups):
@@ -432,18 +472,19 @@ def _methods(scorer, has_nll):
             from_prior = proposal.num_from_prior(scorer.num_samples)
             result["proposal_prior_share"] = from_prior / scorer.num_samples
             result["proposal_draws"] = proposal.num_draws
+        if scorer.nll_method == "prior_samples":
+            result["num_prior_samples"] = scorer.posterior_sampler.num_prior_samples
     if scorer.kl_method is not None:
         result["kl_method"] = scorer.kl_method
     return result
 
 
-def _latent(posterior, latents, seed, mi_batch_size, loo_samples):
+def _latent(posterior, latents, threshold, seed, mi_batch_size, loo_samples):
     """Computes active units and, where there is a density, mutual information."""
     result = {"latent_dim": posterior.latent_dim}
     means, noise = latents["mean"], latents.get("mean_noise")
     num_sentences = len(means)
     if num_sentences > 1:
-        threshold = active_units_threshold(posterior)
         result["active_units"] = active_units(means, threshold, noise)[0]
         result["active_units_threshold"] = threshold
         if noise is not None:
@@ -543,6 +584,11 @@ def describe(scorer, num_samples):
             "Gaussian: `kl`, `nelbo`, `nll` and mutual information take its exact "
             "density."
         )
+    if sampler.nll_method == "context_samples":
+        notes.append(
+            "The encoder reads the context in place of the sentence: reconstruction "
+            "plus KL is no bound of the sentence's likelihood, and there is no `nelbo`."
+        )
     if not sampler.has_density:
         notes.append(_without_density(sampler, posterior))
     elif not num_samples:
@@ -553,11 +599,17 @@ def describe(scorer, num_samples):
 
 
 def _without_density(sampler, posterior):
-    if not sampler.model.prior.has_density:
-        prior = type(sampler.model.prior).__name__
+    prior = type(sampler.model.prior).__name__
+    if sampler.nll_method == "context_samples":
         return (
-            f"The prior `{prior}` has no density, so likelihood, its bounds and KL are "
-            "not defined; `reconstruction` is no bound of them."
+            f"The posterior `{posterior}` or the prior `{prior}` has no density, so KL "
+            "is not defined; `nll` takes codes of the context alone."
+        )
+    if sampler.nll_method == "prior_samples":
+        return (
+            f"The prior `{prior}` has no density, so KL and the bounds by it are not "
+            f"defined. `nll` is of {sampler.num_prior_samples} samples of the prior, "
+            "looser than one that is importance weighted; compare the two with care."
         )
     if sampler.nll_method is None:
         return (

@@ -1,5 +1,6 @@
 """How much a code says, and how the codes as a whole fit the prior."""
 
+import functools
 import math
 import typing
 
@@ -14,7 +15,8 @@ from tfvae.distributions.aggregated_posterior import (
     mutual_information as mutual_information,
 )
 from tfvae.distributions.mmd import inverse_multiquadratic, mmd
-from tfvae.evaluation.posterior import posterior_scales
+from tfvae.evaluation.posterior import is_diagonal_gaussian, moments, posterior_scales
+from tfvae.models import inference
 from tfvae.seeds import as_seed, fold_in
 
 # The scales of the MMD's kernels, those of Coupled-VAE and of Tolstikhin et al.
@@ -210,6 +212,10 @@ def aggregated_mmd(codes, prior_codes, *, max_codes=500, seed=0):
 def aggregate_metrics(model, batches, *, seed=0, progress=None):
     """Measures posteriors' scales, and how the codes as a whole fit the prior.
 
+    Where the prior reads a context, codes and scales are relative to the mean and scale
+    of the prior of their context, since those may be learned at will; samples of the
+    priors of the same contexts stand for the prior.
+
     Args:
         model: `VAE`.
         batches: Finite iterable of dicts, `"tokens"` int `[B, T]` among them.
@@ -219,7 +225,8 @@ def aggregate_metrics(model, batches, *, seed=0, progress=None):
 
     Returns:
         Dict by keys of the group `"aggregate"` of `METRICS`. `moment_kl` is left out on
-        the sphere and where there are not more sentences than dimensions.
+        the sphere, where there are not more sentences than dimensions and where a prior
+        that reads a context has another form than a diagonal Gaussian.
 
     Raises:
         ValueError: If the model has no latent or there is no sentence.
@@ -229,15 +236,29 @@ def aggregate_metrics(model, batches, *, seed=0, progress=None):
             "An aggregated posterior needs a latent. Use a `VAE`. Received: a "
             f"{type(model).__name__}"
         )
-    posterior = model.posterior
+    posterior, prior = model.posterior, model.prior
+    relative = model.prior_reads_context
     seed = as_seed(seed)
-    encode = tf.function(model.posterior_params, reduce_retracing=True)
-    scales, codes = [], []
+
+    @functools.partial(tf.function, reduce_retracing=True)
+    def encode(inputs):
+        encoded = inference.encode(model, inputs, as_seed(model.seed))
+        return encoded.params, encoded.prior_params
+
+    scales, codes, prior_codes = [], [], []
     for index, batch in enumerate(batches):
-        params = encode(keras.utils.unpack_x_y_sample_weight(batch)[0])
+        params, prior_params = encode(keras.utils.unpack_x_y_sample_weight(batch)[0])
         own = fold_in(seed, index)
-        scales.append(posterior_scales(posterior, params, seed=fold_in(own, 0)))
-        codes.append(posterior.sample(params, 1, fold_in(own, 1))[0][0].numpy())
+        scale = posterior_scales(posterior, params, seed=fold_in(own, 0))
+        z = posterior.sample(params, 1, fold_in(own, 1))[0][0].numpy()
+        if relative:
+            distribution = prior.distribution(prior_params)
+            mean, prior_scale, _ = moments(prior, distribution, prior_params)
+            of_prior = prior.sample(prior_params, 1, fold_in(own, 2))[0][0]
+            prior_codes.append(((of_prior - mean) / prior_scale).numpy())
+            scale, z = scale / prior_scale.numpy(), ((z - mean) / prior_scale).numpy()
+        scales.append(scale)
+        codes.append(z)
         if progress is not None:
             progress.update(index + 1)
     if not scales:
@@ -247,10 +268,14 @@ def aggregate_metrics(model, batches, *, seed=0, progress=None):
         "posterior_scale": float(scales.mean()),
         "posterior_scale_below": float((scales < 0.1).mean()),
     }
-    if posterior.support == "real" and len(codes) > codes.shape[1]:
+    fits = not relative or is_diagonal_gaussian(distribution)
+    if posterior.support == "real" and len(codes) > codes.shape[1] and fits:
         result["moment_kl"] = moment_kl(codes)
     if len(codes) > 1:
-        prior_codes = model.sample_prior(len(codes), fold_in(seed, -1)).numpy()
+        if relative:
+            prior_codes = np.concatenate(prior_codes)
+        else:
+            prior_codes = model.sample_prior(len(codes), fold_in(seed, -1)).numpy()
         result["aggregated_mmd"] = aggregated_mmd(codes, prior_codes)
     result["num_aggregated"] = len(codes)
     return result

@@ -23,7 +23,7 @@ class Metric(typing.NamedTuple):
 
 GROUPS = (
     *("likelihood", "latent", "aggregate"),
-    *("reconstruction", "generation", "responses", "gradients"),
+    *("reconstruction", "generation", "responses", "transfer", "gradients"),
 )
 
 _BAHULEYAN = "Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder"
@@ -75,8 +75,14 @@ _LIKELIHOOD = {
         "How `nll` was computed: exact, without a latent; importance_weighted with "
         "codes of the posterior, -log(mean p(z) p(x|z) / q(z|x)); or fitted_proposal, "
         "with codes of a mixture of the prior and a Gaussian fitted to other samples "
-        "of the posterior in the place of q(z|x); or context_samples, "
-        "-log(mean p(x|z)) with codes of the context alone.",
+        "of the posterior in the place of q(z|x); or, looser, -log(mean p(x|z)): "
+        "prior_samples, with codes of a prior that has no density, or context_samples, "
+        "with those of a posterior that reads the context alone.",
+    ),
+    "num_prior_samples": (
+        "  samples of the prior",
+        "per sentence",
+        "Codes of the prior behind an `nll` of prior_samples, ten times `num_samples`.",
     ),
     "proposal_prior_share": (
         "  prior in its proposal",
@@ -277,7 +283,8 @@ _LATENT = {
         "active units",
         "dimensions",
         "Latent dimensions in which the posterior's mean E[z|x] has a variance over "
-        "sentences above `active_units_threshold`.",
+        "sentences above `active_units_threshold`; where the prior reads a context, "
+        "less the prior's mean and in units of its scale.",
         f"{_BURDA}, section 5.2",
     ),
     "active_units_threshold": (
@@ -317,7 +324,7 @@ _GENERAL = {
         "latent samples",
         "per sentence",
         "Latent samples per sentence behind `reconstruction`, `nll` and a Monte-Carlo "
-        "`kl`, of the posterior except in a fitted_proposal's `nll`.",
+        "`kl`, of the posterior but in an `nll` of fitted_proposal or prior_samples.",
     ),
     "seed": ("seed", "", "Seed of all sampling."),
 }
@@ -327,7 +334,8 @@ _AGGREGATE = {
         "posterior scale",
         "",
         "Mean over sentences and dimensions of the posterior's standard deviation, "
-        "exact for a Gaussian, else of 100 samples.",
+        "exact for a Gaussian, else of 100 samples; where the prior reads a context, "
+        "in units of the prior's.",
         f"{_BAHULEYAN}, appendix A, figure 2",
     ),
     "posterior_scale_below": (
@@ -340,13 +348,15 @@ _AGGREGATE = {
         "moment KL of aggregate posterior",
         "nats",
         "KL(N(m, C) || N(0, I)) of the mean and covariance of codes, one sampled for "
-        "each sentence: a lower bound of the aggregated posterior's divergence.",
+        "each sentence: a lower bound of the aggregated posterior's divergence; where "
+        "the prior reads a context, of codes less its mean and in units of its scale.",
     ),
     "aggregated_mmd": (
         "MMD of aggregate posterior",
         "",
         "Squared maximum mean discrepancy of the same codes, at most 500 of them, from "
-        "samples of the prior; inverse multiquadratic kernel, seven scales, unbiased.",
+        "samples of the prior; inverse multiquadratic kernel, seven scales, unbiased; "
+        "where the prior reads a context, all relative to it as in `moment_kl`.",
         "Tolstikhin et al. 2018, Wasserstein Auto-Encoders, algorithm 2",
     ),
     "num_aggregated": ("sentences aggregated", "", "Sentences behind these."),
@@ -518,7 +528,7 @@ _GENERATION = {
         "sentences generated",
         "",
         "Sentences from samples of the prior, each word sampled from the model's "
-        "distribution.",
+        "distribution; where the model reads contexts, answers to those in turn.",
     ),
     "num_words_generated": ("  their words", "", "Without `</s>`."),
     "generated_cut_share": (
@@ -794,6 +804,74 @@ _GRADIENTS = {
     ),
 }
 
+# Of sentences that are written again with each other label, greedily; means over the
+# directions from one label to another.
+_TRANSFER = {
+    "transfer_accuracy": (
+        "transfer accuracy",
+        "",
+        "Share of transferred sentences that get the wanted label by a logistic "
+        "regression on sequences of 1 to 3 words, which learned the training text.",
+        f"{_FANG}, table 7, by another classifier",
+    ),
+    "transfer_classifier_accuracy": (
+        "  its cap",
+        "",
+        "Share of untouched sentences that this classifier gives their own label.",
+    ),
+    "transfer_bayes_accuracy": (
+        "transfer accuracy, Bayes",
+        "",
+        "The same by a naive Bayes classifier of the words, a check on the first.",
+    ),
+    "transfer_bayes_classifier_accuracy": (
+        "  its cap",
+        "",
+        "Share of untouched sentences that this classifier gives their own label.",
+    ),
+    "transfer_self_bleu": (
+        "BLEU with the source",
+        "",
+        "Corpus BLEU-4 of transferred sentences, their sources the references.",
+        f"{_FANG}, table 7",
+    ),
+    "transfer_self_bleu_method7": (
+        "  of sentences",
+        "",
+        "Mean over sentences of a smoothed BLEU-3, see `sentence_bleu_method7`.",
+        "Fang et al. 2019, released code",
+    ),
+    "transfer_joint": (
+        "accuracy and BLEU",
+        "",
+        "Geometric mean of transfer_accuracy and transfer_self_bleu in each direction: "
+        "one fixed sentence wins the first, copying the second.",
+    ),
+    "transfer_perplexity": (
+        "perplexity of transfers",
+        "",
+        "Of transferred sentences under a 5-gram model of the training sentences of "
+        "the wanted label, `</s>` included.",
+    ),
+    "transfer_reverse_perplexity": (
+        "reverse perplexity",
+        "",
+        "Of untouched sentences of the wanted label under a 5-gram model of the "
+        "transferred ones, `</s>` included.",
+        f"{_FANG}, table 7, there of all sentences",
+    ),
+    "transfer_copy": (
+        "copies",
+        "",
+        "Share of transferred sentences that are their sources unchanged.",
+    ),
+    "num_transferred": (
+        "sentences transferred",
+        "",
+        "Pairs of a sentence and another label than its own.",
+    ),
+}
+
 METRICS = {
     key: Metric(name, unit, definition, group, *source)
     for group, metrics in (
@@ -804,6 +882,7 @@ METRICS = {
         ("reconstruction", _RECONSTRUCTION),
         ("generation", _GENERATION),
         ("responses", _RESPONSES),
+        ("transfer", _TRANSFER),
         ("gradients", _GRADIENTS),
     )
     for key, (name, unit, definition, *source) in metrics.items()
