@@ -1,6 +1,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -153,7 +154,17 @@ def interpolate(text_a, text_b, fraction):
     return {"text": tf.strings.join(words, " ")}
 
 
+def respond(context, seed, temperature):
+    words = [
+        tf.strings.reduce_join(context, 1, separator="/"),
+        tf.as_string(seed[:, 1]),
+    ]
+    return {"text": tf.strings.join(words, " ")}
+
+
+TURNS = tf.TensorSpec([None, 3], tf.string)
 SIGNATURES = {
+    "respond": Stub(respond, context=TURNS, seed=SEED, temperature=NUMBER),
     "score": Stub(score, text=TEXT, seed=SEED),
     "encode": Stub(lambda text, seed: {"mode": [[0.5, -1.0]]}, text=TEXT, seed=SEED),
     "reconstruct": Stub(reconstruct, text=TEXT, seed=SEED, temperature=NUMBER),
@@ -205,9 +216,59 @@ def test_client_prints_answers(where, capsys, tmp_path):
     ]
 
 
+def test_client_sends_contexts(where, capsys, tmp_path):
+    def printed(action, *more):
+        assert main(["client", action, *where, *more]) == 0
+        return capsys.readouterr().out
+
+    turns = ["--turn", "how ?", "--turn", "and you ?"]
+    assert printed("respond", *turns) == "  how ?\n  and you ?\n> /how ?/and you ? 0\n"
+    table = tmp_path / "asked.tsv"
+    table.write_text("asked\na\nb __eou__ c\n", encoding="utf-8")
+    asked = ["--data", str(table), "--context-column", "asked"]
+    out = printed("respond", *asked, "--num", "2")
+    assert out == "  a\n> //a 0\n> //a 1\n  b\n  c\n> /b/c 2\n> /b/c 3\n"
+    out = json.loads(printed("respond", *turns, "--json", "-"))
+    assert out == {
+        "text": ["/how ?/and you ? 0"],
+        "context": [["how ?", "and you ?"]],
+    }
+
+
+def test_a_context_goes_along_with_each_text(monkeypatch, capsys, tmp_path):
+    sent = []
+
+    class Asked:
+        def __init__(self, *args, **options):
+            pass
+
+        def score(self, texts, **options):
+            sent.append((texts, options))
+            return {"nll": np.arange(len(texts)), "num_tokens": np.ones(len(texts))}
+
+    monkeypatch.setattr("tfvae.serving.Client", Asked)
+    score = ["client", "score", "--model", "tiny"]
+    assert main([*score, "--text", "a", "b", "--turn", "c", "--turn", "d"]) == 0
+    table = tmp_path / "pairs.tsv"
+    table.write_text("context\ttext\nx\ta b\ny __eou__ z\tc\n", encoding="utf-8")
+    assert main([*score, "--data", str(table), "--context-column", "context"]) == 0
+    assert sent == [
+        (["a", "b"], {"contexts": [["c", "d"], ["c", "d"]], "seed": 0}),
+        (["a b", "c"], {"contexts": ["x", ["y", "z"]], "seed": 0}),
+    ]
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["1", "1", "c"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["respond"], "respond needs a context"),
+        (["respond", "--text", "a"], "respond takes contexts"),
+        (["respond", "--turn", "a", "--turn", " "], "--turn needs words"),
+        (["respond", "--turn", "a", "--num", "0"], "--num must be positive"),
+        (["respond", "--turn", "a", "--data", "b"], "not both"),
+        (["respond", "--turn", "a", "--context-column", "b"], "this is about"),
+        (["generate", "--turn", "a"], "--turn is for respond, reconstruct, encode"),
         (["score"], "score needs texts"),
         (["generate", "--text", "a"], "generate takes no texts"),
         (["generate", "--num", "0"], "--num must be positive"),
@@ -221,10 +282,16 @@ def test_client_prints_answers(where, capsys, tmp_path):
         (["score", "--data", "nowhere.txt"], "nowhere.txt: no such file"),
         (["score", "--text", "a", "--column", "x"], "--column: this is about"),
         (["score", "--text", "a", "--no-header"], "--no-header: this is about"),
-        (["score", "--text", "a", "--temperature", "2"], "--temperature is for reco"),
-        (["encode", "--text", "a", "--num", "2"], "--num is for generate, not for en"),
+        (["score", "--text", "a", "--temperature", "2"], "--temperature is for resp"),
+        (
+            ["encode", "--text", "a", "--num", "2"],
+            "--num is for generate, respond, not",
+        ),
         (["generate", "--steps", "3"], "--steps is for interpolate, not for gen"),
-        (["interpolate", "--text", "a", "b", "--seed", "3"], "--seed is for recon"),
+        (
+            ["interpolate", "--text", "a", "b", "--seed", "3"],
+            "--seed is for respond, recon",
+        ),
         (["generate", "--json", "nowhere/a.json"], "--json must name a file"),
         (["score", "--text", "a", "--timeout", "0"], "`timeout` must be positive"),
         (

@@ -5,7 +5,8 @@ import pytest
 
 from tests.support import make_decoder, make_vae
 from tfvae.models import LanguageModel
-from tfvae.models.writing import encode, tokenize
+from tfvae.models.inputs import tokenize
+from tfvae.models.writing import encode
 from tfvae.text import WordTokenizer
 
 TEXTS = ["a b", "c", "d e f", "g", "a"]

@@ -5,12 +5,12 @@ import tensorflow as tf
 from tests.support import make_decoder, make_vae
 from tfvae.latents import SphericalUniform, VonMisesFisher
 from tfvae.models import LanguageModel
+from tfvae.models.inputs import tokenize
 from tfvae.models.writing import (
     encode_means,
     interpolate,
     interpolate_codes,
     sample_endpoints,
-    tokenize,
 )
 from tfvae.samplers import Greedy
 from tfvae.text import WordTokenizer

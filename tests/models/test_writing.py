@@ -6,12 +6,12 @@ import pytest
 
 from tests.support import make_decoder, make_vae
 from tfvae.models import LanguageModel
+from tfvae.models.inputs import tokenize
 from tfvae.models.writing import (
     aggregate_codes,
     generate,
     posterior_codes,
     reconstruct,
-    tokenize,
 )
 from tfvae.samplers.sampler import Ancestral
 from tfvae.text import WordTokenizer

@@ -4,7 +4,7 @@ import scipy.stats
 
 from tests.support import VOCABULARY_SIZE, make_vae
 from tfvae.latents import Deterministic, Gaussian
-from tfvae.models.writing import tokenize
+from tfvae.models.inputs import tokenize
 from tfvae.objectives import Reconstruction
 from tfvae.reporting.latent_pictures import (
     label_groups,

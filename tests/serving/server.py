@@ -18,7 +18,12 @@ import time
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from google.protobuf import json_format
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 NAME = "tiny"
 VERSION = 1
@@ -105,6 +110,22 @@ class Model:
             raise Refused(f"Serving signature key {signature!r} not found.")
         return self.signatures[signature].structured_input_signature[1]
 
+    def _check(self, name, version, label):
+        known = version in (None, VERSION) and (label is None or label in LABELS)
+        if name != NAME or not known:
+            message = f"Servable not found for request: {name}"
+            raise Refused(message, "NOT_FOUND", _STATUS["NOT_FOUND"])
+
+    def metadata(self, name, version, label):
+        """Returns the shapes of all inputs, as a SavedModel declares them."""
+        self._check(name, version, label)
+        found = get_model_metadata_pb2.SignatureDefMap()
+        for signature in self.signatures:
+            inputs = found.signature_def[signature].inputs
+            for key, spec in self.specs(signature).items():
+                inputs[key].tensor_shape.CopyFrom(spec.shape.as_proto())
+        return found
+
     def predict(self, name, version, label, signature, inputs):
         """Answers a request of arrays."""
         self.num_requests += 1
@@ -112,10 +133,7 @@ class Model:
         if self.trouble:
             code, message = self.trouble.pop(0)
             raise Refused(message, code, _STATUS[code])
-        known = version in (None, VERSION) and (label is None or label in LABELS)
-        if name != NAME or not known:
-            message = f"Servable not found for request: {name}"
-            raise Refused(message, "NOT_FOUND", _STATUS["NOT_FOUND"])
+        self._check(name, version, label)
         specs = self.specs(signature)
         if set(inputs) != set(specs):
             raise Refused(f"inputs must be {sorted(specs)}; given: {sorted(inputs)}")
@@ -135,19 +153,26 @@ class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.model = model
 
     def Predict(self, request, context):  # noqa: N802
-        spec = request.model_spec
-        try:
-            outputs = self.model.predict(
-                spec.name,
-                spec.version.value if spec.HasField("version") else None,
-                spec.version_label or None,
-                spec.signature_name,
-                {k: tf.make_ndarray(v) for k, v in request.inputs.items()},
-            )
-        except Refused as error:
-            context.abort(grpc.StatusCode[error.code], str(error))
+        inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
+        signature = request.model_spec.signature_name
+        outputs = self._answer(context, self.model.predict, request, signature, inputs)
         protos = {name: tf.make_tensor_proto(value) for name, value in outputs.items()}
         return predict_pb2.PredictResponse(outputs=protos)
+
+    def GetModelMetadata(self, request, context):  # noqa: N802
+        found = self._answer(context, self.model.metadata, request)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        for field in request.metadata_field:
+            response.metadata[field].Pack(found)
+        return response
+
+    def _answer(self, context, answer, request, *more):
+        spec = request.model_spec
+        version = spec.version.value if spec.HasField("version") else None
+        try:
+            return answer(spec.name, version, spec.version_label or None, *more)
+        except Refused as error:
+            context.abort(grpc.StatusCode[error.code], str(error))
 
 
 @contextlib.contextmanager
@@ -168,12 +193,24 @@ def grpc_server(model, port=0, num_threads=8):
 class _Rest(http.server.BaseHTTPRequestHandler):
     model = None
 
-    def do_POST(self):  # noqa: N802
-        pattern = r"/v1/models/(\w+)(?:/versions/(\d+))?(?:/labels/(\w+))?:predict"
+    def do_GET(self):  # noqa: N802
+        try:
+            found = self.model.metadata(*self._spec("/metadata"))
+        except Refused as error:
+            self._reply(error.status, {"error": str(error)})
+            return
+        signatures = json_format.MessageToDict(found, preserving_proto_field_name=True)
+        self._reply(200, {"metadata": {"signature_def": signatures}})
+
+    def _spec(self, end):
+        pattern = r"/v1/models/(\w+)(?:/versions/(\d+))?(?:/labels/(\w+))?" + end
         name, version, label = re.fullmatch(pattern, self.path).groups()
+        return name, None if version is None else int(version), label
+
+    def do_POST(self):  # noqa: N802
+        name, version, label = self._spec(":predict")
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         signature = body["signature_name"]
-        version = None if version is None else int(version)
         try:
             specs = self.model.specs(signature)
             inputs = {
@@ -198,8 +235,14 @@ class _Rest(http.server.BaseHTTPRequestHandler):
 
 def _from_json(value, dtype):
     if dtype == tf.string:
-        return np.array([base64.b64decode(each["b64"]) for each in value], object)
+        return np.array(_decoded(value), object)
     return np.asarray(value, dtype.as_numpy_dtype)
+
+
+def _decoded(value):
+    if isinstance(value, list):
+        return [_decoded(each) for each in value]
+    return base64.b64decode(value["b64"])
 
 
 def _to_json(value):

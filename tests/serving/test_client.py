@@ -13,8 +13,10 @@ import pytest
 
 from tests.serving.server import Model, grpc_server, rest_server
 from tests.serving.support import SEEDS, TEXTS, assert_same, call, request_of
-from tfvae.serving import Client
+from tests.serving.test_conditional import MODELS, NUM_TURNS
+from tfvae.serving import Client, signatures_of
 from tfvae.serving.client import row_seeds
+from tfvae.serving.per_example import InferenceEngine
 
 SERVERS = {False: grpc_server, True: rest_server}
 
@@ -80,6 +82,48 @@ def check_methods(client, signatures):
     line = client.interpolate(TEXTS[0], TEXTS[1], [0.0, 0.5, 1.0])
     np.testing.assert_allclose(line["z"][0], encoded["mode"][0], rtol=1e-5)
     np.testing.assert_allclose(line["z"][2], encoded["mode"][1], rtol=1e-5)
+
+
+def test_contexts_are_filled_up(rest):
+    model = MODELS["both"]()
+    table = {each.name: each for each in signatures_of(model, NUM_TURNS)}
+    engine = InferenceEngine(model, 7, 2)
+    names = ("respond", "score", "decode")
+    served = {name: table[name].trace(engine) for name in names}
+    contexts = ["a cat", ["the dog", "ran"], [b"a", "\u00e9t\u00e9", "saw"]]
+    filled = [["", "", "a cat"], ["", "the dog", "ran"], ["a", "été", "saw"]]
+    filled = np.array([[text.encode() for text in row] for row in filled], object)
+    labels = np.array([2, 0, 1], np.int32)
+    seed = row_seeds(5, 3)
+    warm = {"seed": seed, "temperature": np.ones(3, np.float32)}
+    text = np.array([text.encode() for text in TEXTS[:3]], object)
+    with SERVERS[rest](Model(served, batching=True)) as port:
+        client = Client("tiny", "127.0.0.1", port, rest=rest)
+        got = client.respond(contexts, labels=labels, seed=5)
+        beside = {"context": filled, "label": labels}
+        wanted = as_text(call(served, "respond", {**beside, **warm}))
+        assert not wanted.pop("unknown_label").any()
+        assert_same(got, wanted)
+        again = client.decode(
+            got["z"], contexts=contexts, labels=labels, seed=5, temperature=1.0
+        )
+        assert again["text"].tolist() == got["text"].tolist()
+        scores = client.score(TEXTS[:3], contexts=contexts, labels=labels, seed=5)
+        wanted = call(served, "score", {**beside, "text": text, "seed": seed})
+        del wanted["unknown_label"]
+        assert_same(scores, wanted)
+        with pytest.raises(ValueError, match="1 to 3 turns.*Received: 4 turns"):
+            client.respond([["a"] * 4], labels=[0])
+        with pytest.raises(ValueError, match="1 to 3 turns.*Received: 0 turns"):
+            client.respond(["a", []], labels=[0, 0])
+        with pytest.raises(ValueError, match="a list with one context for each"):
+            client.respond("a", labels=[0])
+        with pytest.raises(ValueError, match="of those that the model was.* 7$"):
+            client.respond(["a", "a"], labels=[0, 7])
+        with pytest.raises(ValueError, match="refused the request.*inputs must be"):
+            client.respond(["a"])
+        with pytest.raises(ValueError, match="label 'unheard': Servable not found"):
+            Client("tiny", "127.0.0.1", port, rest=rest, label="unheard").respond(["a"])
 
 
 def test_bytes_pass_unchanged(connect):

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import sys
 import typing
 
@@ -99,6 +100,12 @@ def add_configuration(parser):
         help="column of what each sentence answers, a text or the turns of a dialogue: "
         "makes any preset conditional",
     )
+    parser.add_argument(
+        "--label-column",
+        metavar="NAME",
+        help="column of the labels, texts or ints: any preset then writes sentences "
+        "of a wanted label",
+    )
     add_number(
         parser,
         "--max-turns",
@@ -173,6 +180,7 @@ def make_configuration(args):
         column=args.column,
         header=args.header,
         context_column=args.context_column,
+        label_column=args.label_column,
         max_turns=args.max_turns,
         max_context_length=args.max_context_length,
         tokenizer=args.tokenizer or "word",
@@ -205,6 +213,25 @@ def make_configuration(args):
         start_from=args.start_from,
         **begins,
     )
+
+
+def command_to_write(folder, data):
+    """Returns the command that shows what the model of a run writes.
+
+    Args:
+        folder: `RunFolder`.
+        data: Str, path of a text with what the model reads.
+
+    Returns:
+        Str.
+    """
+    configuration = folder.load_configuration()
+    if configuration.context_column is not None:
+        return f"tfvae respond {folder.path} --data {data}"
+    label = ""
+    if configuration.label_column is not None:
+        label = f" --label {shlex.quote(configuration.label_names[-1])}"
+    return f"tfvae generate {folder.path}{label} --num 10"
 
 
 def parse_overrides(pairs):

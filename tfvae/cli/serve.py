@@ -101,11 +101,32 @@ example:
 def _add_client(parser):
     parser.add_argument(
         "action",
-        choices=("reconstruct", "encode", "generate", "interpolate", "score"),
+        choices=(
+            "respond",
+            "reconstruct",
+            "encode",
+            "generate",
+            "interpolate",
+            "score",
+        ),
     )
     parser.add_argument("--text", nargs="+", default=[], metavar="TEXT")
-    parser.add_argument("--data", metavar="FILE", help="sentences, one a line")
+    parser.add_argument(
+        "--turn",
+        action="append",
+        metavar="TEXT",
+        help="a turn of the context that is answered, or that every --text answers; "
+        "given again for each further turn, the oldest first",
+    )
+    parser.add_argument(
+        "--data", metavar="FILE", help="sentences, one a line, or a table"
+    )
     add_column(parser, "text")
+    parser.add_argument(
+        "--context-column",
+        metavar="NAME",
+        help="column of the contexts in the table (for respond: context)",
+    )
     parser.add_argument("--model", required=True, metavar="NAME", help="on the server")
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", type=int, help="default: 8500, with --rest 8501")
@@ -120,11 +141,11 @@ def _add_client(parser):
     add_number(
         parser,
         "--temperature",
-        "0 for the most probable words (default: 0, for generate 1)",
+        "0 for the most probable words (default: 0, for respond and generate 1)",
         kind=float,
         metavar="T",
     )
-    add_number(parser, "--num", "generate (10)")
+    add_number(parser, "--num", "generate (10), respond to each context (1)")
     add_number(parser, "--steps", "interpolate (7)")
     add_json(parser)
 
@@ -135,7 +156,7 @@ def _client(args):
     check_outputs(args, "json")
     check_least(args, 1, "port", "version")
     _check_options(args)
-    texts = _texts(args)
+    texts, contexts = _inputs(args)
     client = Client(
         args.model,
         args.host,
@@ -147,40 +168,89 @@ def _client(args):
         retries=args.retries,
         batch_size=args.batch_size,
     )
-    answer = _ask(client, args, texts)
+    answer = _ask(client, args, texts, contexts)
     result = {name: values.tolist() for name, values in answer.items()}
-    if args.action not in ("generate", "interpolate"):
+    if args.action not in ("respond", "generate", "interpolate"):
         result["input"] = texts
-    show(args, result, _table(args.action, result))
+    if contexts is not None:
+        result["context"] = contexts
+    show(args, result, _table(args, result))
 
 
 # Options that some actions alone have, and what they are where none is given.
 _ACTION_OPTIONS = {
-    "num": (("generate",), 10),
-    "steps": (("interpolate",), 7),
-    "temperature": (("reconstruct", "generate"), None),
-    "seed": (("reconstruct", "encode", "generate", "score"), 0),
+    "num": {"generate": 10, "respond": 1},
+    "steps": {"interpolate": 7},
+    "temperature": dict.fromkeys(("respond", "reconstruct", "generate")),
+    "seed": dict.fromkeys(("respond", "reconstruct", "encode", "generate", "score"), 0),
+    "turn": dict.fromkeys(("respond", "reconstruct", "encode", "score")),
+    "context_column": dict.fromkeys(("respond", "reconstruct", "encode", "score")),
 }
 
 
 def _check_options(args):
     """Refuses the options of other actions, and fills in those of this one."""
-    for name, (actions, default) in _ACTION_OPTIONS.items():
+    for name, actions in _ACTION_OPTIONS.items():
         value = getattr(args, name)
-        if value is not None and args.action not in actions:
+        if value is None:
+            setattr(args, name, actions.get(args.action))
+        elif args.action not in actions:
+            flag = f"--{name.replace('_', '-')}"
             raise ValueError(
-                f"--{name} is for {', '.join(actions)}, not for {args.action}. "
-                f"Received: --{name} {value}"
+                f"{flag} is for {', '.join(actions)}, not for {args.action}. "
+                f"Received: {flag} {value}"
             )
-        setattr(args, name, default if value is None else value)
+
+
+def _inputs(args):
+    """Returns the texts and the contexts to send, one a row, `None` for no contexts."""
+    if args.data is not None and (args.text or args.turn):
+        raise ValueError("Give --data, or --text and --turn, not both.")
+    check_data_options(args, "context_column")
+    if args.action == "respond":
+        check_least(args, 1, "num")
+        if args.text or args.column is not None:
+            raise ValueError(
+                "respond takes contexts: give their turns by --turn, or a table by "
+                "--data and its --context-column."
+            )
+        return None, _contexts(args)
+    if args.data is not None and args.context_column is not None:
+        rows = _records(args, args.column or "text")
+        return [row["text"] for row in rows], [row["context"] for row in rows]
+    texts = _texts(args)
+    return texts, args.turn and [_turns(args)] * len(texts)
+
+
+def _contexts(args):
+    """Returns the contexts to answer, each as often as there are responses."""
+    if args.turn:
+        contexts = [_turns(args)]
+    elif args.data is not None:
+        args.context_column = args.context_column or "context"
+        contexts = [row["context"] for row in _records(args, None)]
+    else:
+        raise ValueError("respond needs a context: give --turn or --data.")
+    return [context for context in contexts for _ in range(args.num)]
+
+
+def _turns(args):
+    """Returns the turns of the command line."""
+    if not all(turn.split() for turn in args.turn):
+        raise ValueError(f"--turn needs words. Received: {args.turn}")
+    return args.turn
+
+
+def _records(args, column):
+    from tfvae.text.readers import read_records
+
+    options = {"context_column": args.context_column, "header": args.header}
+    return [row for _, row in read_records(args.data, column, **options)]
 
 
 def _texts(args):
     from tfvae.text import read_texts
 
-    if args.data is not None and args.text:
-        raise ValueError("Give --text or --data, not both.")
-    check_data_options(args)
     texts = args.text
     if args.data is not None:
         texts = list(read_texts(args.data, args.column or "text", header=args.header))
@@ -197,28 +267,30 @@ def _texts(args):
     return texts
 
 
-def _ask(client, args, texts):
+def _ask(client, args, texts, contexts):
     options = {"seed": args.seed}
     if args.temperature is not None:
         options["temperature"] = args.temperature
-    if args.action == "reconstruct":
-        return client.reconstruct(texts, **options)
+    if args.action == "respond":
+        return client.respond(contexts, **options)
     if args.action == "generate":
         return client.generate(args.num, **options)
     if args.action == "interpolate":
         fractions = [step / (args.steps - 1) for step in range(args.steps)]
         return client.interpolate(*texts, fractions)
-    return getattr(client, args.action)(texts, seed=args.seed)
+    return getattr(client, args.action)(texts, contexts=contexts, **options)
 
 
-def _table(action, result):
+def _table(args, result):
     """Formats an answer for people."""
-    if action in ("generate", "interpolate"):
+    if args.action in ("generate", "interpolate"):
         return "\n".join(result["text"])
-    if action == "reconstruct":
+    if args.action == "respond":
+        return "\n".join(_answers(result["context"], result["text"], args.num))
+    if args.action == "reconstruct":
         pairs = zip(result["input"], result["text"], strict=True)
         return "\n".join(f"  {text}\n> {again}" for text, again in pairs)
-    if action == "encode":
+    if args.action == "encode":
         rows = zip(result["mode"], result["input"], strict=True)
         return "\n".join(f"{_numbers(code)}  {text}" for code, text in rows)
     names = ("nll", "nelbo", "reconstruction", "kl", "num_tokens")
@@ -230,6 +302,15 @@ def _table(action, result):
     return "\n".join(lines)
 
 
+def _answers(contexts, texts, num):
+    """Lists the turns of each context and its responses, as lines."""
+    for row, (context, text) in enumerate(zip(contexts, texts, strict=True)):
+        if row % num == 0:
+            turns = [context] if isinstance(context, str) else context
+            yield from (f"  {turn}" for turn in turns)
+        yield f"> {text}"
+
+
 def _numbers(values):
     return " ".join(f"{value:.3f}" for value in values)
 
@@ -238,13 +319,16 @@ CLIENT = Command(
     "ask a model server that serves an export",
     """\
 Call a signature of an export on a TF Serving server, by gRPC or by REST. Texts are
-those of --text or the lines of --data.
+those of --text or the lines of --data. The context that a conditional model reads is
+given by --turn, or stands in a column of --data.
 
 examples:
   tfvae client reconstruct --model vae --text "the food was good ."
   tfvae client score --model vae --data test.txt --rest --port 8501 --json -
   tfvae client generate --model vae --num 5 --seed 1 --label stable
   tfvae client interpolate --model vae --text "we waited ." "they were kind ."
+  tfvae client respond --model cvae --turn "how are you ?" --turn "and you ?" --num 5
+  tfvae client score --model cvae --data test.tsv --context-column context
 """,
     _add_client,
     _client,

@@ -21,7 +21,7 @@ from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
 from tfvae.evaluation.responses import response_quality
-from tfvae.models.responding import check_prior
+from tfvae.models.responding import require_trained_prior
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors
@@ -321,7 +321,7 @@ def _why_no_responses(model, train_texts, embeddings_file):
     if model.tokenizer is None:
         return "The model has no tokenizer to write text with."
     try:
-        check_prior(model)
+        require_trained_prior(model)
         if train_texts is not None and embeddings_file is None:
             embeddings.check_extra()
     except ValueError as error:

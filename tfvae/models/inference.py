@@ -131,19 +131,32 @@ def response_memory(model, inputs, num_samples, seed):
         Float tensor `[S, B, U]`.
     """
     context = encode_condition(model, inputs, seed)
-    num_rows = tf.shape(inputs[model.requires[0]])[0]
-    of_latent = fold_in(seed, Stream.LATENT)
     if model.posterior is None:
         return tf.repeat(context[None], num_samples, axis=0)
-    if model.encoder_reads == "context":
-        code = model.encoder(inputs["context"])
-        if context is not None and "posterior" in model.context_to:
-            code = tf.concat([code, context], -1)
-        z = model.posterior.sample(model.posterior(code), num_samples, of_latent)[0]
-    else:
-        params = model.prior_params(num_rows, context)
-        z = model.prior.sample(params, num_samples, of_latent)[0]
+    latent, params = response_params(model, inputs, context)
+    z = latent.sample(params, num_samples, fold_in(seed, Stream.LATENT))[0]
     return model.memory(z, context)
+
+
+def response_params(model, inputs, context):
+    """Computes what codes are sampled from to answer contexts.
+
+    Args:
+        model: `VAE` that reads more than sentences.
+        inputs: Dict of tensors, those of `model.requires` among them.
+        context: Float tensor `[B, K]`, or `None` without a condition.
+
+    Returns:
+        Tuple of a `Latent`, prior or posterior as in `response_memory`, and its
+        parameters.
+    """
+    num_rows = tf.shape(inputs[model.requires[0]])[0]
+    if model.encoder_reads != "context":
+        return model.prior, model.prior_params(num_rows, context)
+    code = model.encoder(inputs["context"])
+    if context is not None and "posterior" in model.context_to:
+        code = tf.concat([code, context], -1)
+    return model.posterior, model.posterior(code)
 
 
 def decode(model, tokens, z, context=None, seed=None, training=False):
@@ -220,11 +233,17 @@ def likelihoods(model, forward):
     Returns:
         Dict of float32 `[B]` in nats: `nll` alone, which is exact, without a latent;
         else `reconstruction` and, where posterior and prior have densities, `kl`,
-        `nelbo` and the importance-weighted `nll` over the record's samples.
+        `nelbo` and the importance-weighted `nll` over the record's samples. Where the
+        posterior reads the context in place of the sentence, `nll` is of the plain mean
+        over the samples, and there is no bound.
     """
     if forward.posterior is None:
         return {"nll": -forward.log_likelihood[0]}
     reconstruction = -tf.reduce_mean(forward.log_likelihood, axis=0)
+    if model.encoder_reads == "context":
+        no_ratio = tf.zeros_like(forward.log_likelihood)
+        nll = importance_weighted(forward.log_likelihood, no_ratio)
+        return {"reconstruction": reconstruction, "nll": nll}
     if not model.has_density:
         return {"reconstruction": reconstruction}
     kl = kl_divergence(forward)

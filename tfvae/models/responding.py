@@ -1,15 +1,25 @@
 """Contexts in, text out: answers of a conditional model."""
 
-import numpy as np
 import tensorflow as tf
 
 from tfvae.models import inference
-from tfvae.models.writing import require_tokenizer, texts_of, tokenize
+from tfvae.models.inputs import batch_of, require_tokenizer, rows_of
+from tfvae.models.writing import texts_of
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
 
 
-def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size):
+def respond(
+    model,
+    contexts,
+    labels,
+    num,
+    sampler,
+    max_length,
+    seed,
+    batch_size,
+    max_context_length=None,
+):
     """Writes answers to contexts; see `TextModel.respond`."""
     tokenizer = require_tokenizer(model)
     if not model.requires:
@@ -19,12 +29,12 @@ def respond(model, contexts, labels, num, sampler, max_length, seed, batch_size)
         )
     if num < 1:
         raise ValueError(f"`num` must be positive. Received: num={num}")
-    check_prior(model)
-    rows = _condition_rows(model, contexts, labels)
+    require_trained_prior(model)
+    rows = rows_of(model, contexts=contexts, labels=labels)
     sampler, answers = get_sampler(sampler), []
     for start in range(0, len(rows), batch_size):
         chunk = rows[start : start + batch_size]
-        inputs = _condition_inputs(model, chunk)
+        inputs = batch_of(model, chunk, model.requires, None, max_context_length)
         seed_of_chunk = fold_in(as_seed(seed), start)
         ids = response_ids(model, inputs, num, sampler, max_length, seed_of_chunk)
         texts = list(texts_of(tokenizer, ids))
@@ -65,61 +75,22 @@ def response_ids(model, inputs, num, sampler, max_length, seed):
     return run(inputs, seed).numpy()
 
 
-def check_prior(model):
+def can_respond(model):
+    """Tells whether the decoder learned to read what answers are written from."""
+    if model.posterior is None or model.encoder_reads == "context":
+        return True
+    return any(term.trains_prior or term.pools_codes for term in model.objective)
+
+
+def require_trained_prior(model):
     """Refuses a prior whose samples the decoder has never learned to read.
 
     Raises:
-        ValueError: If no term of the objective brings the prior and the codes together.
+        ValueError: If no term of the objective brings codes to the prior.
     """
-    if model.posterior is None or model.encoder_reads == "context":
-        return
-    if not any(term.trains_prior or term.pools_codes for term in model.objective):
+    if not can_respond(model):
         raise ValueError(
             "A response is written from a sample of the prior, and no term of this "
             "model brings its codes there. Train one with `KL` or `MMD`. "
             f"Received: objective={[term.name for term in model.objective]}"
         )
-
-
-def _condition_rows(model, contexts, labels):
-    """Pairs contexts and labels, checking that the model reads what is given."""
-    contexts = [contexts] if isinstance(contexts, str) else contexts
-    columns = {"context": contexts, "label": labels}
-    for key, values in columns.items():
-        if (values is None) == (key in model.requires):
-            verb = "reads" if key in model.requires else "does not read"
-            raise ValueError(
-                f"This {type(model).__name__} {verb} a {key}. "
-                f"Received: {key}s={values!r}"
-            )
-    given = {key: list(v) for key, v in columns.items() if v is not None}
-    if len({len(values) for values in given.values()}) > 1:
-        raise ValueError(
-            "There must be one label for each context. Received: "
-            + ", ".join(f"{len(values)} {key}s" for key, values in given.items())
-        )
-    return [
-        dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)
-    ]
-
-
-def _condition_inputs(model, rows):
-    """Turns contexts and labels into a batch."""
-    inputs = {}
-    if "label" in rows[0]:
-        inputs["label"] = tf.constant([row["label"] for row in rows], tf.int32)
-    if "context" in rows[0]:
-        turns = [
-            [row["context"]] if isinstance(row["context"], str) else row["context"]
-            for row in rows
-        ]
-        flat = [text for each in turns for text in each]
-        tokens = tokenize(model, flat)["tokens"].numpy()
-        most = max(len(each) for each in turns)
-        padded = np.zeros([len(rows), most, tokens.shape[1]], np.int32)
-        start = 0
-        for index, each in enumerate(turns):
-            padded[index, most - len(each) :] = tokens[start : start + len(each)]
-            start += len(each)
-        inputs["context"] = tf.constant(padded[:, 0] if most == 1 else padded)
-    return inputs

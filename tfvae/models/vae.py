@@ -4,8 +4,14 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders import Bridge
-from tfvae.latents import Gaussian, StandardNormal
+from tfvae.latents import (
+    Gaussian,
+    SphericalUniform,
+    StandardNormal,
+    VonMisesFisher,
+)
 from tfvae.models import inference, writing
+from tfvae.models.inputs import rows_of
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
 from tfvae.objectives.kl import kl_divergence
@@ -30,7 +36,8 @@ class VAE(TextModel):
         posterior: `Latent`, from the encoder's code to `q(z|x)`.
         decoder: `Decoder`.
         prior: `Latent`, or `None` for `StandardNormal`; with a condition that the
-            prior reads, `None` for a `Gaussian` that is learned.
+            prior reads, `None` for a `Gaussian` that is learned. On the sphere it is
+            `SphericalUniform` and `VonMisesFisher`.
         bridge: `Bridge` from latent to memory, or `None` for the latent itself.
         condition: `Condition` that the model knows beside the sentence, or `None`.
         context_to: Tuple of `"posterior"`, `"prior"` and `"bridge"`, what reads the
@@ -106,10 +113,14 @@ class VAE(TextModel):
             refiner.bind(self)
 
     def _default_prior(self):
-        is_plain = self.posterior.has_density and self.posterior.support == "real"
-        if self.prior_reads_context and is_plain:
-            return Gaussian(self.posterior.latent_dim)
-        return StandardNormal(self.posterior.latent_dim)
+        on_sphere = self.posterior.support == "sphere"
+        if not self.prior_reads_context:
+            kind = SphericalUniform if on_sphere else StandardNormal
+        elif on_sphere:
+            kind = VonMisesFisher
+        else:
+            kind = Gaussian if self.posterior.has_density else StandardNormal
+        return kind(self.posterior.latent_dim)
 
     @property
     def prior_reads_context(self):
@@ -166,6 +177,7 @@ class VAE(TextModel):
                     + f". Received: {sizes[name][0]} and {sizes[name][1]}"
                 )
         check_tokenizer(self.tokenizer, self.decoder)
+        self.decoder.check_model(self)
 
     def _build_components(self):
         build(self.encoder)
@@ -198,8 +210,19 @@ class VAE(TextModel):
         return self.encoder.code_dim + (self.context_dim if is_read else 0)
 
     @property
+    def _code_context_dim(self):
+        """The width of what posteriors or priors are given beside the sentence."""
+        is_read = {"posterior", "prior"} & set(self.context_to)
+        return self.context_dim if is_read else None
+
+    @property
     def _memory_context_dim(self):
         return self.context_dim if "bridge" in self.context_to else None
+
+    @property
+    def memory_requires(self):
+        """The keys of a batch that are read to write given a code, a tuple of str."""
+        return super().memory_requires if "bridge" in self.context_to else ()
 
     def memory(self, z, context=None):
         """Computes what the decoder reads.
@@ -220,9 +243,11 @@ class VAE(TextModel):
             "code_dim": self._code_dim,
             "latent_dim": self.posterior.latent_dim,
             "context_dim": self.context_dim,
+            "code_context_dim": self._code_context_dim,
             "memory_context_dim": self._memory_context_dim,
             "memory_dim": self.bridge.memory_dim,
             "vocabulary_size": self.decoder.vocabulary_size,
+            "num_labels": None if self.label_names is None else len(self.label_names),
         }
 
     @property
@@ -363,11 +388,24 @@ class VAE(TextModel):
         prefix = {"prefix_ids": prefix_ids} if prefix_ids else {}
         return get_sampler(sampler)(self.decoder, memory, max_length, seed, **prefix)
 
-    def encode(self, texts, *, num_samples=None, max_length=None, seed=0):
+    def encode(
+        self,
+        texts,
+        *,
+        contexts=None,
+        labels=None,
+        num_samples=None,
+        max_length=None,
+        seed=0,
+    ):
         """Encodes sentences into latent codes.
 
         Args:
             texts: List of str; a single str counts as a list of one.
+            contexts: List of what each sentence answers, see `respond`; `None` for a
+                model that reads no contexts.
+            labels: List of str or int, one for each sentence, or `None` for a model
+                that reads none.
             num_samples: Positive int `S`, codes sampled from each posterior, or `None`
                 for the posterior's mode. Defaults to `None`.
             max_length: Int, words after which a sentence is cut, or `None`.
@@ -377,19 +415,38 @@ class VAE(TextModel):
             Float32 array `[N, Z]`, or `[S, N, Z]` with `num_samples`.
 
         Raises:
-            ValueError: If the model has no tokenizer, or a sentence has no words.
+            ValueError: If the model has no tokenizer, a sentence or context has no
+                words, or contexts or labels are missing or not wanted.
         """
         return writing.encode_all(
-            self, texts, num_samples=num_samples, max_length=max_length, seed=seed
+            self,
+            texts,
+            contexts,
+            labels,
+            num_samples=num_samples,
+            max_length=max_length,
+            seed=seed,
         )
 
     def decode(
-        self, codes, *, sampler="greedy", max_length=60, seed=0, return_ids=False
+        self,
+        codes,
+        *,
+        contexts=None,
+        labels=None,
+        sampler="greedy",
+        max_length=60,
+        seed=0,
+        return_ids=False,
     ):
         """Writes a sentence for each latent code.
 
         Args:
             codes: Float array `[N, Z]`; a single code `[Z]` counts as one of one.
+            contexts: List of what each sentence answers, see `respond`; `None` for a
+                model that reads no contexts.
+            labels: List of str or int, one for each code, or `None` for a model that
+                reads none.
             sampler: `Sampler` or its name. Defaults to `"greedy"`.
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int, of a sampler that draws. Defaults to `0`.
@@ -399,14 +456,19 @@ class VAE(TextModel):
             List of `N` str; with `return_ids` an int32 array `[N, max_length]`.
 
         Raises:
-            ValueError: If the codes have another width, or the model has no tokenizer.
+            ValueError: If the codes have another width, the model has no tokenizer, or
+                contexts or labels are missing or not wanted.
         """
-        return writing.decode(self, codes, sampler, max_length, seed, return_ids)
+        return writing.decode(
+            self, codes, sampler, max_length, seed, return_ids, contexts, labels
+        )
 
     def reconstruct(
         self,
         texts,
         *,
+        contexts=None,
+        labels=None,
         num_samples=None,
         sampler="greedy",
         max_length=60,
@@ -417,6 +479,10 @@ class VAE(TextModel):
 
         Args:
             texts: List of str; a single str counts as a list of one.
+            contexts: List of what each sentence answers, see `respond`; `None` for a
+                model that reads no contexts.
+            labels: List of str or int, one for each sentence, or `None` for a model
+                that reads none.
             num_samples: Positive int, codes sampled from each posterior, or `None` for
                 the posterior's mode. Defaults to `None`.
             sampler: `Sampler` or its name. Defaults to `"greedy"`.
@@ -430,11 +496,13 @@ class VAE(TextModel):
             one after the other.
 
         Raises:
-            ValueError: If the model has no tokenizer, or a sentence has no words.
+            ValueError: If the model has no tokenizer, its posterior does not read the
+                sentence, a sentence or context has no words, or contexts or labels are
+                missing or not wanted.
         """
         pairs = writing.reconstruct(
             self,
-            writing.as_texts(texts),
+            rows_of(self, texts, contexts, labels),
             num_samples=num_samples,
             sampler=sampler,
             max_length=max_length,
@@ -448,6 +516,8 @@ class VAE(TextModel):
         text_a,
         text_b,
         *,
+        context=None,
+        label=None,
         num_steps=7,
         path="auto",
         sampler="greedy",
@@ -456,11 +526,15 @@ class VAE(TextModel):
     ):
         """Writes the sentences on the way between two.
 
-        The codes lie between the two posteriors' modes, both ends included.
+        The codes lie between the two posteriors' modes, both ends included. A context
+        or label is that of both sentences and of all in between.
 
         Args:
             text_a: Str.
             text_b: Str.
+            context: Str, or list of str for a model of several turns, the oldest first;
+                `None` for a model that reads no contexts.
+            label: Str or int, or `None` for a model that reads none.
             num_steps: Int of at least 2, sentences written. Defaults to `7`.
             path: `"line"`, `"sphere"` for the great circle, or `"auto"` for the one
                 that stays in the posterior's support. Defaults to `"auto"`.
@@ -474,12 +548,15 @@ class VAE(TextModel):
 
         Raises:
             ValueError: If `num_steps` is below 2, `path` is unknown, a sentence has no
-                words, or the model has no tokenizer.
+                words, the model has no tokenizer, or a context or label is missing or
+                not wanted.
         """
         steps = writing.interpolate(
             self,
             text_a,
             text_b,
+            context=context,
+            label=label,
             num_steps=num_steps,
             path=path,
             sampler=sampler,

@@ -9,27 +9,20 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from tfvae.models import inference
+from tfvae.models.inputs import (
+    batch_of,
+    input_specs,
+    require_tokenizer,
+    rows_of,
+    text_of,
+)
 from tfvae.models.interpolation import interpolation_path
-from tfvae.ops.sequences import PAD_ID
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
 
 # Measured best for 10,000 words: more rows do not fit the processor's caches.
 BATCH_SIZE = 500
-
-
-def require_tokenizer(model):
-    """Returns a model's tokenizer.
-
-    Raises:
-        ValueError: If it has none.
-    """
-    if model.tokenizer is None:
-        raise ValueError(
-            "Reading and writing text needs a tokenizer. Build the model with "
-            "`tokenizer=...`. Received: tokenizer=None"
-        )
-    return model.tokenizer
 
 
 def require_latent(model):
@@ -45,6 +38,21 @@ def require_latent(model):
         )
 
 
+def require_codes_of_sentences(model):
+    """Refuses a model whose codes say nothing of a sentence.
+
+    Raises:
+        ValueError: If there is no posterior, or it does not read the sentence.
+    """
+    require_latent(model)
+    if model.encoder_reads == "context":
+        raise ValueError(
+            f"The encoder of this {type(model).__name__} reads the context in place of "
+            "the sentence, so there is no code to write the sentence back from. Use "
+            "`respond` (`tfvae respond`)."
+        )
+
+
 def require_no_condition(model):
     """Refuses a model that reads more than sentences or codes.
 
@@ -52,124 +60,96 @@ def require_no_condition(model):
         ValueError: If it has a condition.
     """
     if model.requires:
+        given = " and a ".join(model.requires)
         raise ValueError(
-            f"This {type(model).__name__} also reads {' and '.join(model.requires)}, "
-            "which sentences and codes alone do not hold. Use `respond`, or `forward` "
-            "of whole batches."
+            f"This {type(model).__name__} writes given a {given}, and there is none. "
+            "Use `respond` (`tfvae respond`)."
         )
 
 
-def as_texts(texts):
-    """Returns one text or several as a list of str.
-
-    Args:
-        texts: Str, or iterable of str.
-
-    Raises:
-        ValueError: If an item is no str.
-    """
-    texts = [texts] if isinstance(texts, str) else list(texts)
-    for text in texts:
-        if not isinstance(text, str):
-            raise ValueError(f"`texts` must hold str. Received: {text!r}")
-    return texts
-
-
-def tokenize(model, texts, max_length=None):
-    """Turns sentences into a batch.
-
-    Args:
-        model: A model with a tokenizer.
-        texts: List of str.
-        max_length: Int, words after which a sentence is cut, or `None`.
-
-    Returns:
-        Dict with `"tokens"`, int32 `[B, T]`, at least one column wide.
-
-    Raises:
-        ValueError: If the model has no tokenizer or a sentence has no words.
-    """
-    words = require_tokenizer(model).tokenize(tf.constant(texts))
-    if max_length is not None:
-        words = words[:, :max_length]
-    tokens = words.to_tensor(PAD_ID)
-    lengths = words.row_lengths().numpy()
-    for text, length in zip(texts, lengths, strict=True):
-        if length == 0:
-            raise ValueError(f"A sentence needs words. Received: {text!r}")
-    return {"tokens": tokens}
-
-
-def encode(model, texts, *, num_samples=None, max_length=None, seed=0, batch_size=100):
+def encode(
+    model,
+    rows,
+    *,
+    num_samples=None,
+    max_length=None,
+    max_context_length=None,
+    seed=0,
+    batch_size=100,
+):
     """Encodes sentences in batches, in their order.
 
     Args:
         model: `VAE` with a tokenizer.
-        texts: Iterable of str; it may have no end.
+        rows: Iterable of str, which may have no end; for a model with a condition, of
+            dicts as `rows_of` makes them.
         num_samples: Positive int `S`, codes sampled from each posterior, or `None` for
             the posterior's mode.
         max_length: Int, words after which a sentence is cut, or `None`.
+        max_context_length: Int, the same of a context, or a turn of one, or `None`.
         seed: Int, of the samples. The same seed and `batch_size` give the same codes.
         batch_size: Positive int, sentences at once.
 
     Yields:
-        Tuples of a list of `B` sentences and their codes, float32 array `[B, Z]`, or
+        Tuples of a list of `B` rows and their codes, float32 array `[B, Z]`, or
         `[S, B, Z]` with `num_samples`.
 
     Raises:
-        ValueError: If the model has no latent or no tokenizer, or has a condition, a
-            sentence has no words, or `num_samples` is not positive.
+        ValueError: If the model has no latent or no tokenizer, a sentence has no words,
+            a row lacks what the model reads, or `num_samples` is not positive.
     """
     require_tokenizer(model)
     require_latent(model)
-    require_no_condition(model)
     if num_samples is not None and num_samples < 1:
         raise ValueError(
             "`num_samples` must be positive, or None for the posterior's mode. "
             f"Received: num_samples={num_samples}"
         )
 
-    def compute_codes(tokens, seed):
-        params = model.posterior_params({"tokens": tokens})
+    keys = ("tokens", *model.requires)
+
+    def compute_codes(inputs, seed):
+        params = model.posterior_params(inputs)
         if num_samples is None:
             return model.posterior.mode(params)
         return model.posterior.sample(params, num_samples, seed)[0]
 
-    tokens_spec = tf.TensorSpec([None, None], tf.int32)
-    run = model.compiled_function(
-        ("encode", num_samples), compute_codes, tokens_spec, _SEED
-    )
-    texts, seed = iter(texts), as_seed(seed)
+    specs = input_specs(model, keys)
+    run = model.compiled_function(("encode", num_samples), compute_codes, specs, _SEED)
+    rows, seed = iter(rows), as_seed(seed)
     for number in itertools.count():
-        batch = list(itertools.islice(texts, batch_size))
+        batch = list(itertools.islice(rows, batch_size))
         if not batch:
             return
-        tokens = tokenize(model, batch, max_length)["tokens"]
-        yield batch, run(tokens, fold_in(seed, number)).numpy()
+        inputs = batch_of(model, batch, keys, max_length, max_context_length)
+        yield batch, run(inputs, fold_in(seed, number)).numpy()
 
 
-def encode_all(model, texts, **options):
+def encode_all(model, texts, contexts=None, labels=None, **options):
     """Encodes sentences into one array; see `encode`.
 
     Args:
         model: `VAE` with a tokenizer.
         texts: Str, or iterable of str.
+        contexts: List of contexts, see `rows_of`, or `None`.
+        labels: List of int, or `None`.
         **options: Of `encode`.
 
     Returns:
         Float32 array `[N, Z]`, or `[S, N, Z]` with `num_samples`.
     """
     num_samples = options.get("num_samples")
-    batches = [codes for _, codes in encode(model, as_texts(texts), **options)]
+    rows = rows_of(model, texts, contexts, labels)
+    batches = [codes for _, codes in encode(model, rows, **options)]
     if not batches:
         shape = [0, model.posterior.latent_dim]
         return np.zeros(shape if num_samples is None else [num_samples, *shape], "f")
     return np.concatenate(batches, axis=0 if num_samples is None else 1)
 
 
-def encode_means(model, texts, max_length=None):
+def encode_means(model, texts, max_length=None, **options):
     """Returns the posterior's mode of each sentence, float32 `[N, Z]`."""
-    return encode_all(model, texts, max_length=max_length)
+    return encode_all(model, texts, max_length=max_length, **options)
 
 
 def posterior_codes(model, texts, *, max_length=None, seed=0):
@@ -250,6 +230,7 @@ def generate_ids(
     *,
     sampler="ancestral",
     codes=None,
+    label=None,
     max_length=60,
     seed=0,
     batch_size=BATCH_SIZE,
@@ -263,6 +244,8 @@ def generate_ids(
         sampler: `Sampler` or its name. Defaults to `"ancestral"`.
         codes: Iterable of at least `num` latent codes, float arrays `[Z]`, to write
             from, as `posterior_codes` gives them; `None` for the prior.
+        label: Str or int, the label of all sentences, one of `model.label_names`;
+            `None` for a model that reads none.
         max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
         seed: Int. The same seed and `batch_size` write the same sentences.
         batch_size: Positive int, sentences written at once.
@@ -273,10 +256,10 @@ def generate_ids(
         Int32 arrays `[B, P + max_length]`.
 
     Raises:
-        ValueError: If `num` or `batch_size` is not positive, or the model has a
-            condition.
+        ValueError: If `num` or `batch_size` is not positive, the label is missing,
+            unknown or not wanted, or the model reads contexts.
     """
-    require_no_condition(model)
+    number = _label_number(model, label)
     if num < 1 or batch_size < 1:
         raise ValueError(
             "`num` and `batch_size` must be positive. Received: "
@@ -286,35 +269,70 @@ def generate_ids(
     options = _options(sampler, max_length, prefix_ids)
     key = (sampler.key, max_length, prefix_ids)
 
-    def from_prior(size, seed):
+    def from_prior(size, label, seed):
         # All are sampled, so that a smaller batch has the same.
-        z = model.sample_prior(batch_size, fold_in(seed, Stream.PRIOR))[:size]
-        return model.decode_ids(z, seed=fold_in(seed, Stream.WORDS), **options)
+        context = _context_of_label(model, label, batch_size)
+        z = model.sample_prior(batch_size, fold_in(seed, Stream.PRIOR), context)[:size]
+        given = options | ({} if context is None else {"context": context[:size]})
+        return model.decode_ids(z, seed=fold_in(seed, Stream.WORDS), **given)
 
-    def from_nothing(size, seed):
-        return model.generate_ids(size, seed=seed, **options)
+    def from_nothing(size, label, seed):
+        context = _context_of_label(model, label, size)
+        given = options | ({} if context is None else {"context": context})
+        return model.generate_ids(size, seed=seed, **given)
 
     if codes is not None:
         run, codes = _decoder(model, sampler, max_length, prefix_ids), iter(codes)
     elif model.posterior is not None:
         run = model.compiled_function(
-            ("prior", batch_size, *key), from_prior, _SIZE, _SEED
+            ("prior", batch_size, *key), from_prior, _SIZE, _SIZE, _SEED
         )
     else:
-        run = model.compiled_function(("generate", *key), from_nothing, _SIZE, _SEED)
+        run = model.compiled_function(
+            ("generate", *key), from_nothing, _SIZE, _SIZE, _SEED
+        )
     for start in range(0, num, batch_size):
         size = min(batch_size, num - start)
-        read = tf.constant(size)
+        read = (tf.constant(size), tf.constant(number))
         if codes is not None:
-            read = np.stack(list(itertools.islice(codes, size))).astype("float32")
-        ids = run(read, fold_in(as_seed(seed), start)).numpy()
+            read = (np.stack(list(itertools.islice(codes, size))).astype("float32"),)
+            if model.memory_requires:
+                read += ({"label": tf.fill([size], number)},)
+            else:
+                read += ({},)
+        ids = run(*read, fold_in(as_seed(seed), start)).numpy()
         prefix = np.tile(np.array(prefix_ids, np.int32), [len(ids), 1])
         yield np.concatenate([prefix, ids], axis=1)
 
 
-def decode(model, codes, sampler, max_length, seed, return_ids):
-    """Writes a sentence for each latent code; see `VAE.decode`."""
+def _label_number(model, label):
+    """Returns the number of the label to write given, 0 for a model that reads none."""
+    if label is None and model.requires == ("label",):
+        raise ValueError(
+            f"This {type(model).__name__} writes sentences of a label. Give `label` "
+            f"(--label), one of {', '.join(model.label_names)}."
+        )
+    if label is not None:
+        number = model.label_number(label)
+        if model.requires == ("label",):
+            return number
     require_no_condition(model)
+    return 0
+
+
+def _context_of_label(model, label, size):
+    """Encodes one label for `size` rows, `None` without a condition."""
+    if model.condition is None:
+        return None
+    return inference.encode_condition(
+        model, {"label": tf.fill([size], label)}, as_seed(0)
+    )
+
+
+def decode(
+    model, codes, sampler, max_length, seed, return_ids, contexts=None, labels=None
+):
+    """Writes a sentence for each latent code; see `VAE.decode`."""
     codes = np.atleast_2d(np.asarray(codes, np.float32))
     latent_dim = model.posterior.latent_dim
     if codes.size == 0:
@@ -327,19 +345,29 @@ def decode(model, codes, sampler, max_length, seed, return_ids):
     tokenizer = None if return_ids else require_tokenizer(model)
     if not len(codes):
         return np.zeros([0, max_length], np.int32) if return_ids else []
+    inputs = {}
+    if model.requires or contexts is not None or labels is not None:
+        rows = rows_of(model, contexts=contexts, labels=labels)
+        if len(rows) != len(codes):
+            raise ValueError(
+                "Each code needs what it is written given. Received: "
+                f"{len(codes)} codes, {len(rows)} {model.requires[0]}s"
+            )
+        inputs = batch_of(model, rows, model.memory_requires)
     run = _decoder(model, get_sampler(sampler), max_length)
-    ids = run(codes, as_seed(seed)).numpy()
+    ids = run(codes, inputs, as_seed(seed)).numpy()
     return ids if return_ids else list(texts_of(tokenizer, ids))
 
 
 def reconstruct(
     model,
-    texts,
+    rows,
     *,
     num_samples=None,
     sampler="greedy",
     max_length=60,
     max_read=None,
+    max_context_length=None,
     seed=0,
     batch_size=100,
 ):
@@ -347,13 +375,16 @@ def reconstruct(
 
     Args:
         model: `VAE` with a tokenizer.
-        texts: Iterable of str.
+        rows: Iterable of str; for a model with a condition, of dicts as `rows_of` makes
+            them.
         num_samples: Positive int, codes sampled from each posterior, or `None` for the
             posterior's mode.
         sampler: `Sampler` or its name. Defaults to `"greedy"`.
         max_length: Positive int, the most ids written, `</s>` included, and the most
             words read unless `max_read` is given. Defaults to `60`.
         max_read: Positive int, words after which a sentence is cut, or `None`.
+        max_context_length: Positive int, the same of a context, or a turn of one, or
+            `None`.
         seed: Int.
         batch_size: Positive int, sentences at once.
 
@@ -362,17 +393,19 @@ def reconstruct(
         for each sentence, one after the other.
 
     Raises:
-        ValueError: If the model has no latent or no tokenizer, or a sentence has no
-            words.
+        ValueError: If the model has no latent or no tokenizer, its posterior does not
+            read the sentence, a sentence has no words, or a row lacks what the model
+            reads.
     """
     tokenizer = require_tokenizer(model)
-    require_latent(model)
+    require_codes_of_sentences(model)
     run = _decoder(model, get_sampler(sampler), max_length)
     batches = encode(
         model,
-        texts,
+        rows,
         num_samples=num_samples,
         max_length=max_read or max_length,
+        max_context_length=max_context_length,
         seed=fold_in(as_seed(seed), 0),
         batch_size=batch_size,
     )
@@ -380,9 +413,12 @@ def reconstruct(
         codes = codes.reshape([-1, *codes.shape[-2:]])
         # A sentence's samples one after the other.
         z = codes.swapaxes(0, 1).reshape([-1, codes.shape[-1]])
-        sources = [text for text in held for _ in range(len(codes))]
-        ids = run(z, fold_in(as_seed(seed), number + 1)).numpy()
-        yield from zip(sources, texts_of(tokenizer, ids), strict=True)
+        sources = [row for row in held for _ in range(len(codes))]
+        inputs = batch_of(
+            model, sources, model.memory_requires, None, max_context_length
+        )
+        ids = run(z, inputs, fold_in(as_seed(seed), number + 1)).numpy()
+        yield from zip(map(text_of, sources), texts_of(tokenizer, ids), strict=True)
 
 
 def interpolate_codes(
@@ -395,6 +431,8 @@ def interpolate_codes(
     sampler="greedy",
     max_length=60,
     seed=0,
+    context=None,
+    label=None,
 ):
     """Writes the sentences at equal steps between two codes, both ends included.
 
@@ -408,27 +446,33 @@ def interpolate_codes(
         sampler: `Sampler` or its name. Defaults to `"greedy"`.
         max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
         seed: Int, of a sampler that draws.
+        context: Str or list of str that all sentences are written given, or `None`.
+        label: Int, the same, or `None`.
 
     Returns:
         List of tuples of the fraction of the way and the sentence there.
 
     Raises:
-        ValueError: If `num_steps` is below 2, `path` is unknown, or the model has no
-            latent or no tokenizer.
+        ValueError: If `num_steps` is below 2, `path` is unknown, the model has no
+            latent or no tokenizer, or lacks a context or label that it reads.
     """
     require_tokenizer(model)
     require_latent(model)
     if path == "auto":
         path = "sphere" if model.posterior.support == "sphere" else "line"
     fractions, codes = interpolation_path(first, last, num_steps, path)
-    texts = decode(model, codes, sampler, max_length, seed, return_ids=False)
+    held = _held(context, label, len(codes))
+    texts = decode(model, codes, sampler, max_length, seed, return_ids=False, **held)
     return list(zip(map(float, fractions), texts, strict=True))
 
 
-def interpolate(model, text_a, text_b, *, max_length=60, **options):
+def interpolate(
+    model, text_a, text_b, *, max_length=60, context=None, label=None, **options
+):
     """Writes the sentences on the way between two.
 
-    The codes lie between the two posteriors' modes, both ends included.
+    The codes lie between the two posteriors' modes, both ends included. A context or
+    label is that of both sentences and of all in between.
 
     Args:
         model: `VAE` with a tokenizer.
@@ -436,6 +480,8 @@ def interpolate(model, text_a, text_b, *, max_length=60, **options):
         text_b: Str.
         max_length: Positive int, the most words read, and the most ids written.
             Defaults to `60`.
+        context: Str or list of str, or `None` for a model that reads none.
+        label: Int, or `None` for a model that reads none.
         **options: Of `interpolate_codes`.
 
     Returns:
@@ -444,26 +490,42 @@ def interpolate(model, text_a, text_b, *, max_length=60, **options):
     Raises:
         ValueError: If a sentence has no words, or as `interpolate_codes`.
     """
-    first, last = encode_means(model, [text_a, text_b], max_length)
+    require_codes_of_sentences(model)
+    held = _held(context, label, 2)
+    first, last = encode_means(model, [text_a, text_b], max_length, **held)
+    options |= {"context": context, "label": label}
     return interpolate_codes(model, first, last, max_length=max_length, **options)
 
 
-def sample_endpoints(model, seed=0):
+def _held(context, label, num):
+    """Repeats what is the same for all rows, as arguments of `rows_of`."""
+    return {
+        "contexts": None if context is None else [context] * num,
+        "labels": None if label is None else [label] * num,
+    }
+
+
+def sample_endpoints(model, seed=0, context=None, label=None):
     """Samples two codes from the prior, for `interpolate_codes`.
 
     Args:
         model: `VAE`.
         seed: Int. Defaults to `0`.
+        context: Str or list of str that both are given, or `None`.
+        label: Int, the same, or `None`.
 
     Returns:
         Float32 array `[2, Z]`.
 
     Raises:
-        ValueError: If the model has no latent, or has a condition.
+        ValueError: If the model has no latent, or lacks a context or label that it
+            reads.
     """
     require_latent(model)
-    require_no_condition(model)
-    return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR)).numpy()
+    rows = rows_of(model, [""] * 2, **_held(context, label, 2))
+    inputs = batch_of(model, rows, model.requires)
+    read = inference.encode_condition(model, inputs, None)
+    return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR), read).numpy()
 
 
 _SEED = tf.TensorSpec([2], tf.int32)
@@ -471,15 +533,20 @@ _SIZE = tf.TensorSpec([], tf.int32)
 
 
 def _decoder(model, sampler, max_length, prefix_ids=()):
-    """Returns the compiled function of codes `[N, Z]` and a seed that writes ids."""
+    """Returns the compiled function that writes ids.
+
+    Its arguments are codes `[N, Z]`, a batch of `model.memory_requires` and a seed.
+    """
     options = _options(sampler, max_length, prefix_ids)
 
-    def write(z, seed):
-        return model.decode_ids(z, seed=seed, **options)
+    def write(z, inputs, seed):
+        context = inference.encode_condition(model, inputs, None) if inputs else None
+        return model.decode_ids(z, context=context, seed=seed, **options)
 
     z_spec = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
+    specs = input_specs(model, model.memory_requires)
     key = ("decode", sampler.key, max_length, prefix_ids)
-    return model.compiled_function(key, write, z_spec, _SEED)
+    return model.compiled_function(key, write, z_spec, specs, _SEED)
 
 
 def _options(sampler, max_length, prefix_ids):

@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfvae.distributions.mutual_information import bounded_exp, tangent_bound
-from tfvae.distributions.sampling import sample
 from tfvae.layers.dense import MLP
+from tfvae.objectives.critics import prior_codes, score
 from tfvae.objectives.term import CriticTerm
-from tfvae.seeds import Stream, fold_in
+from tfvae.seeds import Stream
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -75,12 +75,12 @@ class DualKL(CriticTerm):
         self.joint = joint
         self.hidden_dims = tuple(hidden_dims)
 
-    def build(self, *, code_dim, latent_dim, context_dim=None, **widths):
+    def build(self, *, code_dim, latent_dim, code_context_dim=None, **widths):
         """Creates the critic."""
         read = code_dim if self.joint else 0
         # The joint critic's code holds the context only where the posterior reads it.
-        self._reads_context = context_dim is not None
-        width = latent_dim + read + (context_dim or 0)
+        self._reads_context = code_context_dim is not None
+        width = latent_dim + read + (code_context_dim or 0)
         self.critic = MLP(
             width, self.hidden_dims, 1, activation="leaky_relu", name="critic"
         )
@@ -112,18 +112,7 @@ class DualKL(CriticTerm):
 
     def _scores(self, forward, index, passes_gradient=True):
         """Scores the record's codes and draws of the prior, both float32 `[S, B]`."""
-        seed = fold_in(fold_in(forward.seed, Stream.DUAL_KL), index)
-        fresh = sample(forward.prior, tf.shape(forward.z)[0], seed)
-        if not passes_gradient:
-            fresh = tf.stop_gradient(fresh)
-        return self._score(forward, forward.z), self._score(forward, fresh)
-
-    def _score(self, forward, z):
-        parts = [forward.code] if self.joint else []
-        if self._reads_context:
-            parts.append(forward.context)
-        for part in parts:
-            part = tf.stop_gradient(part)
-            shape = tf.concat([tf.shape(z)[:1], tf.shape(part)], 0)
-            z = tf.concat([tf.broadcast_to(part, shape), tf.cast(z, part.dtype)], -1)
-        return tf.cast(self.critic(z)[..., 0], tf.float32)
+        fresh = prior_codes(forward, Stream.DUAL_KL, index, passes_gradient)
+        known = [forward.context] if self._reads_context else []
+        known += [forward.code] if self.joint else []
+        return score(self.critic, forward.z, known), score(self.critic, fresh, known)

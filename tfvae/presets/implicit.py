@@ -58,7 +58,7 @@ def ivae(
         Fang et al. 2019, section 3 and released code; see `DualKL`.
     """
     builder = as_builder(setting, data)
-    rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
+    rate = critic_rate(builder, critic_learning_rate, num_critic_steps)
     critic = (critic_dims, rate, num_critic_steps)
     terms = _terms(builder.annealing(beta), True, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
@@ -108,13 +108,13 @@ def ivae_mi(
         Fang et al. 2019, section 3 and released code; see `DualKL`.
     """
     builder = as_builder(setting, data)
-    rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
+    rate = critic_rate(builder, critic_learning_rate, num_critic_steps)
     critic = (critic_dims, rate, num_critic_steps)
     terms = _terms(builder.annealing(beta), False, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
 
 
-def _critic_rate(builder, given, num_critic_steps):
+def critic_rate(builder, given, num_critic_steps):
     """Returns the learning rate of a critic that has to learn in the run's steps."""
     if given is not None:
         return given
@@ -126,13 +126,14 @@ def _critic_rate(builder, given, num_critic_steps):
 
 def _terms(weight, joint, both_critics, critic):
     """Creates the objective; the term of weight 0 trains its critic alone."""
-    terms = [Reconstruction(), _dual_kl(weight, joint, *critic)]
+    terms = [Reconstruction(), dual_kl(weight, joint, *critic)]
     if both_critics:
-        terms.append(_dual_kl(0.0, not joint, *critic))
+        terms.append(dual_kl(0.0, not joint, *critic))
     return terms
 
 
-def _dual_kl(weight, joint, critic_dims, learning_rate, num_steps):
+def dual_kl(weight, joint, critic_dims, learning_rate, num_steps):
+    """Creates the term with a critic that learns by PyTorch's Adam."""
     # PyTorch's epsilon; Keras has 1e-7.
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
     return DualKL(weight, joint, critic_dims, optimizer, num_steps)

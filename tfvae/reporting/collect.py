@@ -12,7 +12,7 @@ from tfvae.models import writing
 from tfvae.reporting.latent_pictures import summarize_latent
 from tfvae.reporting.run_record import Result, read_run
 from tfvae.text import read_columns, read_lines, read_numbered, read_texts
-from tfvae.text.records import RecordError
+from tfvae.text.labels import RecordError
 
 _COMPONENTS = ("encoder", "posterior", "prior", "decoder", "tokenizer")
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfvae.evaluation.latent import active_units, active_units_threshold
 from tfvae.evaluation.posterior import PosteriorSampler, posterior_scales
 from tfvae.latents import StandardNormal
-from tfvae.models.writing import tokenize
+from tfvae.models.inputs import tokenize
 from tfvae.reporting.plots import INK, MARKERS, MUTED, SERIES, Picture, draw
 from tfvae.seeds import as_seed, fold_in
 

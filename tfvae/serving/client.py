@@ -67,6 +67,7 @@ class Client:
         transport = RestTransport if rest else GrpcTransport
         address = f"{host}:{_PORTS[rest] if port is None else port}"
         self._transport = transport(address, model, version, label, timeout, retries)
+        self._num_turns = {}
 
     def predict(self, signature, **inputs):
         """Calls a signature.
@@ -97,11 +98,37 @@ class Client:
         ]
         return {name: _join(name, answers) for name in answers[0]}
 
-    def reconstruct(self, texts, *, seed=0, temperature=0.0):
+    def respond(self, contexts, *, labels=None, seed=0, temperature=1.0):
+        """Writes a sentence that answers each context; see `predict` for the errors.
+
+        Args:
+            contexts: List of contexts, each a str, or a list of str, the turns of a
+                dialogue, oldest first.
+            labels: List of int, one for each context, where the model reads them; or
+                `None`.
+            seed: Int, from which each row's seed is made, or int array `[B, 2]`.
+            temperature: Float, or float array `[B]`; 0 for the most probable words.
+
+        Returns:
+            Dict of arrays, `text` and `token_ids` among them.
+
+        Raises:
+            ValueError: If a context has no turn, or more than the served model reads,
+                or the model does not know a label.
+        """
+        num = len(contexts)
+        beside = self._beside("respond", contexts, labels)
+        return self._predict("respond", beside, **_writing(num, seed, temperature))
+
+    def reconstruct(
+        self, texts, *, contexts=None, labels=None, seed=0, temperature=0.0
+    ):
         """Reconstructs texts; see `predict` for the errors.
 
         Args:
             texts: List of str or bytes.
+            contexts: List of what each text answers, see `respond`, or `None`.
+            labels: List of int, one for each text, or `None`.
             seed: Int, from which each row's seed is made, or int array `[B, 2]`.
             temperature: Float, or float array `[B]`; 0 for the most probable words.
 
@@ -109,15 +136,18 @@ class Client:
             Dict of arrays, `text` and `token_ids` among them.
         """
         texts = _texts(texts)
+        beside = self._beside("reconstruct", contexts, labels)
         writing = _writing(len(texts), seed, temperature)
-        return self.predict("reconstruct", text=texts, **writing)
+        return self._predict("reconstruct", beside, text=texts, **writing)
 
-    def encode(self, texts, *, seed=0):
+    def encode(self, texts, *, contexts=None, labels=None, seed=0):
         """Returns `mode`, `sample` and the posterior's parameters of texts."""
         texts = _texts(texts)
-        return self.predict("encode", text=texts, seed=row_seeds(seed, len(texts)))
+        beside = self._beside("encode", contexts, labels)
+        seed = row_seeds(seed, len(texts))
+        return self._predict("encode", beside, text=texts, seed=seed)
 
-    def decode(self, z, *, seed=0, temperature=0.0):
+    def decode(self, z, *, contexts=None, labels=None, seed=0, temperature=0.0):
         """Writes a sentence for each code `[B, Z]`."""
         z = _array("z", z)
         if z.dtype.kind not in "if" or z.ndim != 2:
@@ -126,28 +156,78 @@ class Client:
                 f"{z.dtype.name} of shape {z.shape}"
             )
         z = z.astype(np.float32)
-        return self.predict("decode", z=z, **_writing(len(z), seed, temperature))
+        beside = self._beside("decode", contexts, labels)
+        return self._predict(
+            "decode", beside, z=z, **_writing(len(z), seed, temperature)
+        )
 
-    def generate(self, num, *, seed=0, temperature=1.0):
+    def generate(self, num, *, labels=None, seed=0, temperature=1.0):
         """Writes `num` sentences from the model's own distribution."""
         if num < 1:
             raise ValueError(f"`num` must be positive. Received: num={num}")
-        return self.predict("generate", **_writing(num, seed, temperature))
+        beside = self._beside("generate", None, labels)
+        return self._predict("generate", beside, **_writing(num, seed, temperature))
 
-    def interpolate(self, text_a, text_b, fractions):
+    def interpolate(self, text_a, text_b, fractions, *, label=None):
         """Writes sentences between two, one for each fraction of the way."""
         fractions = np.asarray(fractions, np.float32)
-        return self.predict(
+        labels = None if label is None else [label] * fractions.size
+        return self._predict(
             "interpolate",
+            self._beside("interpolate", None, labels),
             text_a=[text_a] * fractions.size,
             text_b=[text_b] * fractions.size,
             fraction=fractions,
         )
 
-    def score(self, texts, *, seed=0):
+    def score(self, texts, *, contexts=None, labels=None, seed=0):
         """Returns the costs of texts in nats and their numbers of tokens."""
         texts = _texts(texts)
-        return self.predict("score", text=texts, seed=row_seeds(seed, len(texts)))
+        beside = self._beside("score", contexts, labels)
+        seed = row_seeds(seed, len(texts))
+        return self._predict("score", beside, text=texts, seed=seed)
+
+    def _predict(self, signature, beside, **inputs):
+        """Calls a signature and refuses labels that the model does not know."""
+        answer = self.predict(signature, **inputs, **beside)
+        unknown = answer.pop("unknown_label", np.zeros(1, bool))
+        if unknown.any():
+            label = beside["label"][int(np.argmax(unknown))]
+            raise ValueError(
+                "`labels` must be of those that the model was trained on; its card "
+                f"tells how many. Received: {label}"
+            )
+        return answer
+
+    def _beside(self, signature, contexts, labels):
+        """Returns the inputs that stand beside texts, codes and seeds."""
+        beside = {} if labels is None else {"label": np.asarray(labels)}
+        if contexts is not None:
+            beside["context"] = self._filled(signature, contexts)
+        return beside
+
+    def _filled(self, signature, contexts):
+        """Fills contexts up to the turns of the served model, bytes `[B, N]`.
+
+        A server that batches takes requests of one width alone, which it is asked for.
+        """
+        if isinstance(contexts, (str, bytes)):
+            raise ValueError(
+                "`contexts` must be a list with one context for each answer. "
+                f"Received: {contexts!r}"
+            )
+        rows = [[c] if isinstance(c, (str, bytes)) else list(c) for c in contexts]
+        if signature not in self._num_turns:
+            shape = self._transport.input_shapes(signature).get("context", (-1, 1))
+            self._num_turns[signature] = shape[1]
+        num_turns = self._num_turns[signature]
+        for row in rows:
+            if not 0 < len(row) <= num_turns:
+                raise ValueError(
+                    f"A context of this model has 1 to {num_turns} turns. Of a longer "
+                    f"dialogue send the last ones. Received: {len(row)} turns"
+                )
+        return _array("contexts", [[""] * (num_turns - len(r)) + r for r in rows])
 
 
 def row_seeds(seed, num):
@@ -250,7 +330,9 @@ _MOST_ATTEMPTS = 5
 
 
 class Transport:
-    """Sends a model's requests to a server; a variant implements `predict`.
+    """Sends a model's requests to a server.
+
+    A variant implements `predict` and `input_shapes`.
 
     Args:
         address: Str, `host:port`.
@@ -270,6 +352,19 @@ class Transport:
     def predict(self, signature, inputs):
         """Calls a signature; see `Client.predict`."""
         raise NotImplementedError(f"{type(self).__name__} must implement `predict`.")
+
+    def input_shapes(self, signature):
+        """Asks the server for the shapes of a signature's inputs.
+
+        Args:
+            signature: Str, its name.
+
+        Returns:
+            Dict of tuples of ints, -1 for any size; empty for an unknown signature.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `input_shapes`."
+        )
 
     def _unreachable(self, detail):
         return ConnectionError(
@@ -363,16 +458,34 @@ class GrpcTransport(Transport):
         import tensorflow as tf
 
         request = self._protos.PredictRequest()
-        request.model_spec.name = self.model
         request.model_spec.signature_name = signature
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        response = self._call(self._stub.Predict, request)
+        outputs = {name: tf.make_ndarray(p) for name, p in response.outputs.items()}
+        return {name: _text(value) for name, value in outputs.items()}
+
+    def input_shapes(self, signature):
+        """Asks by `PredictionService.GetModelMetadata`."""
+        request = self._protos.GetModelMetadataRequest(metadata_field=["signature_def"])
+        response = self._call(self._stub.GetModelMetadata, request)
+        found = self._protos.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(found)
+        inputs = found.signature_def[signature].inputs
+        return {
+            name: tuple(dim.size for dim in info.tensor_shape.dim)
+            for name, info in inputs.items()
+        }
+
+    def _call(self, method, request):
+        """Sends a request for this model; errors become those of `Client.predict`."""
+        request.model_spec.name = self.model
         if self.version is not None:
             request.model_spec.version.value = self.version
         if self.label is not None:
             request.model_spec.version_label = self.label
-        for name, value in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
         try:
-            response = self._stub.Predict(request, timeout=self.timeout)
+            return method(request, timeout=self.timeout)
         except self._grpc.RpcError as error:
             code = error.code().name
             if code == "DEADLINE_EXCEEDED":
@@ -380,8 +493,6 @@ class GrpcTransport(Transport):
             if code == "UNAVAILABLE" and not self._is_connected():
                 raise self._unreachable(error.details()) from None
             raise self._failed(code, error.details()) from None
-        outputs = {name: tf.make_ndarray(p) for name, p in response.outputs.items()}
-        return {name: _text(value) for name, value in outputs.items()}
 
     def _is_connected(self):
         """Returns whether a server listens, which a status alone does not tell."""
@@ -407,7 +518,7 @@ _CODES = {
 
 
 class RestTransport(Transport):
-    """Sends requests by `POST /v1/models/NAME[/versions/N|/labels/L]:predict`."""
+    """Sends requests to `/v1/models/NAME[/versions/N|/labels/L]`."""
 
     def __init__(self, address, model, version, label, timeout, retries):
         super().__init__(address, model, version, label, timeout)
@@ -420,7 +531,7 @@ class RestTransport(Transport):
             which = f"/versions/{version}"
         if label is not None:
             which = f"/labels/{label}"
-        self._url = f"http://{address}/v1/models/{model}{which}:predict"
+        self._url = f"http://{address}/v1/models/{model}{which}"
         policy = urllib3.Retry(
             retries,
             # A server that is late is not asked again: the time is over.
@@ -439,11 +550,29 @@ class RestTransport(Transport):
         )
 
     def predict(self, signature, inputs):
-        """Calls a signature."""
+        """Calls a signature by `POST ...:predict`."""
         inputs = {name: _to_json(value) for name, value in inputs.items()}
         body = {"signature_name": signature, "inputs": inputs}
+        outputs = self._call("POST", ":predict", "outputs", json=body)
+        if not isinstance(outputs, dict):
+            # A signature of a single output is answered without its name.
+            outputs = {"output": outputs}
+        return {name: _from_json(value) for name, value in outputs.items()}
+
+    def input_shapes(self, signature):
+        """Asks by `GET .../metadata`."""
+        metadata = self._call("GET", "/metadata", "metadata")
+        found = metadata["signature_def"]["signature_def"].get(signature, {})
+        return {
+            name: tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"])
+            for name, info in found.get("inputs", {}).items()
+        }
+
+    def _call(self, method, path, key, **options):
+        """Sends a request and returns what its answer holds under a key."""
+        options |= {"timeout": self.timeout}
         try:
-            response = self._session.post(self._url, json=body, timeout=self.timeout)
+            response = self._session.request(method, self._url + path, **options)
         except self._errors.Timeout:
             raise self._late() from None
         except self._errors.ConnectionError:
@@ -455,19 +584,20 @@ class RestTransport(Transport):
         except self._errors.JSONDecodeError:
             detail = f"status {status} and no JSON; is it TF Serving?"
             raise self._failed(code, detail) from None
-        if "outputs" not in answer:
+        if key not in answer:
             raise self._failed(code, answer.get("error", f"status {status}"))
-        outputs = answer["outputs"]
-        if not isinstance(outputs, dict):
-            # A signature of a single output is answered without its name.
-            outputs = {"output": outputs}
-        return {name: _from_json(value) for name, value in outputs.items()}
+        return answer[key]
 
 
 def _to_json(value):
     if value.dtype != object:
         return value.tolist()
-    return [{"b64": base64.b64encode(text).decode("ascii")} for text in value]
+    return [
+        {"b64": base64.b64encode(item).decode("ascii")}
+        if isinstance(item, bytes)
+        else _to_json(item)
+        for item in value
+    ]
 
 
 def _from_json(value):
@@ -485,9 +615,11 @@ def _text(value):
 
 
 _MESSAGES = {
-    "predict_pb2": "PredictRequest",
-    "prediction_log_pb2": "PredictionLog",
-    "prediction_service_pb2_grpc": "PredictionServiceStub",
+    "GetModelMetadataRequest": "get_model_metadata_pb2",
+    "PredictRequest": "predict_pb2",
+    "PredictionLog": "prediction_log_pb2",
+    "PredictionServiceStub": "prediction_service_pb2_grpc",
+    "SignatureDefMap": "get_model_metadata_pb2",
 }
 
 
@@ -498,7 +630,8 @@ def import_protos(purpose):
         purpose: Str, what they are needed for.
 
     Returns:
-        Namespace with `PredictRequest`, `PredictionLog`, `PredictionServiceStub`.
+        Namespace of `GetModelMetadataRequest`, `PredictRequest`, `PredictionLog`,
+        `PredictionServiceStub` and `SignatureDefMap`.
 
     Raises:
         ValueError: If `tensorflow-serving-api` is not installed.
@@ -508,7 +641,7 @@ def import_protos(purpose):
             name: getattr(
                 importlib.import_module(f"tensorflow_serving.apis.{file}"), name
             )
-            for file, name in _MESSAGES.items()
+            for name, file in _MESSAGES.items()
         }
     except ModuleNotFoundError as error:
         raise ValueError(

@@ -12,10 +12,11 @@ from tfvae import __version__
 from tfvae.ops.sequences import lengths
 from tfvae.serving.client import import_protos
 from tfvae.serving.per_example import InferenceEngine, read_texts
-from tfvae.serving.signatures import TEXT, Signature, signatures_of
+from tfvae.serving.signatures import TEXT, Signature, left_out, signatures_of
 from tfvae.text import WordpieceTokenizer
 
 _MAX_LENGTH = 60
+_MAX_TURNS = 10
 
 
 def export(
@@ -25,6 +26,7 @@ def export(
     version=None,
     num_samples=10,
     max_length=None,
+    max_turns=None,
     signatures=(),
     metrics=None,
     unfinished=False,
@@ -44,7 +46,9 @@ def export(
         version: Positive int, or `None` for the one after the largest there.
         num_samples: Positive int, latent samples of a likelihood. Defaults to `10`.
         max_length: Positive int, the most words read or written, or `None` for the
-            run's, else 60.
+            run's, else 60. A run that says how long a context may be keeps to that.
+        max_turns: Positive int, the turns of a context where the model reads several,
+            or `None` for the run's, else 10.
         signatures: More `Signature`s; one with the name of another replaces it.
         metrics: Dict that `evaluate` returned, for the card, or `None`.
         unfinished: Whether a run that is still training, or was broken off, may be
@@ -60,17 +64,18 @@ def export(
         FileNotFoundError: If the run has no model yet.
     """
     version = free_version(path, version)
-    model, run, max_length = _resolve(model, max_length, unfinished)
-    if model.requires:
-        raise ValueError(
-            f"This {type(model).__name__} reads {', '.join(model.requires)} beside the "
-            "sentence, which no signature takes. Answer with `model.respond` or "
-            "`tfvae respond`."
-        )
-    engine = InferenceEngine(model, max_length, num_samples)
-    table = {each.name: each for each in (*signatures_of(model), *signatures)}
+    model, run, limits = _resolve(model, max_length, unfinished)
+    engine = InferenceEngine(
+        model, limits["max_length"], num_samples, limits["max_context_length"]
+    )
+    if max_turns is None:
+        max_turns = limits["max_turns"] or _MAX_TURNS
+    own = signatures_of(model, max_turns)
+    table = {each.name: each for each in (*own, *signatures)}
     functions = {name: each.trace(engine) for name, each in table.items()}
-    card = make_model_card(engine, table, functions, run=run, metrics=metrics)
+    card = make_model_card(
+        engine, table, functions, max_turns=max_turns, run=run, metrics=metrics
+    )
     default = next(iter(table))
     functions["serving_default"] = functions[default]
 
@@ -106,7 +111,8 @@ def export_wordpiece(model, path, *, version=None, max_length=None, warmup=True)
         ValueError: If the tokenizer is of another kind, or as in `export`.
     """
     version = free_version(path, version)
-    model, _, max_length = _resolve(model, max_length, unfinished=True)
+    model, _, limits = _resolve(model, max_length, unfinished=True)
+    max_length = limits["max_length"]
     engine = InferenceEngine(model, max_length, num_samples=1)
     tokenizer = model.tokenizer
     if not isinstance(tokenizer, WordpieceTokenizer):
@@ -137,9 +143,11 @@ def export_wordpiece(model, path, *, version=None, max_length=None, warmup=True)
 
 
 def _resolve(model, max_length, unfinished):
-    """Returns a model, what the card says of its run, and the most words."""
+    """Returns a model, what the card says of its run, and what is read at most."""
     if not hasattr(model, "load_configuration"):
-        return model, None, _MAX_LENGTH if max_length is None else max_length
+        limits = {"max_context_length": None, "max_turns": None}
+        limits["max_length"] = _MAX_LENGTH if max_length is None else max_length
+        return model, None, limits
     folder = model
     configuration = folder.load_configuration()
     model = folder.load_model()
@@ -152,8 +160,13 @@ def _resolve(model, max_length, unfinished):
         )
     if max_length is None:
         max_length = configuration.resolved_setting().max_length
+    limits = {
+        "max_length": max_length,
+        "max_context_length": configuration.max_context_length,
+        "max_turns": configuration.max_turns,
+    }
     run = {"configuration": dataclasses.asdict(configuration), "state": state}
-    return model, run, max_length
+    return model, run, limits
 
 
 def _save(folder, functions, tables):
@@ -264,6 +277,7 @@ def write_warmup(folder, name, signatures, tokenizer):
         "seed": [[0, 1]],
         "temperature": [1.0],
         "fraction": [0.5],
+        "label": [0],
     }
     path = os.path.join(folder, _WARMUP)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -276,6 +290,8 @@ def write_warmup(folder, name, signatures, tokenizer):
             for input_name, spec in signature.inputs.items():
                 # An input of one's own gets zeros or empty texts.
                 shape = [1 if size is None else size for size in spec.shape]
+                if input_name == "context":
+                    values["context"] = [[" ".join(words[:8])] * shape[1]]
                 value = values.get(input_name, tf.zeros(shape, spec.dtype).numpy())
                 proto = tf.make_tensor_proto(value, spec.dtype)
                 request.inputs[input_name].CopyFrom(proto)
@@ -296,15 +312,32 @@ _BEHAVIOUR = """\
   off.
 - A wrong shape of an input is an error of that request.
 """
+_CONTEXT = """\
+- `context`, one text, is what a sentence answers. One without words counts as none.
+  After {max_context_length} words it is cut and `truncated` is true.
+"""
+_TURNS = """\
+- `context` is a dialogue that a sentence goes on, at most {max_turns} turns in their
+  order: the last one is answered. Fill a shorter one up with empty texts, which count
+  as no turn wherever they stand, and of a longer one send the last turns. After
+  {max_context_length} words a turn is cut and `truncated` is true.
+"""
+_LABEL = """\
+- `label` is an int below {num_labels}. A row of another is answered as if it had none,
+  and its `unknown_label` is true.
+"""
 
 
-def make_model_card(engine, signatures, functions, *, run=None, metrics=None):
+def make_model_card(
+    engine, signatures, functions, *, max_turns=None, run=None, metrics=None
+):
     """Collects what a user of an export must know.
 
     Args:
         engine: `InferenceEngine`.
         signatures: Dict of `Signature`s.
         functions: Dict of their concrete functions.
+        max_turns: Int, the turns of a context, or `None` where the model reads none.
         run: Dict of `configuration` and `state`, or `None`.
         metrics: Dict of metrics, or `None`.
 
@@ -314,7 +347,9 @@ def make_model_card(engine, signatures, functions, *, run=None, metrics=None):
     model = engine.model
     components = {
         name: type(getattr(model, name)).__name__
-        for name in ("encoder", "posterior", "prior", "decoder", "tokenizer")
+        for name in (
+            *("encoder", "condition", "posterior", "prior", "decoder", "tokenizer"),
+        )
         if getattr(model, name) is not None
     }
     return {
@@ -324,6 +359,8 @@ def make_model_card(engine, signatures, functions, *, run=None, metrics=None):
         "latent_dim": model.posterior.latent_dim if engine.has_latent else None,
         "num_updates": int(model.step.numpy()),
         "max_length": engine.max_length,
+        "condition": _condition(engine, max_turns),
+        "left_out": left_out(model),
         "likelihood": _likelihood(engine),
         "num_samples": engine.num_samples,
         "kl_method": engine.kl_method,
@@ -357,7 +394,30 @@ def write_model_card(folder, card, name):
         file.write(_readme(card, name))
 
 
+def _condition(engine, max_turns):
+    """Returns what is read beside sentences, `None` for nothing."""
+    model = engine.model
+    if not model.requires:
+        return None
+    found = {"reads": list(model.requires)}
+    if "context" in model.requires:
+        found["max_context_length"] = engine.max_context_length
+    if model.reads_turns:
+        found["max_turns"] = max_turns
+        found["answered"] = "the last turn"
+    if "label" in model.requires:
+        found["num_labels"] = model.condition.num_labels
+    return found
+
+
 def _likelihood(engine):
+    if "score" in left_out(engine.model):
+        return "no cost of a text is defined"
+    if engine.has_latent and engine.model.encoder_reads == "context":
+        return (
+            f"nll is of the mean over {engine.num_samples} samples of the posterior "
+            "given the context"
+        )
     if not engine.has_latent:
         return "nll is exact; the seed does not matter"
     if engine.kl_method is None:
@@ -400,7 +460,15 @@ def _readme(card, name):
                 shape = ", ".join(map(str, shape))
                 row = f"| {side[:-1]} | `{tensor}` | {spec['dtype']} | [{shape}] |"
                 lines.append(row)
+    for key, reason in card["left_out"].items():
+        lines += ["", f"There is no `{key}`: {reason}."]
     behaviour = _BEHAVIOUR.format(max_length=card["max_length"])
+    condition = card["condition"] or {}
+    if "context" in condition.get("reads", ()):
+        about = _TURNS if "max_turns" in condition else _CONTEXT
+        behaviour += about.format(**condition)
+    if "num_labels" in condition:
+        behaviour += _LABEL.format(**condition)
     lines += ["", "## Behaviour", "", behaviour]
     for title, key in (("Metrics", "metrics"), ("Run", "run")):
         if card[key] is not None:

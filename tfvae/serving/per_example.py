@@ -1,8 +1,12 @@
 """What signatures compute with: a model whose rows do not see each other."""
 
+import functools
+
 import tensorflow as tf
 
+from tfvae.evaluation.posterior import is_random
 from tfvae.models import inference
+from tfvae.models.inputs import input_specs
 from tfvae.objectives import KL, BagOfWords, Reconstruction
 from tfvae.objectives.kl import kl_method
 from tfvae.ops.sequences import PAD_ID, lengths
@@ -24,9 +28,12 @@ class InferenceEngine:
         max_length: Positive int, the most words read or written.
         num_samples: Positive int, latent samples of a likelihood. A model without
             densities uses one.
+        max_context_length: Positive int, the most words read of a context, or of a turn
+            of one; `None` for `max_length`.
 
     Attributes:
-        kl_method: `"closed_form"` or `"monte_carlo"`, or `None` without densities.
+        kl_method: `"closed_form"` or `"monte_carlo"`, or `None` without densities or
+            where the posterior does not read the sentence.
         tables: List of the lookup tables that texts are read and written by.
 
     Raises:
@@ -34,20 +41,27 @@ class InferenceEngine:
             vocabulary, or it has a refiner and a term that sees a whole batch.
     """
 
-    def __init__(self, model, max_length, num_samples):
+    def __init__(self, model, max_length, num_samples, max_context_length=None):
         _check(model, max_length, num_samples)
         self.model = model
         self.max_length = max_length
+        self.max_context_length = max_context_length or max_length
         self.has_latent = model.posterior is not None
-        self.num_samples = num_samples if self.has_latent and model.has_density else 1
+        self.num_samples = num_samples if _is_sampled(model) else 1
         self.tokenize = model.tokenizer.tokenize
         if isinstance(model.tokenizer, WordpieceTokenizer):
             self.tokenize = WordpieceLookup(model.tokenizer)
         found = [*vars(model.tokenizer).values(), getattr(self.tokenize, "table", None)]
         self.tables = [t for t in found if isinstance(t, tf.lookup.StaticHashTable)]
         self.kl_method = None
-        if self.has_latent and model.has_density:
-            encoded = self.encode(tf.zeros([1, 1], tf.int32))
+        if self.has_latent and model.has_density and model.encoder_reads == "text":
+            specs = input_specs(model, ("tokens", *model.requires))
+            encoded = self.encode(
+                {
+                    name: tf.zeros([1] * len(spec.shape), spec.dtype)
+                    for name, spec in specs.items()
+                }
+            )
             self.kl_method = kl_method(
                 model.posterior.distribution(encoded.params),
                 model.prior.distribution(encoded.prior_params),
@@ -57,40 +71,93 @@ class InferenceEngine:
         """Reads texts; see `read_texts`."""
         return read_texts(text, self.tokenize, self.max_length)
 
-    def encode(self, tokens):
-        """Encodes ids `[B, T]`; returns an `inference.Encoded`."""
-        return inference.encode(self.model, {"tokens": tokens}, None)
+    def read_inputs(self, text=None, context=None, label=None):
+        """Turns what a client sends into a batch.
 
-    def mode(self, text):
-        """Returns the posterior's mode of texts, float32 `[B, Z]`, and the cuts."""
-        tokens, truncated = self.read(text)
-        return self.model.posterior.mode(self.encode(tokens).params), truncated
+        Args:
+            text: String tensor `[B]`, or `None`.
+            context: String tensor `[B, N]`, turns of which the last is answered, or
+                `None`. Those without words count as none.
+            label: Int32 tensor `[B]`, or `None`.
+
+        Returns:
+            Tuple of a dict with those of `"tokens"`, `"context"` and `"label"` that are
+            given, and a dict of bool `[B]` for the answer: `truncated`, whether the end
+            of a text or of a turn was cut off, and `unknown_label`, whether a label is
+            none of the model's, so that its row is answered as one without.
+        """
+        inputs, flags, cuts = {}, {}, []
+        if text is not None:
+            inputs["tokens"], cut = self.read(text)
+            cuts.append(cut)
+        if context is not None:
+            num_rows, num_turns = tf.shape(context)[0], context.shape[1]
+            flat = tf.reshape(context, [-1])
+            turns, cut = read_texts(flat, self.tokenize, self.max_context_length)
+            turns = tf.reshape(turns, [num_rows, num_turns, tf.shape(turns)[1]])
+            cuts.append(tf.reduce_any(tf.reshape(cut, [num_rows, num_turns]), 1))
+            inputs["context"] = turns[:, -1]
+            if self.model.reads_turns:
+                # A model knows empty turns before the others alone.
+                is_there = tf.cast(turns[:, :, 0] != PAD_ID, tf.int32)
+                order = tf.argsort(is_there, axis=1, stable=True)
+                inputs["context"] = tf.gather(turns, order, batch_dims=1)
+        if label is not None:
+            inputs["label"] = label
+            num_labels = self.model.condition.num_labels
+            if num_labels is not None:
+                flags["unknown_label"] = (label < 0) | (label >= num_labels)
+        if cuts:
+            flags["truncated"] = functools.reduce(tf.logical_or, cuts)
+        return inputs, flags
+
+    def encode(self, inputs):
+        """Encodes a batch of `read_inputs`; returns an `inference.Encoded`."""
+        return inference.encode(self.model, inputs, None)
+
+    def encode_condition(self, inputs):
+        """Encodes what stands beside sentences, float `[B, K]` or `None`."""
+        return inference.encode_condition(self.model, inputs, None)
 
     def sample_posterior(self, params, seed, num_samples):
         """Samples codes as `model.forward` does; see `sample_per_example`."""
         latent = self.model.posterior
         return sample_per_example(latent, params, seed, Stream.LATENT, num_samples)
 
-    def sample_prior(self, seed):
+    def sample_prior(self, seed, context=None):
         """Samples a code for each seed `[B, 2]`, float32 `[B, Z]`."""
-        params = self.model.prior_params(tf.shape(seed)[0])
+        params = self.model.prior_params(tf.shape(seed)[0], context)
         return sample_per_example(self.model.prior, params, seed, _PRIOR, 1)[0][0]
 
-    def generate(self, z, seed, temperature):
+    def sample_response(self, inputs, context, seed):
+        """Samples a code to answer each context, float32 `[B, Z]`.
+
+        It is of the prior given the context; of the posterior where the encoder reads
+        the context in place of the sentence.
+        """
+        latent, params = inference.response_params(self.model, inputs, context)
+        stream = _PRIOR if latent is self.model.prior else Stream.LATENT
+        return sample_per_example(latent, params, seed, stream, 1)[0][0]
+
+    def generate(self, z, seed, temperature, context=None):
         """Writes a sentence for each row.
 
         Args:
             z: Float tensor `[B, Z]`, or `None` without a latent.
             seed: Int32 tensor `[B, 2]`.
             temperature: Float32 tensor `[B]`; at 0 the most probable words.
+            context: Float tensor `[B, K]`, or `None` without a condition.
 
         Returns:
             Dict of `text` `[B]`, `token_ids`, int32 `[B, max_length + 1]`, and
             `lengths`, int32 `[B]`, the ids before the padding, `</s>` included.
         """
-        memory = tf.zeros([tf.shape(seed)[0], 0])
         if self.has_latent:
-            memory = self.model.bridge(z[None])[0]
+            memory = self.model.memory(z[None], context)[0]
+        elif context is not None:
+            memory = context
+        else:
+            memory = tf.zeros([tf.shape(seed)[0], 0])
         num_ids = self.max_length + 1
         sampler = PerExampleSampler(temperature)
         noise = sample_noise(seed, Stream.DECODER, num_ids)
@@ -99,32 +166,33 @@ class InferenceEngine:
         text = self.model.tokenizer.detokenize(ids)
         return {"text": text, "token_ids": ids, "lengths": lengths(ids)}
 
-    def score(self, tokens, seed):
-        """Computes the costs of ids `[B, T]` that the model defines.
+    def score(self, inputs, seed):
+        """Computes the costs of sentences that the model defines.
 
         Args:
-            tokens: Int tensor `[B, T]`.
+            inputs: Dict of `read_inputs`, `"tokens"` int `[B, T]` among them.
             seed: Int32 tensor `[B, 2]`.
 
         Returns:
             Dict of float32 `[B]`, in nats per sentence with `</s>`; see
             `inference.likelihoods`.
         """
-        model = self.model
-        encoded = self.encode(tokens)
+        model, tokens = self.model, inputs["tokens"]
+        encoded = self.encode(inputs)
+        context = encoded.context
         if self.has_latent:
             z, log_q = self.sample_posterior(encoded.params, seed, self.num_samples)
             # One sample after the other: memory stays that of one, whatever their
             # number.
             log_likelihood = tf.map_fn(
-                lambda z: inference.decode(model, tokens, z[None])[1][0],
+                lambda z: inference.decode(model, tokens, z[None], context)[1][0],
                 z,
                 parallel_iterations=1,
                 fn_output_signature=tf.TensorSpec([None], tf.float32),
             )
         else:
             z = log_q = None
-            _, log_likelihood = inference.decode(model, tokens, None)
+            _, log_likelihood = inference.decode(model, tokens, None, context)
         record = inference.record(model, encoded, z, log_q, None, log_likelihood, None)
         return inference.likelihoods(model, record)
 
@@ -150,6 +218,14 @@ def _check(model, max_length, num_samples):
             f"`free_bits_over='batch'`. Export a model with `refiner=None`. Received: "
             f"objective with {shared}"
         )
+
+
+def _is_sampled(model):
+    """Tells whether a likelihood is a mean over samples of the latent."""
+    if model.posterior is None or model.encoder_reads == "text":
+        return model.posterior is not None and model.has_density
+    params = model.posterior(tf.zeros([1, model.widths["code_dim"]]))
+    return is_random(model.posterior.distribution(params))
 
 
 def _is_by_sentence(term):

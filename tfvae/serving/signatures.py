@@ -5,12 +5,15 @@ import typing
 
 import tensorflow as tf
 
+from tfvae.models import inference
+from tfvae.models.responding import can_respond
 from tfvae.ops.sequences import lengths
 
 TEXT = tf.TensorSpec([None], tf.string)
 SEED = tf.TensorSpec([None, 2], tf.int32)
 TEMPERATURE = tf.TensorSpec([None], tf.float32)
 FRACTION = tf.TensorSpec([None], tf.float32)
+LABEL = tf.TensorSpec([None], tf.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,91 +58,184 @@ class Signature:
         return run.get_concrete_function(**specs)
 
 
-def signatures_of(model):
+def signatures_of(model, max_turns=10):
     """Lists the signatures that a model can answer.
+
+    Where the model reads a context or a label, so does every signature that needs it:
+    `context`, strings `[B, max_turns]` (`[B, 1]` of one text), and `label`, int32
+    `[B]`. A model that reads contexts answers them, `respond`, and has no `generate`
+    nor `interpolate`. `respond` and `score` are left out where the model cannot: see
+    `left_out`.
+
+    Args:
+        model: `VAE` or `LanguageModel`.
+        max_turns: Positive int, the turns of a context, where the model reads several;
+            a client fills up with empty ones. Defaults to `10`.
+
+    Returns:
+        List of `Signature`s, the default one first.
+
+    Raises:
+        ValueError: If the model reads what is neither context nor label, or
+            `max_turns` is not positive.
+    """
+    beside = _beside(model, max_turns)
+    decoding = {key: beside[key] for key in model.memory_requires}
+    writing = {"seed": SEED, "temperature": TEMPERATURE}
+    scored = {"text": TEXT, **beside, "seed": SEED}
+    generate = Signature(
+        "generate",
+        _generate,
+        {**beside, **writing},
+        "a sentence" + " from a sample of the prior" * (model.posterior is not None),
+    )
+    source = "prior" if model.encoder_reads == "text" else "posterior"
+    respond = Signature(
+        "respond",
+        _respond,
+        {**beside, **writing},
+        "a sentence that answers the context"
+        + f", from a sample of the {source} given it" * (model.posterior is not None),
+    )
+    score = Signature("score", _score, scored, "costs of a text in nats")
+    if model.posterior is None:
+        return [respond, score] if "context" in beside else [score, generate]
+    z = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
+    reads_text = model.encoder_reads == "text"
+    encoded = {"text": TEXT, **beside} if reads_text else beside
+    reconstruct = Signature(
+        "reconstruct",
+        _reconstruct,
+        {**encoded, **writing},
+        "the text reconstructed from the posterior's mode",
+    )
+    encode = Signature(
+        "encode",
+        _encode,
+        {**encoded, "seed": SEED},
+        "the posterior's mode, a sample of it and its parameters",
+    )
+    decode = Signature(
+        "decode", _decode, {"z": z, **decoding, **writing}, "a sentence from a code"
+    )
+    interpolate = Signature(
+        "interpolate",
+        _interpolate,
+        {"text_a": TEXT, "text_b": TEXT, **beside, "fraction": FRACTION},
+        "the most probable sentence on the line between two posteriors' modes; "
+        "fraction 0 is text_a, 1 is text_b",
+    )
+    if "context" not in beside:
+        found = [reconstruct, encode, decode, generate, interpolate, score]
+    else:
+        found = [respond, *[reconstruct] * reads_text, encode, decode, score]
+    missing = left_out(model)
+    return [each for each in found if each.name not in missing]
+
+
+def left_out(model):
+    """Tells which signatures a model of its kind would have and cannot answer.
 
     Args:
         model: `VAE` or `LanguageModel`.
 
     Returns:
-        List of `Signature`s, the default one first.
+        Dict of str, the reason of each, by the signature's name.
     """
-    score = Signature(
-        "score", _score, {"text": TEXT, "seed": SEED}, "costs of a text in nats"
-    )
-    writing = {"seed": SEED, "temperature": TEMPERATURE}
-    if model.posterior is None:
-        return [score, Signature("generate", _generate, writing, "a sentence")]
-    z = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
-    return [
-        Signature(
-            "reconstruct",
-            _reconstruct,
-            {"text": TEXT, **writing},
-            "the text reconstructed from the posterior's mode",
-        ),
-        Signature(
-            "encode",
-            _encode,
-            {"text": TEXT, "seed": SEED},
-            "the posterior's mode, a sample of it and its parameters",
-        ),
-        Signature("decode", _decode, {"z": z, **writing}, "a sentence from a code"),
-        Signature(
-            "generate", _generate, writing, "a sentence from a sample of the prior"
-        ),
-        Signature(
-            "interpolate",
-            _interpolate,
-            {"text_a": TEXT, "text_b": TEXT, "fraction": FRACTION},
-            "the most probable sentence on the line between two posteriors' modes; "
-            "fraction 0 is text_a, 1 is text_b",
-        ),
-        score,
-    ]
+    missing = {}
+    if "context" in model.requires and not can_respond(model):
+        missing["respond"] = "no term of the objective brings codes to the prior"
+    has_density = model.posterior is None or model.prior.has_density
+    if not has_density and model.encoder_reads == "text":
+        missing["score"] = "the prior has no density, so no cost of a text is defined"
+    return missing
 
 
-def _reconstruct(engine, text, seed, temperature):
-    z, truncated = engine.mode(text)
-    return {**engine.generate(z, seed, temperature), "z": z, "truncated": truncated}
+def _beside(model, max_turns):
+    """Returns the specs of what a model reads beside sentences."""
+    if max_turns < 1:
+        raise ValueError(
+            f"`max_turns` must be positive. Received: max_turns={max_turns}"
+        )
+    num_turns = max_turns if model.reads_turns else 1
+    known = {"context": tf.TensorSpec([None, num_turns], tf.string), "label": LABEL}
+    unknown = [key for key in model.requires if key not in known]
+    if unknown:
+        raise ValueError(
+            f"This {type(model).__name__} reads {', '.join(unknown)}, for which no "
+            "signature has an input. Export models of contexts and labels. Received: "
+            f"a condition that requires {model.requires}"
+        )
+    return {key: known[key] for key in model.requires}
 
 
-def _encode(engine, text, seed):
-    tokens, truncated = engine.read(text)
-    params = engine.encode(tokens).params
+def _respond(engine, seed, temperature, **beside):
+    inputs, flags = engine.read_inputs(**beside)
+    context = engine.encode_condition(inputs)
+    if not engine.has_latent:
+        return {**engine.generate(None, seed, temperature, context), **flags}
+    z = engine.sample_response(inputs, context, seed)
+    return {**engine.generate(z, seed, temperature, context), "z": z, **flags}
+
+
+def _reconstruct(engine, text, seed, temperature, **beside):
+    inputs, flags = engine.read_inputs(text, **beside)
+    encoded = engine.encode(inputs)
+    z = engine.model.posterior.mode(encoded.params)
+    written = engine.generate(z, seed, temperature, encoded.context)
+    return {**written, "z": z, **flags}
+
+
+def _encode(engine, seed, text=None, **beside):
+    inputs, flags = engine.read_inputs(text, **beside)
+    if text is None:
+        context = engine.encode_condition(inputs)
+        params = inference.response_params(engine.model, inputs, context)[1]
+    else:
+        params = engine.encode(inputs).params
     sample = engine.sample_posterior(params, seed, 1)[0][0]
     mode = engine.model.posterior.mode(params)
-    return {**params, "mode": mode, "sample": sample, "truncated": truncated}
+    return {**params, "mode": mode, "sample": sample, **flags}
 
 
-def _decode(engine, z, seed, temperature):
-    return engine.generate(z, seed, temperature)
+def _decode(engine, z, seed, temperature, **beside):
+    inputs, flags = engine.read_inputs(**beside)
+    context = engine.encode_condition(inputs) if inputs else None
+    return {**engine.generate(z, seed, temperature, context), **flags}
 
 
-def _generate(engine, seed, temperature):
+def _generate(engine, seed, temperature, **beside):
+    inputs, flags = engine.read_inputs(**beside)
+    context = engine.encode_condition(inputs)
     if not engine.has_latent:
-        return engine.generate(None, seed, temperature)
-    z = engine.sample_prior(seed)
-    return {**engine.generate(z, seed, temperature), "z": z}
+        return {**engine.generate(None, seed, temperature, context), **flags}
+    z = engine.sample_prior(seed, context)
+    return {**engine.generate(z, seed, temperature, context), "z": z, **flags}
 
 
-def _interpolate(engine, text_a, text_b, fraction):
-    first, first_truncated = engine.mode(text_a)
-    last, last_truncated = engine.mode(text_b)
+def _interpolate(engine, text_a, text_b, fraction, **beside):
+    modes, cuts = [], []
+    for text in (text_a, text_b):
+        inputs, flags = engine.read_inputs(text, **beside)
+        encoded = engine.encode(inputs)
+        modes.append(engine.model.posterior.mode(encoded.params))
+        cuts.append(flags["truncated"])
+    first, last = modes
     z = first + fraction[:, None] * (last - first)
     no_seed = tf.zeros([tf.shape(z)[0], 2], tf.int32)
-    written = engine.generate(z, no_seed, tf.zeros_like(fraction))
-    return {**written, "z": z, "truncated": first_truncated | last_truncated}
+    cold = tf.zeros_like(fraction)
+    written = engine.generate(z, no_seed, cold, encoded.context)
+    return {**written, "z": z, **flags, "truncated": cuts[0] | cuts[1]}
 
 
-def _score(engine, text, seed):
-    tokens, truncated = engine.read(text)
-    num_tokens = lengths(tokens) + 1
+def _score(engine, text, seed, **beside):
+    inputs, flags = engine.read_inputs(text, **beside)
+    num_tokens = lengths(inputs["tokens"]) + 1
     return {
-        **engine.score(tokens, seed),
+        **engine.score(inputs, seed),
         "num_tokens": num_tokens,
         "num_samples": tf.fill(tf.shape(num_tokens), engine.num_samples),
-        "truncated": truncated,
+        **flags,
     }
 
 
