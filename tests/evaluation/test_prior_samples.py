@@ -1,5 +1,7 @@
 """Likelihoods of linear-Gaussian models whose prior reads a context."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,15 +13,20 @@ from tests.evaluation import linear_gaussian as toy
 from tfvae.encoders import ContextEncoder
 from tfvae.evaluation import likelihood
 from tfvae.evaluation.evaluate import evaluate
-from tfvae.evaluation.latent import aggregate_metrics
+from tfvae.evaluation.latent import aggregate_metrics, information_given_context
 from tfvae.evaluation.likelihood import SentenceScorer
 from tfvae.evaluation.posterior import moments
 from tfvae.latents import Deterministic, Gaussian, Implicit
 from tfvae.models import VAE
 from tfvae.objectives import KL, Reconstruction
+from tfvae.presets import SETTINGS, ModelBuilder
+from tfvae.text import Batches, default_grammar
 
 tfd = tfp.distributions
 
+TINY = dataclasses.replace(
+    SETTINGS["ivae"], embedding_dim=8, encoder_dim=8, decoder_dim=8, latent_dim=2
+)
 MAP = np.array([[0.5, -0.2, 0.3], [-0.4, 0.6, 0.1]])
 SCALES = np.array([0.6, 0.9])
 SHARES = np.array([0.3, 0.7])
@@ -284,3 +291,82 @@ def test_aggregates_are_relative_to_the_priors():
     # No standard normal is what a mixture's codes should look like.
     mixture = aggregate_metrics(make_model(SampledMixture(2)), data)
     assert "moment_kl" not in mixture and mixture["posterior_scale"] > 0
+
+
+def gaussian_features(num, deviation, seed):
+    """Samples token ids whose features are about `N(0, deviation^2)`."""
+    x = np.random.default_rng(seed).normal(0, deviation, [num, toy.NUM_FEATURES])
+    return np.clip(np.round(10 * x + 24), 4, 44).astype("int32")
+
+
+def test_information_beyond_the_context():
+    model, deviation, num = make_model(Gaussian(2)), 0.5, 1000
+    groups = [
+        {
+            "tokens": gaussian_features(num, deviation, seed),
+            "context": np.repeat(toy.random_tokens(1, seed), num, 0),
+        }
+        for seed in (3, 4)
+    ]
+    found = information_given_context(model, groups, num_samples=4)
+    # Both q(z|c) and q(z|x, c) are Gaussians.
+    gain, bias, _ = toy.true_posterior()
+    # Rounding adds the variance of a uniform distribution.
+    of_means = (deviation**2 + 0.1**2 / 12) * gain @ gain.T
+    own = 0.9**2 * np.eye(2)
+    information = 0.5 * np.linalg.slogdet(np.linalg.solve(own, of_means + own))[1]
+    assert found["mi_given_context"] == pytest.approx(information, abs=0.03)
+    marginal = []
+    for group in groups:
+        c = toy.features(group["context"][:1]).numpy()[0]
+        difference = bias + 0.3 * MAP @ c - MAP @ c
+        marginal.append(
+            toy.gaussian_kl(difference, of_means + own, np.zeros(2), np.diag(SCALES**2))
+        )
+    error = 0.1 * np.mean(marginal)
+    assert abs(found["marginal_kl_given_context"] - np.mean(marginal)) < error
+    # One number of the two parts, of the same sentences.
+    total = found["mi_given_context"] + found["marginal_kl_given_context"]
+    assert found["kl"] == pytest.approx(total, rel=0.01)
+    assert found["mi_given_context_cap"] == pytest.approx(np.log(num))
+    assert 0 < found["mi_given_context"] < found["kl"]
+    # A posterior that reads the context alone knows no more.
+    own_head = model.posterior.heads["loc"]
+    kernel = own_head.kernel.numpy()
+    kernel[: toy.NUM_FEATURES] = 0
+    own_head.kernel.assign(kernel)
+    found = information_given_context(model, groups)
+    assert abs(found["mi_given_context"]) < 1e-4 < found["kl"]
+
+
+def test_information_beyond_the_context_of_the_grammar():
+    # Answers to one question: at most the entropy of an answer, 8.6 nats, is left.
+    grammar = default_grammar()
+    pairs = list(grammar.sample_pairs(3, 1))
+    answers = [grammar.sample_answers(p.context, 64, i) for i, p in enumerate(pairs)]
+    rows = [{"text": a.text, "context": a.context} for each in answers for a in each]
+    data = Batches(rows, batch_size=64, shuffle=False)
+    support.reseed(1)
+    model = ModelBuilder(TINY, data, jit_compile=False, context="text").vae(
+        [Reconstruction(), KL()]
+    )
+    # Initial weights say next to nothing: the means of a question's answers spread.
+    means = model.posterior_params(next(iter(data)))["loc"]
+    kernel = model.posterior.heads["loc"].kernel
+    kernel.assign(kernel / tf.math.reduce_std(means, axis=0))
+    found = information_given_context(model, data, num_samples=20)
+    assert 0.1 < found["mi_given_context"] <= found["mi_given_context_cap"]
+    total = found["mi_given_context"] + found["marginal_kl_given_context"]
+    assert found["kl"] == pytest.approx(total, rel=0.02)
+
+
+def test_information_beyond_the_context_is_refused():
+    rows = {"tokens": toy.random_tokens(4), "context": toy.random_tokens(4, 5)}
+    for model, groups, message in (
+        (make_model(Gaussian(2)), [rows], "all of one context. Received: group 0"),
+        (make_model(Gaussian(2)), [], "at least one group"),
+        (make_model(SampledGaussian(2)), [rows], "with densities.*SampledGaussian"),
+        (toy.full_vae(), [rows], r"must have a condition.*requires=\(\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            information_given_context(model, groups)

@@ -15,7 +15,12 @@ from tfvae.distributions.aggregated_posterior import (
     mutual_information as mutual_information,
 )
 from tfvae.distributions.mmd import inverse_multiquadratic, mmd
-from tfvae.evaluation.posterior import is_diagonal_gaussian, moments, posterior_scales
+from tfvae.evaluation.posterior import (
+    PosteriorSampler,
+    is_diagonal_gaussian,
+    moments,
+    posterior_scales,
+)
 from tfvae.models import inference
 from tfvae.seeds import as_seed, fold_in
 
@@ -131,6 +136,70 @@ def marginal_kl(information, log_prior, kl=None):
     value = float(np.mean(kl)) - information.value
     exact = MarginalKL(value, error, "kl_minus_mi")
     return sampled if sampled.standard_error < error else exact
+
+
+def information_given_context(model, groups, *, num_samples=1, seed=0):
+    """Measures what codes say about sentences beyond what their context says.
+
+    With one sentence of each context that cannot be told from the mutual information of
+    sentence and context together with the code. With several, of which the mean of
+    their posteriors is `q(z|c)`, the divergence from the prior has two parts:
+    `E[KL(q(z|x,c) || p(z|c))] = I(x; z | c) + E[KL(q(z|c) || p(z|c))]`.
+
+    Args:
+        model: `VAE` with a condition, whose posterior and prior have densities.
+        groups: Iterable of dicts, `"tokens"` int `[N, T]` among them, each of `N`
+            sentences of one context, at least two. The information of a group is at
+            most `log(N)`, and biased downwards where it is near that.
+        num_samples: Positive int, codes of each sentence. Defaults to `1`.
+        seed: Int. Defaults to `0`.
+
+    Returns:
+        Dict of floats in nats, means over groups: `kl`, `mi_given_context`,
+        `mi_given_context_cap` and `marginal_kl_given_context`, the last estimated as
+        `marginal_kl` does; and the standard errors of the second and the last,
+        `..._se`, where there are two groups.
+
+    Raises:
+        ValueError: If a density is missing, there is no group, one has fewer than two
+            sentences or more than one context.
+    """
+    sampler = PosteriorSampler(model, num_samples)
+    if not (sampler.has_density and model.requires):
+        raise ValueError(
+            "`model` must have a condition, and posterior and prior with densities. "
+            f"Received: requires={model.requires}, posterior="
+            f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
+        )
+    sample = tf.function(sampler.__call__, reduce_retracing=True)
+    rows = []
+    for index, group in enumerate(groups):
+        inputs = keras.utils.unpack_x_y_sample_weight(group)[0]
+        contexts = [np.asarray(inputs[key]) for key in model.requires]
+        if len(inputs["tokens"]) < 2 or any((c != c[:1]).any() for c in contexts):
+            raise ValueError(
+                "Each of `groups` must hold at least two sentences, all of one "
+                f"context. Received: group {index}, {len(inputs['tokens'])} sentences"
+            )
+        inputs = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
+        drawn = sample(inputs, fold_in(as_seed(seed), index))
+        information = mutual_information(
+            sampler.posterior, drawn.encoded.params, drawn.z
+        )
+        kl = drawn.kl.numpy()
+        exact = kl if sampler.kl_method == "closed_form" else None
+        marginal = marginal_kl(information, drawn.log_prior, exact)
+        rows.append((kl.mean(), information.value, information.cap, marginal.value))
+    if not rows:
+        raise ValueError("`groups` must hold at least one group. Received: none")
+    names = ("kl", "mi_given_context", "mi_given_context_cap")
+    names += ("marginal_kl_given_context",)
+    columns = dict(zip(names, np.array(rows, np.float64).T, strict=True))
+    result = {name: float(values.mean()) for name, values in columns.items()}
+    if len(rows) > 1:
+        for name in (names[1], names[3]):
+            result[f"{name}_se"] = standard_error(columns[name])
+    return result
 
 
 def moment_kl(codes):
