@@ -291,7 +291,7 @@ def grammar(args):
     presets = [
         name
         for name, preset in PRESETS.items()
-        if preset.needs_context == (args.kind == "pairs")
+        if preset.needs_context == (args.kind == "pairs") and not preset.needs_label
     ]
     if args.kind == "pairs":
         presets += UNDER_A_CONDITION

@@ -181,7 +181,7 @@ def test_evaluates_transfer(style, table, json_of, capsys):
     assert "negative to positive" in shown and "transfer accuracy" in shown
 
 
-def test_labels_beside_sentences(labelled, table, tmp_path, json_of, error_of):
+def test_labels_beside_sentences(labelled, table, tmp_path, json_of, error_of, capsys):
     rows = json_of("reconstruct", labelled, "--data", table, "--max-written", "5")
     assert len(rows) == 40 and rows[0]["label"] in NAMES
     ends = ["interpolate", labelled, "the chef .", "the soup .", "--steps", "3"]
@@ -190,6 +190,7 @@ def test_labels_beside_sentences(labelled, table, tmp_path, json_of, error_of):
     out = tmp_path / "codes.tsv"
     assert main(["encode", labelled, "--data", table, "--out", str(out)]) == 0
     assert len(out.read_text().splitlines()) == 41
+    capsys.readouterr()
     other = tmp_path / "other.tsv"
     other.write_text("text\tkind\nthe chef .\tsad\n")
     command = ["reconstruct", labelled, "--data", str(other), "--label-column", "kind"]

@@ -28,8 +28,13 @@ def test_ranges_are_of_options_that_exist():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_ranges_fit_the_options_of_every_preset(name):
-    column = "context" if get_preset(name).needs_context else None
-    configuration = RunConfiguration(name, train="train.tsv", context_column=column)
+    preset = get_preset(name)
+    configuration = RunConfiguration(
+        name,
+        train="train.tsv",
+        context_column="context" if preset.needs_context else None,
+        label_column="label" if preset.needs_label else None,
+    )
     for option in get_preset(name).options:
         for value in EVERY[option].examples() if option in EVERY else ():
             dataclasses.replace(configuration, overrides={option: value})

@@ -1,5 +1,6 @@
 """How well a model writes sentences again with other labels."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -178,18 +179,25 @@ def measure_transfers(
         raise ValueError("`sources` must hold a sentence. Received: none")
     classifiers = LabelClassifiers(train_texts, train_labels, seed)
     of_test = classifiers.accuracies(texts, labels)
+    # One vocabulary, that of all training sentences, so that a word of another label is
+    # improbable and not unknown.
+    vocabulary = dict.fromkeys(word for text in train_texts for word in text.split())
+    vocabulary.pop("<unk>", None)
+    learn = functools.partial(NgramModel.fit, order=order, vocabulary=vocabulary)
     learned, directions = {}, {}
     rows = list(zip(source_labels, targets, sources, transferred, strict=True))
     for key in sorted({row[:2] for row in rows}):
         _, target = key
         before, after = zip(*(row[2:] for row in rows if row[:2] == key), strict=True)
         if target not in learned:
-            own = _of_label(train_texts, train_labels, target)
-            learned[target] = NgramModel.fit(own, order)
+            learned[target] = learn(_of_label(train_texts, train_labels, target))
         found = _direction(before, after, target, classifiers)
-        found |= _perplexities(
-            after, learned[target], _of_label(texts, labels, target), order
-        )
+        if any(word in vocabulary for text in after for word in text.split()):
+            forward, reverse = learned[target].score(after), learn(after)
+            found["transfer_perplexity"] = forward.perplexity()
+            if untouched := _of_label(texts, labels, target):
+                reverse = reverse.score(untouched).perplexity()
+                found["transfer_reverse_perplexity"] = reverse
         directions[" to ".join(key)] = found
     result = {
         key: float(np.mean([each[key] for each in directions.values() if key in each]))
@@ -219,18 +227,6 @@ def _direction(sources, transferred, target, classifiers):
         "transfer_copy": float(np.mean(copies)),
         "transfer_joint": float(np.sqrt(accuracy * similarity)),
     }
-
-
-def _perplexities(transferred, learned, texts, order):
-    """Computes perplexities of and by the transferred sentences, where defined."""
-    known = {word for text in transferred for word in text.split()} - {"<unk>"}
-    if not known:
-        return {}
-    result = {"transfer_perplexity": learned.score(transferred).perplexity()}
-    if any(known & set(text.split()) for text in texts):
-        reverse = NgramModel.fit(transferred, order).score(texts)
-        result["transfer_reverse_perplexity"] = reverse.perplexity()
-    return result
 
 
 def _of_label(texts, labels, label):

@@ -117,6 +117,8 @@ SPACES = {
     "beta": Range(0.1, 1.5, grid=(0.4, 0.5, 0.8, 1.0, 1.2)),
     "free_bits": Range(1 / 32, 1.0, True, (2 / 32, 4 / 32, 6 / 32, 8 / 32, 16 / 32)),
     "word_dropout": Range(0.0, 0.75, grid=(0.0, 0.25, 0.5, 0.75)),
+    "adversary_weight": Range(0.1, 30.0, True, (0.3, 1.0, 3.0, 10.0, 30.0)),
+    "distance_weight": Range(0.1, 30.0, True, (0.3, 1.0, 3.0, 10.0)),
     "bow_weight": Range(0.1, 3.0, True, (0.1, 0.5, 1.0, 2.0)),
     "mean_scale": Range(0.2, 1.0, grid=(0.3, 0.4, 0.5, 0.6, 0.7)),
     "rate": Range(1.0, 20.0, True, (2.0, 5.0, 10.0)),
