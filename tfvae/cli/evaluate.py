@@ -29,6 +29,11 @@ def _add_arguments(parser):
     add_run(parser)
     parser.add_argument("--data", required=True, metavar="FILE", help="text to measure")
     add_column(parser)
+    parser.add_argument(
+        "--context-column",
+        metavar="NAME",
+        help="column of the contexts, of a conditional run (the run's)",
+    )
     add_limits(parser)
     parser.add_argument(
         "--metrics",
@@ -138,9 +143,14 @@ def _run(args):
 
 def _batches(args, configuration, tokenizer):
     """Creates the batches to measure, noting what is strange about them."""
-    limits = {"max_length": args.max_length, "too_long": args.too_long}
-    limits = {name: value for name, value in limits.items() if value is not None}
-    configuration = dataclasses.replace(configuration, **limits)
+    if args.context_column and configuration.context_column is None:
+        raise ValueError(
+            f"{args.run_folder}: the run reads no contexts. Leave --context-column out."
+        )
+    given = ("max_length", "too_long", "context_column")
+    given = {name: getattr(args, name) for name in given}
+    given = {name: value for name, value in given.items() if value is not None}
+    configuration = dataclasses.replace(configuration, **given)
     batches = configuration.batches(
         args.data,
         tokenizer,
