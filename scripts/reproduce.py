@@ -346,6 +346,7 @@ def ptb(args):
             "setting": args.setting,
             "steps": args.budget,
             "scale_schedules": True,
+            "seed": 0,
             "overrides": PTB_OPTIONS.get(name, {}),
         }
         command = f"scripts/reproduce.py ptb --data DIR --rows {name} --setting "
@@ -372,6 +373,7 @@ def dialogue(args):
             "max_length": 40 if setting == "coupled" else None,
             "too_long": "truncate",
             "scale_schedules": True,
+            "seed": 0,
             "overrides": options,
         }
         command = f"scripts/reproduce.py dialogue --data DIR --rows {name}"
@@ -404,7 +406,7 @@ def prepared(data, folder, turns):
 
 
 def _job(args, name, configuration, command, tests, num_samples):
-    row = f"{name}-{configuration.get('seed', 0)}"
+    row = f"{name}-{configuration['seed']}"
     return {
         "row": name,
         "configuration": configuration,

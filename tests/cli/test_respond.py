@@ -1,10 +1,17 @@
 import json
+import os
+import shutil
 
+import numpy as np
 import pytest
 
+from tests.serving.support import spread
 from tests.training.conftest import TINY
 from tfvae.cli.main import main
+from tfvae.evaluation.neighbours import neighbours
+from tfvae.models import writing
 from tfvae.text import default_grammar
+from tfvae.text.readers import read_records
 from tfvae.training import RunConfiguration, RunFolder
 from tfvae.training.run_folder import NEW_STATE
 
@@ -21,14 +28,30 @@ def pairs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def answering(pairs, tmp_path_factory):
     """The folder of a run of a tiny conditional VAE that has its initial weights."""
+    return untrained("cvae", pairs, tmp_path_factory, max_context_length=20)
+
+
+@pytest.fixture(scope="session")
+def dialogues(tmp_path_factory):
+    """The folder of a run of a tiny VAE that reads two turns."""
+    table = tmp_path_factory.mktemp("dialogues") / "dialogues.jsonl"
+    rows = [{"context": ["who knows ?", "is it late ?"], "text": "so go ."}] * 4
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return untrained("cvae", str(table), tmp_path_factory, max_turns=2)
+
+
+def untrained(preset, table, tmp_path_factory, **options):
+    """Writes the folder of a run of larger initial weights; returns its path."""
     configuration = RunConfiguration(
-        "cvae", pairs, context_column="context", overrides=TINY, xla=False
+        preset, table, context_column="context", overrides=TINY, xla=False, **options
     )
-    run = RunFolder(tmp_path_factory.mktemp("runs") / "cvae")
+    run = RunFolder(tmp_path_factory.mktemp("runs") / preset)
     run.create(configuration)
     run.save_state({**NEW_STATE, "epoch": 1, "best_epoch": 1, "finished": True})
     tokenizer = configuration.training_batches(None).tokenizer
-    configuration.make_model(tokenizer, 1).save(run.model)
+    model = configuration.make_model(tokenizer, 1)
+    spread(model)
+    model.save(run.model)
     return run.path
 
 
@@ -79,17 +102,135 @@ def test_refusals(answering, run, texts, pairs, error_of):
     assert "no column 'no'" in line
 
 
-def test_what_reads_no_contexts_says_what_does(answering, pairs, error_of, tmp_path):
+def test_what_writes_without_contexts_says_what_does(answering, error_of, tmp_path):
     for arguments in (
         ["generate", answering],
-        ["reconstruct", answering, "--data", pairs],
-        ["interpolate", answering, "a", "b"],
-        ["interpolate", answering, "--prior"],
-        ["encode", answering, "--data", pairs, "--out", tmp_path / "codes.npz"],
-        ["neighbours", answering, "--data", pairs, "--query", "a"],
+        ["generate", answering, "--out", tmp_path / "out.txt"],
     ):
         assert "`tfvae respond`" in error_of(*arguments), arguments
     assert list(tmp_path.iterdir()) == []
+
+
+def test_long_contexts(answering, tmp_path, capsys, error_of):
+    long = "who " * 21
+    assert "21 tokens, more than 20" in error_of("respond", answering, long)
+    write, greedy = ["respond", answering], ["--greedy", "--max-written", "5"]
+    assert main([*write, long, *greedy, "--too-long", "truncate"]) == 0
+    cut = capsys.readouterr().out
+    assert main([*write, long[:-5], *greedy]) == 0 and capsys.readouterr().out == cut
+    table = tmp_path / "asked.tsv"
+    table.write_text(f"context\nwho ?\n{long}\n", encoding="utf-8")
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    line = error_of(*write, "--data", table, "--out", out)
+    assert f"{table}, line 3: the context has 21 tokens" in line
+    # What was there stays.
+    assert out.read_text() == "mine"
+    more = ["--data", str(table), "--too-long", "truncate"]
+    assert main([*write, *more, *greedy]) == 0
+    assert "1 context was longer than the run's, and cut." in capsys.readouterr().err
+
+
+def test_turns(dialogues, error_of, capsys, tmp_path):
+    write, greedy = ["respond", dialogues], ["--greedy", "--max-written", "5"]
+    turns = ["who knows ?", "so go .", "is it late ?"]
+    line = error_of(*write, *turns)
+    assert "The context: the context has 3 turns, more than 2" in line
+    assert "--too-long truncate" in line
+    assert main([*write, *turns, *greedy, "--too-long", "truncate"]) == 0
+    cut = capsys.readouterr().out
+    assert main([*write, *turns[1:], *greedy]) == 0 and capsys.readouterr().out == cut
+    assert "a context needs words. Received: ' '" in error_of(*write, " ", "a")
+    table = tmp_path / "asked.jsonl"
+    rows = [{"context": turns[:2]}, {"context": turns}]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    line = error_of(*write, "--data", table)
+    assert f"{table}, line 2: the context has 3 turns" in line
+    table.write_text('{"context": ["a", ""]}\n')
+    assert "line 1: the context is empty" in error_of(*write, "--data", table)
+
+
+def test_codes_are_of_sentences_in_their_contexts(
+    answering, pairs, tmp_path, capsys, json_of
+):
+    model = RunFolder(answering).load_model()
+    rows = [row for _, row in read_records(pairs, context_column="context")]
+    texts, contexts = ([row[key] for row in rows] for key in ("text", "context"))
+    codes = model.encode(texts, contexts=contexts)
+    assert np.abs(codes - model.encode(texts, contexts=contexts[::-1])).max() > 1e-4
+    out = tmp_path / "codes.npz"
+    assert main(["encode", answering, "--data", pairs, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}: written, sentences: 20\n"
+    with np.load(out) as arrays:
+        np.testing.assert_allclose(arrays["codes"], codes, atol=1e-6)
+        assert arrays["lines"].tolist() == list(range(2, 22))
+    more = ["--num", "3", "--max-written", "5"]
+    found = json_of("reconstruct", answering, "--data", pairs, *more)
+    pairs_of = writing.reconstruct(model, rows[:3], max_length=5, max_read=60)
+    assert found == [
+        {"line": line, **row, "reconstruction": text}
+        for line, row, (_, text) in zip((2, 3, 4), rows, pairs_of, strict=False)
+    ]
+    turn = ["--turn", contexts[0]]
+    index = str(tmp_path / "index.npz")
+    search = ["neighbours", answering, "--data", pairs, "--index", index]
+    search += ["--query", texts[0], *turn, "--num", "4"]
+    (found,) = json_of(*search)
+    (wanted,) = neighbours(
+        model, texts, texts[0], 4, contexts=contexts, query_contexts=contexts[:1]
+    )
+    assert [row["text"] for row in found["neighbours"]] == [text for text, _ in wanted]
+    nearest = found["neighbours"][0]
+    assert rows[nearest["line"] - 2] == {k: nearest[k] for k in ("text", "context")}
+    # The index is used again, by itself too.
+    for again in (search, search[:2] + search[4:]):
+        (kept,) = json_of(*again)
+        for one, other in zip(kept["neighbours"], found["neighbours"], strict=True):
+            assert one.pop("cosine") == pytest.approx(other["cosine"], abs=1e-6)
+            assert one == {k: v for k, v in other.items() if k != "cosine"}
+    steps = ["--steps", "3", "--max-written", "5"]
+    found = json_of("interpolate", answering, *texts[:2], *turn, *steps)
+    wanted = model.interpolate(
+        *texts[:2], context=contexts[0], num_steps=3, max_length=5
+    )
+    assert [row["text"] for row in found] == wanted
+    found = json_of("interpolate", answering, "--prior", *turn, *steps)
+    assert len(found) == 3
+
+
+def test_contexts_are_missing_or_not_wanted(answering, run, pairs, error_of, tmp_path):
+    for arguments in (
+        ["interpolate", answering, "a", "b"],
+        ["interpolate", answering, "--prior"],
+        ["neighbours", answering, "--data", pairs, "--query", "a"],
+    ):
+        assert "Give its turns by --turn" in error_of(*arguments), arguments
+    line = error_of("interpolate", run, "a", "b", "--turn", "c")
+    assert "reads no context. Leave --turn out" in line
+    line = error_of("interpolate", answering, "a", "b", "--turn", "c", "--turn", "d")
+    assert "contexts of one text. Received: 2 turns" in line
+    table = tmp_path / "answers.tsv"
+    table.write_text("text\nso go .\n", encoding="utf-8")
+    out = tmp_path / "codes.npz"
+    line = error_of("encode", answering, "--data", table, "--out", out)
+    assert "no column 'context'. Columns: text" in line and not out.exists()
+    (tmp_path / "answers.txt").write_text("so go .\n")
+    line = error_of("reconstruct", answering, "--data", tmp_path / "answers.txt")
+    assert "a text file has no columns" in line
+    line = error_of("respond", answering, "a", "--context-column", "b")
+    assert "--context-column: this is about" in line
+    assert "--top-p does not go" in error_of(
+        "respond", answering, "a", "--greedy", "--top-p", "0.5"
+    )
+
+
+def test_a_truncated_model(answering, error_of, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    shutil.copytree(answering, tmp_path / "run")
+    model = RunFolder(tmp_path / "run").model
+    size = os.path.getsize(model)
+    os.truncate(model, size // 2)
+    assert "model.keras" in error_of("respond", tmp_path / "run", "who ?")
 
 
 def test_is_evaluated(answering, pairs, json_of):

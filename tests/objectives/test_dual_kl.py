@@ -171,3 +171,21 @@ def test_a_critic_that_sees_the_context_finds_what_a_pooled_one_cannot():
     exact = 0.5 * shift**2
     assert found[1] == pytest.approx(exact, rel=0.1)
     assert found[None] == pytest.approx(exact / (1.0 + spread**2), rel=0.2)
+
+
+def test_the_form_of_donsker_and_varadhan(rng):
+    scores = rng.normal(size=(2, 1, 6, 1)).astype("float32")
+    forward = record(6, 0)
+    tangent, other = DualKL(), DualKL(form="donsker_varadhan")
+    for term in (tangent, other):
+        term.build(code_dim=1, latent_dim=1)
+        own_then_fresh = iter(scores)
+        term.critic = lambda pairs, values=own_then_fresh: tf.constant(next(values))
+    own, fresh = scores[..., 0]
+    exact = own.mean() - np.log(np.exp(fresh.astype("float64")).mean())
+    value = other.cost(forward).numpy().mean()
+    assert value == pytest.approx(exact, rel=1e-5)
+    # The tangent of the logarithm lies above it.
+    assert tangent.cost(forward).numpy().mean() < value
+    with pytest.raises(ValueError, match="`form` must be one of"):
+        DualKL(form="paper")

@@ -1,7 +1,13 @@
 import pytest
 import tensorflow as tf
 
-from tests.serving.support import NUM_SAMPLES, make_model
+from tests.serving.support import (
+    CONDITIONAL,
+    MAX_LENGTH,
+    NUM_SAMPLES,
+    NUM_TURNS,
+    make_model,
+)
 from tfvae.serving import export
 
 
@@ -24,3 +30,25 @@ def signatures(exported):
     # The variables of an export live as long as what was loaded.
     loaded = tf.saved_model.load(exported)
     yield loaded.signatures
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory):
+    """Returns the model, the folder and the loaded signatures of each kind."""
+    made = {}
+
+    def of(kind):
+        if kind not in made:
+            model = CONDITIONAL[kind]()
+            folder = export(
+                model,
+                tmp_path_factory.mktemp(kind) / "tiny",
+                num_samples=NUM_SAMPLES,
+                max_length=MAX_LENGTH,
+                max_turns=NUM_TURNS,
+            )
+            made[kind] = model, folder, tf.saved_model.load(folder)
+        model, folder, loaded = made[kind]
+        return model, folder, loaded.signatures
+
+    return of

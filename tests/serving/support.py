@@ -4,7 +4,14 @@ import numpy as np
 import tensorflow as tf
 
 from tests.support import make_decoder, make_encoder, make_vae, reseed
+from tfvae.encoders import (
+    ContextEncoder,
+    JoinedConditions,
+    LabelEncoder,
+    TurnEncoder,
+)
 from tfvae.latents import Gaussian
+from tfvae.models import LanguageModel
 from tfvae.text import WordTokenizer
 
 WORDS = ["a", "cat", "dog", "ran", "saw", "été", "the"]
@@ -86,3 +93,56 @@ def assert_same(got, wanted, rtol=1e-5, atol=1e-5):
             np.testing.assert_allclose(other, value, rtol, atol, err_msg=name)
         else:
             np.testing.assert_array_equal(other, value, err_msg=name)
+
+
+NUM_TURNS = 3
+# Turns that are missing may stand anywhere; the last context has none.
+TURNS = [
+    ["", "a cat", "the dog ran"],
+    ["the dog", "été", "saw a cat"],
+    ["a dog ran", "", ""],
+    ["", "", ""],
+    ["ran", " ", "the the cat dog saw a a a a"],
+]
+LABELS = np.array([0, 2, 1, 0, 2], np.int32)
+
+
+def make_seq2seq():
+    reseed(4)
+    model = LanguageModel(
+        make_decoder(conditioning=("state", "inputs")),
+        condition=ContextEncoder(make_encoder()),
+        tokenizer=WordTokenizer(vocabulary=WORDS),
+    )
+    spread(model)
+    return model
+
+
+CONDITIONAL = {
+    "turns": lambda: make_model(condition=TurnEncoder(make_encoder(), 5)),
+    "text": lambda: make_model(condition=ContextEncoder(make_encoder())),
+    "seq2seq": make_seq2seq,
+    "label": lambda: make_model(condition=LabelEncoder(3)),
+    "both": lambda: make_model(
+        condition=JoinedConditions(
+            [TurnEncoder(make_encoder(), 5), LabelEncoder(3, embedding_dim=2)]
+        )
+    ),
+    "reader": lambda: make_model(encoder_reads="context"),
+}
+
+
+def request_for(signatures, name, rows=slice(None)):
+    """Returns the inputs of a request, a dict of arrays."""
+    specs = signatures[name].structured_input_signature[1]
+    everything = {
+        **request_of("reconstruct"),
+        **request_of("interpolate"),
+        **request_of("decode"),
+        "label": LABELS,
+    }
+    if "context" in specs:
+        num_turns = specs["context"].shape[1]
+        turns = [[text.encode() for text in each[-num_turns:]] for each in TURNS]
+        everything["context"] = np.array(turns, object)
+    return {key: everything[key][rows] for key in specs}

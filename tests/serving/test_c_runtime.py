@@ -11,7 +11,20 @@ import pytest
 import tensorflow as tf
 
 from tests.serving import c_runtime
-from tests.serving.support import NAMES, TEXTS, assert_same, call, request_of
+from tests.serving.server import Model, grpc_server, rest_server
+from tests.serving.support import (
+    NAMES,
+    TEXTS,
+    assert_same,
+    call,
+    request_for,
+    request_of,
+)
+from tests.training.conftest import TINY
+from tfvae.cli.main import main
+from tfvae.serving import Client
+from tfvae.serving.client import row_seeds
+from tfvae.text import default_grammar
 
 _KINDS = {"f": c_runtime.FLOAT, "i": c_runtime.INT32, "O": c_runtime.STRING}
 
@@ -121,3 +134,70 @@ def test_all_inputs_have_a_batch(answered):
     for name, (inputs, outputs) in answered[0]["signatures"].items():
         if not name.startswith("__"):
             assert inputs and outputs
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["turns", *(pytest.param(k, marks=pytest.mark.slow) for k in ("both", "reader"))],
+)
+def test_conditional_exports(exports, kind):
+    _, folder, signatures = exports(kind)
+    names = sorted(set(signatures) - {"serving_default"})
+    inputs = [request_for(signatures, name) for name in names]
+    bad = {**inputs[names.index("score")]}
+    bad["context"] = np.repeat(bad["context"], 2, axis=1)
+    requests = [
+        {"signature": name, "inputs": to_json(each)}
+        for name, each in zip([*names, "score"], [*inputs, bad], strict=True)
+    ]
+    _, (*answers, refused) = run(folder, requests)
+    for name, each, answer in zip(names, inputs, answers, strict=True):
+        wanted = call(signatures, name, each)
+        assert_same(to_arrays(answer["outputs"], wanted), wanted)
+    assert "the shape of input `context` is not compatible" in refused["error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["cvae", "seq2seq"])
+def test_a_trained_run_answers(tmp_path, preset, capsys):
+    """From training to the C runtime and a client, by the command line alone."""
+    pairs = list(default_grammar().sample_pairs(400, 1))
+    table = tmp_path / "pairs.tsv"
+    rows = [f"{pair.context}\t{pair.text}\n" for pair in pairs]
+    table.write_text("context\ttext\n" + "".join(rows), encoding="utf-8")
+    sizes = [f"{name}={size}" for name, size in TINY.items() if name != "latent_dim"]
+    where = str(tmp_path / "run")
+    arguments = ["train", preset, "--train", str(table), "--context-column", "context"]
+    assert (
+        main(
+            [*arguments, "--out", where, "--epochs", "2", "--no-xla"]
+            + ["--set", *sizes]
+        )
+        == 0
+    )
+    assert main(["export", where, "--to", str(tmp_path / "tiny")]) == 0
+    folder = str(tmp_path / "tiny" / "1")
+    loaded = tf.saved_model.load(folder)
+    signatures = loaded.signatures
+    contexts = [pair.context for pair in pairs[:4]]
+    inputs = {
+        "context": np.array([[text.encode()] for text in contexts], object),
+        "seed": row_seeds(3, 4),
+        "temperature": np.ones(4, np.float32),
+    }
+    wanted = call(signatures, "respond", inputs)
+    _, (answer,) = run(folder, [{"signature": "respond", "inputs": to_json(inputs)}])
+    assert_same(to_arrays(answer["outputs"], wanted), wanted)
+    texts = [text.decode() for text in wanted["text"]]
+    assert any(text.split() for text in texts)
+    for serve in (grpc_server, rest_server):
+        with serve(Model(signatures, batching=True)) as port:
+            rest = serve is rest_server
+            client = Client("tiny", "127.0.0.1", port, rest=rest)
+            assert client.respond(contexts, seed=3)["text"].tolist() == texts
+            capsys.readouterr()
+            options = ["--model", "tiny", "--host", "127.0.0.1", "--port", str(port)]
+            options += ["--seed", "3"] + ["--rest"] * rest
+            assert main(["client", "respond", "--turn", contexts[0], *options]) == 0
+            printed = capsys.readouterr().out.splitlines()
+            assert printed == [f"  {contexts[0]}", f"> {texts[0]}".rstrip()]

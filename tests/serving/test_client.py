@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 
 from tests.serving.server import Model, grpc_server, rest_server
-from tests.serving.support import SEEDS, TEXTS, assert_same, call, request_of
-from tests.serving.test_conditional import MODELS, NUM_TURNS
+from tests.serving.support import (
+    CONDITIONAL,
+    NUM_TURNS,
+    SEEDS,
+    TEXTS,
+    assert_same,
+    call,
+    request_of,
+)
 from tfvae.serving import Client, signatures_of
 from tfvae.serving.client import row_seeds
 from tfvae.serving.per_example import InferenceEngine
@@ -85,7 +92,7 @@ def check_methods(client, signatures):
 
 
 def test_contexts_are_filled_up(rest):
-    model = MODELS["both"]()
+    model = CONDITIONAL["both"]()
     table = {each.name: each for each in signatures_of(model, NUM_TURNS)}
     engine = InferenceEngine(model, 7, 2)
     names = ("respond", "score", "decode")

@@ -10,70 +10,29 @@ import scipy.stats
 import tensorflow as tf
 
 from tests.serving.support import (
+    CONDITIONAL,
+    LABELS,
     MAX_LENGTH,
     NUM_SAMPLES,
+    NUM_TURNS,
     SEEDS,
     TEXTS,
-    WORDS,
+    TURNS,
     assert_same,
     call,
     ids_of,
     make_model,
-    request_of,
-    spread,
+    request_for,
 )
 from tests.serving.test_exporter import warmup_requests
-from tests.support import make_decoder, make_encoder, reseed
-from tfvae.encoders import (
-    Condition,
-    ContextEncoder,
-    JoinedConditions,
-    LabelEncoder,
-    TurnEncoder,
-)
+from tests.support import make_encoder
+from tfvae.encoders import Condition, ContextEncoder
 from tfvae.latents import Implicit
-from tfvae.models import LanguageModel
 from tfvae.models.inputs import batch_of
 from tfvae.objectives import Reconstruction
 from tfvae.serving import export, signatures_of
 from tfvae.serving.per_example import InferenceEngine
-from tfvae.text import WordTokenizer
 
-NUM_TURNS = 3
-# Turns that are missing may stand anywhere; the last context has none.
-TURNS = [
-    ["", "a cat", "the dog ran"],
-    ["the dog", "été", "saw a cat"],
-    ["a dog ran", "", ""],
-    ["", "", ""],
-    ["ran", " ", "the the cat dog saw a a a a"],
-]
-LABELS = np.array([0, 2, 1, 0, 2], np.int32)
-
-
-def make_seq2seq():
-    reseed(4)
-    model = LanguageModel(
-        make_decoder(conditioning=("state", "inputs")),
-        condition=ContextEncoder(make_encoder()),
-        tokenizer=WordTokenizer(vocabulary=WORDS),
-    )
-    spread(model)
-    return model
-
-
-MODELS = {
-    "turns": lambda: make_model(condition=TurnEncoder(make_encoder(), 5)),
-    "text": lambda: make_model(condition=ContextEncoder(make_encoder())),
-    "seq2seq": make_seq2seq,
-    "label": lambda: make_model(condition=LabelEncoder(3)),
-    "both": lambda: make_model(
-        condition=JoinedConditions(
-            [TurnEncoder(make_encoder(), 5), LabelEncoder(3, embedding_dim=2)]
-        )
-    ),
-    "reader": lambda: make_model(encoder_reads="context"),
-}
 ANSWERING = ["respond", "reconstruct", "encode", "decode", "score"]
 SIGNATURES = {
     "turns": ANSWERING,
@@ -83,44 +42,6 @@ SIGNATURES = {
     "label": ["reconstruct", "encode", "decode", "generate", "interpolate", "score"],
     "reader": ["respond", "encode", "decode", "score"],
 }
-
-
-def request(signatures, name, rows=slice(None)):
-    """Returns the inputs of a request, a dict of arrays."""
-    specs = signatures[name].structured_input_signature[1]
-    everything = {
-        **request_of("reconstruct"),
-        **request_of("interpolate"),
-        **request_of("decode"),
-        "label": LABELS,
-    }
-    if "context" in specs:
-        num_turns = specs["context"].shape[1]
-        turns = [[text.encode() for text in each[-num_turns:]] for each in TURNS]
-        everything["context"] = np.array(turns, object)
-    return {key: everything[key][rows] for key in specs}
-
-
-@pytest.fixture(scope="module")
-def exports(tmp_path_factory):
-    """Returns the model, the folder and the loaded signatures of each kind."""
-    made = {}
-
-    def of(kind):
-        if kind not in made:
-            model = MODELS[kind]()
-            folder = export(
-                model,
-                tmp_path_factory.mktemp(kind) / "tiny",
-                num_samples=NUM_SAMPLES,
-                max_length=MAX_LENGTH,
-                max_turns=NUM_TURNS,
-            )
-            made[kind] = model, folder, tf.saved_model.load(folder)
-        model, folder, loaded = made[kind]
-        return model, folder, loaded.signatures
-
-    return of
 
 
 def inputs_of(model, row, texts=None):
@@ -147,20 +68,20 @@ def test_rows_do_not_see_each_other(exports, kind):
     assert set(signatures) == {*SIGNATURES[kind], "serving_default"}
     order = np.array([4, 1, 0, 2, 3, 3, 1])
     for name in SIGNATURES[kind]:
-        together = call(signatures, name, request(signatures, name))
+        together = call(signatures, name, request_for(signatures, name))
         for row in (0, 3, 4):
             rows = slice(row, row + 1)
-            alone = call(signatures, name, request(signatures, name, rows))
+            alone = call(signatures, name, request_for(signatures, name, rows))
             # Words and their ids are the same to the bit.
             assert_same({k: v[rows] for k, v in together.items()}, alone)
-        mixed = call(signatures, name, request(signatures, name, order))
+        mixed = call(signatures, name, request_for(signatures, name, order))
         assert_same(mixed, {key: value[order] for key, value in together.items()})
 
 
 @pytest.mark.parametrize("kind", ["turns", *KINDS[3:5]])
 def test_codes_of_responses_are_those_of_the_prior_given_the_context(exports, kind):
     model, _, signatures = exports(kind)
-    given = request(signatures, "respond")
+    given = request_for(signatures, "respond")
     given["temperature"] = np.zeros(len(TEXTS), np.float32)
     got = call(signatures, "respond", given)
     for row in (0, 1, 4):
@@ -180,10 +101,10 @@ def test_codes_of_responses_are_those_of_the_prior_given_the_context(exports, ki
 
 def test_an_encoder_decoder_answers_and_scores(exports):
     model, _, signatures = exports("seq2seq")
-    given = request(signatures, "respond")
+    given = request_for(signatures, "respond")
     given["temperature"] = np.zeros(len(TEXTS), np.float32)
     got = call(signatures, "respond", given)
-    scores = call(signatures, "score", request(signatures, "score"))
+    scores = call(signatures, "score", request_for(signatures, "score"))
     assert set(scores) == {"nll", "num_tokens", "num_samples", "truncated"}
     for row in (0, 1, 4):
         inputs = inputs_of(model, row, TEXTS)
@@ -201,7 +122,7 @@ def test_an_encoder_decoder_answers_and_scores(exports):
 
 def test_scores_weigh_by_the_prior_given_the_context(exports):
     model, _, signatures = exports("turns")
-    got = call(signatures, "score", request(signatures, "score"))
+    got = call(signatures, "score", request_for(signatures, "score"))
     for row in (0, 1, 4):
         inputs = inputs_of(model, row, TEXTS)
         forward = model.forward(inputs, num_samples=NUM_SAMPLES, seed=SEEDS[row])
@@ -232,14 +153,14 @@ def test_scores_weigh_by_the_prior_given_the_context(exports):
 
 def test_codes_of_the_context_alone(exports):
     model, _, signatures = exports("reader")
-    given = request(signatures, "respond")
+    given = request_for(signatures, "respond")
     answers = call(signatures, "respond", given)
-    encoded = call(signatures, "encode", request(signatures, "encode"))
+    encoded = call(signatures, "encode", request_for(signatures, "encode"))
     np.testing.assert_array_equal(answers["z"], encoded["sample"])
     again = {key: given[key] for key in ("seed", "temperature")}
     written = call(signatures, "decode", {"z": answers["z"], **again})
     np.testing.assert_array_equal(written["token_ids"], answers["token_ids"])
-    scores = call(signatures, "score", request(signatures, "score"))
+    scores = call(signatures, "score", request_for(signatures, "score"))
     # No bound of the sentence's likelihood is reported.
     assert not {"kl", "nelbo"} & set(scores)
     for row in (0, 1, 4):
@@ -254,9 +175,9 @@ def test_codes_of_the_context_alone(exports):
 
 def test_reconstruction_and_decoding_read_the_context(exports):
     model, _, signatures = exports("turns")
-    given = request(signatures, "reconstruct")
+    given = request_for(signatures, "reconstruct")
     got = call(signatures, "reconstruct", given)
-    turns = request(signatures, "decode") | {"z": got["z"]}
+    turns = request_for(signatures, "decode") | {"z": got["z"]}
     assert {"context", "z", "seed", "temperature"} == set(turns)
     written = call(signatures, "decode", turns)
     np.testing.assert_array_equal(written["token_ids"], got["token_ids"])
@@ -296,7 +217,7 @@ def test_missing_turns_may_stand_anywhere_and_order_counts(exports):
 
 def test_labels(exports):
     model, _, signatures = exports("label")
-    got = call(signatures, "generate", request(signatures, "generate"))
+    got = call(signatures, "generate", request_for(signatures, "generate"))
     for row, label in enumerate(LABELS):
         context = tf.one_hot([label], 3)
         seed = tf.random.experimental.stateless_fold_in(SEEDS[row], 0, alg="philox")
@@ -304,7 +225,7 @@ def test_labels(exports):
         np.testing.assert_allclose(got["z"][row], z[0], 1e-5, 1e-6)
     assert not got["unknown_label"].any()
     # A label that does not exist leaves the other rows alone.
-    strange = request(signatures, "generate")
+    strange = request_for(signatures, "generate")
     strange["label"] = np.array([0, 3, 1, -1, 2], np.int32)
     other = call(signatures, "generate", strange)
     assert other["unknown_label"].tolist() == [False, True, False, True, False]
@@ -312,10 +233,10 @@ def test_labels(exports):
         rows = [0, 2, 4]
         np.testing.assert_array_equal(other[name][rows], got[name][rows])
     assert np.isfinite(other["z"]).all()
-    given = request(signatures, "interpolate")
+    given = request_for(signatures, "interpolate")
     given["fraction"] = np.zeros(len(TEXTS), np.float32)
     line = call(signatures, "interpolate", given)
-    encoded = call(signatures, "encode", request(signatures, "encode"))
+    encoded = call(signatures, "encode", request_for(signatures, "encode"))
     np.testing.assert_allclose(line["z"], encoded["mode"], 1e-5, 1e-6)
 
 
@@ -401,5 +322,5 @@ def test_refusals(tmp_path):
     with pytest.raises(ValueError, match="reads 'weather', which is no text"):
         InferenceEngine(model, 3, 1)
     with pytest.raises(ValueError, match="`max_turns` must be positive"):
-        export(MODELS["turns"](), tmp_path / "m", max_turns=0)
+        export(CONDITIONAL["turns"](), tmp_path / "m", max_turns=0)
     assert not os.path.exists(tmp_path / "m")

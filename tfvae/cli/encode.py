@@ -16,6 +16,7 @@ from tfvae.cli.reading import (
     add_column,
     add_limits,
     add_run,
+    add_turn,
     check_data_options,
     load_run,
     note,
@@ -47,18 +48,19 @@ def _encode(args):
     configuration, model = load_run(args)
     require_latent(model)
     reader = Reader(args, configuration, model)
-    lines, texts = [], reader.sentences()
+    lines = []
 
     def remembered():
-        for line, text in texts:
+        for line, row in reader.rows():
             lines.append(line)
-            yield text
+            yield row
 
     batches = encode(
         model,
         remembered(),
         num_samples=args.samples,
         max_length=reader.max_length,
+        max_context_length=reader.max_context_length,
         seed=args.seed,
     )
     _CODE_WRITERS[suffix](args.out, (codes for _, codes in batches), lines)
@@ -103,7 +105,8 @@ the posterior, and write the codes in the order of the lines:
   codes.npz   arrays for NumPy: `codes`, float32 [N, Z] (with --samples [S, N, Z]), and
               `lines`, the number of each sentence's line
   codes.tsv   a row a code: line, sample (with --samples), z1, z2, ...
-Blank lines have no code; the numbers of the lines tell which are missing.
+Blank lines have no code; the numbers of the lines tell which are missing. A run with
+contexts reads them from its own columns of the file.
 
 example:
   tfvae encode runs/vae --data train.txt --out codes.npz
@@ -125,6 +128,7 @@ def _add_neighbours(parser):
         metavar="TEXT",
         help="a sentence; may be given again",
     )
+    add_turn(parser, "that the queries answer")
     add_number(parser, "--num", "found (5)", 5)
     parser.add_argument(
         "--index", metavar="FILE.npz", help="codes to use again, or to write"
@@ -144,7 +148,14 @@ def _neighbours(args):
     require_latent(model)
     reader = Reader(args, configuration, model)
     reader.check(args.query)
-    codes = encode_means(model, args.query, reader.max_length)
+    context = reader.context(args.turn)
+    codes = encode_means(
+        model,
+        args.query,
+        reader.max_length,
+        contexts=None if context is None else [context] * len(args.query),
+        max_context_length=reader.max_context_length,
+    )
     _warn_of_unknown(model, args)
     index = _index(model, reader, args)
     result, lines = [], []
@@ -155,7 +166,7 @@ def _neighbours(args):
         ]
         result.append({"query": query, "neighbours": neighbours})
         lines.append(f"        {query}")
-        lines += [f"{cosine:6.3f}  {index.texts[place]}" for place, cosine in rows]
+        lines += [f"{row['cosine']:6.3f}  {row['text']}" for row in neighbours]
     show(args, result, "\n".join(lines))
 
 
@@ -177,15 +188,19 @@ def _index(model, reader, args):
     has_file = args.index is not None and os.path.exists(args.index)
     if args.data is None or has_file:
         index = NeighbourIndex.load(args.index, model)
-        if args.data is not None and digest(reader.texts()) != digest(index.texts):
+        if args.data is not None and digest(reader.texts()) != digest(index.rows):
             raise ValueError(
                 f"{args.index}: the index was made of another text than {args.data}. "
                 "Choose another file, or delete it to make it anew."
             )
         return index
-    lines, texts = zip(*reader.sentences(), strict=True)
+    lines, rows = zip(*reader.rows(), strict=True)
     index = NeighbourIndex.build(
-        model, texts, lines=lines, max_length=reader.max_length
+        model,
+        rows,
+        lines=lines,
+        max_length=reader.max_length,
+        max_context_length=reader.max_context_length,
     )
     if args.index is not None:
         index.save(args.index)
@@ -198,7 +213,8 @@ NEIGHBOURS = Command(
 Encode the sentences of a file and find those whose codes, the posteriors' modes, have
 the largest cosine with that of each query; the query itself is left out. --index keeps
 the codes in a file, which is used again when it exists, with or without --data. The
-JSON holds the number of each sentence's line.
+JSON holds the number of each sentence's line. In a run with contexts a code is that of
+a sentence in its context: --turn gives that of the queries.
 
 example:
   tfvae neighbours runs/vae --data train.txt --query "the food was good ." --num 5

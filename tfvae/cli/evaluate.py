@@ -73,7 +73,7 @@ def _add_arguments(parser):
 
 # The groups of metrics that read an option.
 _USED_BY = {
-    "train": ("generation", "responses"),
+    "train": ("generation", "responses", "transfer"),
     "language_model": ("generation",),
     "num_generated": ("generation",),
     "samples": ("likelihood",),
@@ -85,7 +85,6 @@ _USED_BY = {
 def _run(args):
     from tfvae.evaluation.evaluate import check_groups, evaluate
     from tfvae.evaluation.metrics import GROUPS, METRICS, SUMMARY, format_table
-    from tfvae.text import read_texts
     from tfvae.text.formats import check_file
     from tfvae.training import RunFolder
 
@@ -106,7 +105,7 @@ def _run(args):
     configuration = RunFolder(args.run_folder).load_configuration()
     language_model = None
     learns = "responses" in measured and args.embeddings is None
-    if "generation" in measured or learns:
+    if {"generation", "transfer"} & {*measured} or learns:
         args.train = _train_text(args.train, configuration.train)
     if args.language_model:
         language_model = RunFolder(args.language_model).load_model()
@@ -119,7 +118,7 @@ def _run(args):
         model,
         batches,
         groups=groups,
-        train_texts=lambda: read_texts(args.train, **configuration.columns(args.train)),
+        train_texts=lambda: _training_texts(args.train, configuration),
         **counts_of(args),
         language_model=language_model,
         embeddings_file=args.embeddings,
@@ -129,6 +128,7 @@ def _run(args):
     in_full = args.all or groups is not None
     shown = {k: each for k, each in METRICS.items() if in_full or k in SUMMARY}
     lines = [format_table(result, shown)]
+    lines += _by_direction(result.get("transfer_directions", {}))
     if not args.short:
         lines += [
             textwrap.fill(f"{key}: {metric.definition}", 88, subsequent_indent="  ")
@@ -139,6 +139,33 @@ def _run(args):
     if num_hidden:
         lines.append(f"{num_hidden} more are printed by --all or --metrics GROUP,...")
     show(args, result, "\n".join(lines))
+
+
+def _training_texts(path, configuration):
+    """Reads the training sentences, with their labels where the run has labels."""
+    from tfvae.text import read_texts
+    from tfvae.text.readers import read_records
+
+    columns = configuration.columns(path)
+    if configuration.label_column is None:
+        return read_texts(path, **columns)
+    columns["label_column"] = configuration.label_column
+    return (record for _, record in read_records(path, **columns))
+
+
+def _by_direction(directions):
+    """Formats the metrics of transfer by direction, a line each."""
+    if not directions:
+        return []
+    keys = ("accuracy", "self_bleu", "joint", "copy", "perplexity")
+    keys = (*keys, "reverse_perplexity")
+    width = max(map(len, directions))
+    lines = [" " * width + "".join(f"  {key.replace('_', ' '):>18}" for key in keys)]
+    for name, found in directions.items():
+        values = (found.get(f"transfer_{key}") for key in keys)
+        cells = ("-" if value is None else f"{value:.4g}" for value in values)
+        lines.append(f"{name:{width}}" + "".join(f"  {cell:>18}" for cell in cells))
+    return lines
 
 
 def _batches(args, configuration, tokenizer):
@@ -188,6 +215,8 @@ Measure the best model of a run on a text. Groups of metrics:
   generation      forward and reverse perplexity, diversity and statistics of
                   sentences generated from the prior
   responses       BLEU, similarity of embeddings, diversity of responses to contexts
+  transfer        accuracy, content and fluency of sentences written again with each
+                  other label (needs the extra tfvae[measures])
   gradients       norms of gradients by the encoder's code
 The first two are measured unless --metrics says otherwise, and what tells most is
 printed: all of it with --all. Footnotes say what each metric means. The tokenizer is

@@ -23,6 +23,7 @@ from tfvae.cli.reading import (
     add_column,
     add_limits,
     add_run,
+    add_turn,
     check_data_options,
     load_run,
     note,
@@ -69,6 +70,7 @@ def _generate(args):
     _check_source(args)
     sampler = make_sampler(args)
     configuration, model = load_run(args)
+    writing.require_no_condition(model)
     texts = writing.generate(
         model,
         args.num,
@@ -207,24 +209,26 @@ def _reconstruct(args):
     configuration, model = load_run(args)
     require_latent(model)
     reader = Reader(args, configuration, model)
-    read = list(itertools.islice(reader.sentences(keep_blank=True), args.num))
+    read = list(itertools.islice(reader.rows(keep_blank=True), args.num))
     pairs = reconstruct(
         model,
-        [text for _, text in read if text],
+        [row for _, row in read if row],
         num_samples=args.samples,
         sampler=sampler,
         max_length=args.max_written,
         max_read=reader.max_length,
+        max_context_length=reader.max_context_length,
         seed=args.seed,
     )
     result, lines = [], []
-    for line, text in read:
+    for line, row in read:
+        row = {"text": row} if isinstance(row, str) else row
         # A blank line has a place in the output too.
-        lines.append(f"  {text}".rstrip())
+        lines.append(f"  {row['text']}".rstrip())
         for _ in range(args.samples or 1):
-            again = next(pairs)[1] if text else ""
+            again = next(pairs)[1] if row["text"] else ""
             lines.append(f"> {again}".rstrip())
-            result.append({"line": line, "text": text, "reconstruction": again})
+            result.append({"line": line, **row, "reconstruction": again})
     show(args, result, "\n".join(lines))
 
 
@@ -234,7 +238,8 @@ RECONSTRUCT = Command(
 Encode each sentence of a file and reconstruct it, the most probable word at each step:
 from the posterior's mode, or from --samples samples of the posterior. Prints the
 sentence, then what the model made of it; a blank line keeps its place. Longer sentences
-than the run's --max-length are refused unless --too-long says otherwise.
+than the run's --max-length are refused unless --too-long says otherwise. A run with
+contexts reads them from its own columns of the file.
 
 example:
   tfvae reconstruct runs/vae --data test.txt --num 20
@@ -258,6 +263,7 @@ def _add_interpolate(parser):
             metavar="TEXT",
             help=f"a sentence whose code is {what}; may be given again",
         )
+    add_turn(parser, "that is held on the way")
     add_number(parser, "--steps", "sentences written (7)", 7)
     parser.add_argument(
         "--path",
@@ -272,14 +278,16 @@ def _add_interpolate(parser):
 
 
 def _interpolate(args):
-    from tfvae.models.writing import interpolate_codes, require_latent
+    from tfvae.models.writing import interpolate_codes, require_codes_of_sentences
 
     _check_ends(args)
     check_outputs(args, "json")
     sampler = make_sampler(args)
     configuration, model = load_run(args)
-    require_latent(model)
-    first, last = _ends(model, Reader(args, configuration, model), args)
+    require_codes_of_sentences(model)
+    reader = Reader(args, configuration, model)
+    context = reader.context(args.turn)
+    first, last = _ends(model, reader, context, args)
     rows = interpolate_codes(
         model,
         first,
@@ -289,6 +297,8 @@ def _interpolate(args):
         sampler=sampler,
         max_length=args.max_written,
         seed=args.seed,
+        context=context,
+        max_context_length=reader.max_context_length,
     )
     result = [{"fraction": fraction, "text": text} for fraction, text in rows]
     lines = [f"  {text}" for text in args.texts[:1]]
@@ -317,16 +327,18 @@ def _check_ends(args):
         )
 
 
-def _ends(model, reader, args):
+def _ends(model, reader, context, args):
     """Returns the first and the last code."""
     from tfvae.models.interpolation import vector_arithmetic
     from tfvae.models.writing import encode_means, sample_endpoints
 
+    cut = {"max_context_length": reader.max_context_length}
     if args.prior:
-        return sample_endpoints(model, args.seed)
+        return sample_endpoints(model, args.seed, context, **cut)
     texts = [*args.texts, *args.minus, *args.plus]
     reader.check(texts)
-    codes = encode_means(model, texts, reader.max_length)
+    contexts = None if context is None else [context] * len(texts)
+    codes = encode_means(model, texts, reader.max_length, contexts=contexts, **cut)
     if not (args.minus or args.plus):
         return codes
     plus = 1 + len(args.minus)
@@ -340,7 +352,8 @@ INTERPOLATE = Command(
 Encode two sentences and write what lies between their codes, both ends included, the
 most probable word at each step: on the straight line, or on the great circle where
 codes lie on a sphere. With --prior the ends are two samples of the prior. With --minus
-and --plus the way goes from one sentence to the sum, code - minus + plus.
+and --plus the way goes from one sentence to the sum, code - minus + plus. In a run with
+contexts all sentences, read and written, have the context given by --turn.
 
 examples:
   tfvae interpolate runs/vae "the food was good ." "we waited an hour ." --steps 7

@@ -38,8 +38,8 @@ def add_configuration(parser):
     parser.add_argument(
         "--setting",
         metavar="NAME",
-        help="network and training regime of a paper: copula, coupled, mine, wae or "
-        "ivae (default: ivae)",
+        help="network and training regime of a paper: copula, coupled, mine, wae, "
+        "ivae or style (default: ivae)",
     )
     parser.add_argument(
         "--set",

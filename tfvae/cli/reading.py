@@ -35,6 +35,22 @@ def add_column(parser, default="the run's"):
     )
 
 
+def add_turn(parser, what):
+    """Declares `--turn`, the context of what the command line gives.
+
+    Args:
+        parser: Parser of a command.
+        what: Str, what is done with the context.
+    """
+    parser.add_argument(
+        "--turn",
+        action="append",
+        metavar="TEXT",
+        help=f"a turn of the context {what}, for a run with contexts; given again for "
+        "each further turn, the oldest first",
+    )
+
+
 def add_limits(parser, choices=("error", "truncate", "drop")):
     """Declares how long a sentence may be that is read."""
     add_number(parser, "--max-length", "longest sentence read, in tokens (the run's)")
@@ -105,6 +121,8 @@ def columns_of(args, configuration):
 class Reader:
     """Reads sentences that a model takes, none of them cut without a word.
 
+    Where the model reads contexts, a sentence comes with its own, in the run's columns.
+
     Args:
         args: Parsed arguments of `add_limits`, with `command`; for a file also those
             of `add_column`, with `data`.
@@ -113,65 +131,72 @@ class Reader:
 
     Attributes:
         max_length: Int, the most tokens of a sentence.
-
-    Raises:
-        ValueError: If the model reads contexts beside the sentences.
+        max_context_length: Int, the most tokens of a context, or of a turn of one;
+            `None` where the model reads none.
     """
 
     def __init__(self, args, configuration, model):
-        if model.requires:
-            raise ValueError(
-                f"{args.run_folder}: the run's model answers contexts, and "
-                f"{args.command} has none for it. Use `tfvae respond` to write, "
-                "`tfvae evaluate` to measure."
-            )
-        self.max_length = args.max_length or configuration.resolved_setting().max_length
+        longest = configuration.resolved_setting().max_length
+        self.max_length = args.max_length or longest
+        self.max_context_length = None
+        if "context" in model.requires:
+            self.max_context_length = configuration.max_context_length or longest
+        self._max_turns = configuration.max_turns
         self._too_long = args.too_long or configuration.too_long
         self._args = args
         self._configuration = configuration
         self._tokenizer = model.tokenizer
         self._noted = False
 
-    def sentences(self, keep_blank=False):
-        """Reads the sentences of `--data`.
+    def rows(self, keep_blank=False, has_text=True):
+        """Reads the sentences of `--data`, with their contexts.
 
-        Sentences that are too long are left out here or come whole, for the model to
-        cut after `max_length`; how many is noted on standard error.
+        Rows that are too long are left out here. Sentences that are to be cut come
+        whole, for the model to cut after `max_length` and `max_context_length`, and
+        contexts of too many turns with their last ones. How many is noted on standard
+        error.
 
         Args:
-            keep_blank: Whether blank lines come too, as `""`.
+            keep_blank: Whether blank lines come too, as `""`, where a sentence has no
+                context.
+            has_text: Whether there are sentences; else contexts are read alone.
 
         Yields:
-            Tuples of the number of a line, from 1, and its sentence.
+            Tuples of the number of a line, from 1, and its sentence, a str; with a
+            context a dict of `"text"` and `"context"`.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is malformed, or a sentence too long, named by its
-                line.
+            ValueError: If the file is malformed, or a sentence or context too long,
+                named by its line.
         """
-        from tfvae.text import read_numbered
-
-        path = self._args.data
-        columns = columns_of(self._args, self._configuration)
-        numbered = read_numbered(path, keep_blank=keep_blank, **columns)
-        num_long = 0
+        numbered = self._numbered(keep_blank, has_text)
+        long_texts = long_contexts = 0
         while chunk := list(itertools.islice(numbered, _CHUNK)):
-            lengths = self._lengths([text for _, text in chunk])
-            for (line, text), length in zip(chunk, lengths, strict=True):
-                place = f"{path}, line {line}"
-                if text and not length:
-                    raise ValueError(f"{place}: the sentence has no words.")
-                if length > self.max_length:
-                    num_long += 1
-                    self._refuse(place, length)
-                    if self._too_long == "drop":
-                        continue
-                yield line, text
-        self._note(num_long)
+            texts = [_text(row) for _, row in chunk] if has_text else []
+            contexts = [_turns(row) for _, row in chunk] if self._has_context else []
+            flat = [*texts, *itertools.chain.from_iterable(contexts)]
+            lengths = iter(self._lengths(flat).tolist())
+            of_texts = list(itertools.islice(lengths, len(texts)))
+            for index, (line, row) in enumerate(chunk):
+                place = f"{self._args.data}, line {line}"
+                is_long = has_text and self._is_long(
+                    place, texts[index], of_texts[index]
+                )
+                long_texts += is_long
+                if self._has_context:
+                    of_turns = list(itertools.islice(lengths, len(contexts[index])))
+                    kept, is_cut = self._kept(place, contexts[index], of_turns)
+                    row = {**row, "context": kept}
+                    long_contexts += is_cut
+                    is_long |= is_cut
+                if not (is_long and self._too_long == "drop"):
+                    yield line, row
+        self._note(long_texts, long_contexts)
 
     def texts(self):
-        """Reads the sentences of `--data` without their lines."""
-        return (text for _, text in self.sentences())
+        """Reads the rows of `--data` without their lines."""
+        return (row for _, row in self.rows())
 
     def check(self, texts):
         """Checks sentences of the command line, of which none is left out.
@@ -184,26 +209,123 @@ class Reader:
                 raise ValueError(f"A sentence needs words. Received: {text!r}")
             if length > self.max_length:
                 shown = text if len(text) <= 40 else f"{text[:40]}..."
-                self._refuse(repr(shown), length, drops=False)
+                self._refuse(repr(shown), "sentence", length, drops=False)
+
+    def context(self, turns):
+        """Checks the context of the command line.
+
+        Args:
+            turns: List of str, its turns, the oldest first; empty or `None` for none.
+
+        Returns:
+            Str, or list of str where the model reads turns, the last ones if there are
+            too many and they may be cut; `None` for a model that reads none.
+
+        Raises:
+            ValueError: If it is missing, not wanted, empty or too long.
+        """
+        folder = self._args.run_folder
+        if not self._has_context:
+            if turns:
+                raise ValueError(
+                    f"{folder}: the run's model reads no context. Leave --turn out."
+                )
+            return None
+        if not turns:
+            raise ValueError(
+                f"{folder}: the run's model reads a context beside each sentence. Give "
+                "its turns by --turn, the oldest first."
+            )
+        lengths = self._lengths(turns).tolist()
+        return self._kept("The context", turns, lengths, drops=False)[0]
+
+    @property
+    def _has_context(self):
+        return self.max_context_length is not None
+
+    def _numbered(self, keep_blank, has_text):
+        """Reads lines or rows, with their numbers."""
+        from tfvae.text import read_numbered
+        from tfvae.text.readers import read_records
+
+        path, configuration = self._args.data, self._configuration
+        columns = columns_of(self._args, configuration)
+        if not self._has_context:
+            return read_numbered(path, keep_blank=keep_blank, **columns)
+        own = getattr(self._args, "context_column", None)
+        return read_records(
+            path,
+            columns.get("column", "text") if has_text else None,
+            context_column=own or configuration.context_column,
+            header=columns.get("header", True),
+        )
+
+    def _is_long(self, place, text, length):
+        """Checks a sentence of a file; tells whether it is to be cut or left out."""
+        if text and not length:
+            raise ValueError(f"{place}: the sentence has no words.")
+        if length <= self.max_length:
+            return False
+        self._refuse(place, "sentence", length)
+        return True
+
+    def _kept(self, place, turns, lengths, drops=True):
+        """Checks a context; returns what is read of it and whether that is not all."""
+        for turn, length in zip(turns, lengths, strict=True):
+            if not length:
+                raise ValueError(f"{place}: a context needs words. Received: {turn!r}")
+        if self._max_turns is None and len(turns) > 1:
+            raise ValueError(
+                f"{place}: the run reads contexts of one text. Received: {len(turns)} "
+                "turns. Give one, or train with --max-turns."
+            )
+        most = self._max_turns or 1
+        if len(turns) > most:
+            self._refuse(place, "context", len(turns), most, "turns", drops=drops)
+        if max(lengths) > self.max_context_length:
+            what = "context" if self._max_turns is None else "turn"
+            longest = self.max_context_length
+            self._refuse(place, what, max(lengths), longest, drops=drops)
+        is_cut = len(turns) > most or max(lengths) > self.max_context_length
+        return turns[0] if self._max_turns is None else turns[-most:], is_cut
 
     def _lengths(self, texts):
         return self._tokenizer.encode_batch(texts)[1]
 
-    def _refuse(self, place, length, drops=True):
+    def _refuse(self, place, what, num, most=None, unit="tokens", drops=True):
+        """Refuses what is too long, unless it may be cut or left out."""
         if self._too_long == "truncate" or (drops and self._too_long == "drop"):
             return
-        remedies = "truncate or drop" if drops else "truncate"
+        remedy = "--too-long " + ("truncate or drop" if drops else "truncate")
+        if what == "sentence":
+            remedy = f"Raise --max-length, or pass {remedy}."
+        else:
+            remedy = f"The run reads no more: pass {remedy}."
+        most = self.max_length if most is None else most
         raise ValueError(
-            f"{place}: the sentence has {length} tokens, more than "
-            f"{self.max_length}. Raise --max-length, or pass --too-long {remedies}."
+            f"{place}: the {what} has {num} {unit}, more than {most}. {remedy}"
         )
 
-    def _note(self, num_long):
+    def _note(self, long_texts, long_contexts):
         """Notes once, however often the file is read."""
-        if num_long and not self._noted:
-            what = "left out" if self._too_long == "drop" else "cut"
-            note_long(self._args, num_long, what, self.max_length)
+        what = "left out" if self._too_long == "drop" else "cut"
+        if long_texts and not self._noted:
+            note_long(self._args, long_texts, what, self.max_length)
+        if long_contexts and not self._noted:
+            are = "context was" if long_contexts == 1 else "contexts were"
+            note(
+                self._args, f"{long_contexts} {are} longer than the run's, and {what}."
+            )
         self._noted = True
+
+
+def _text(row):
+    return row if isinstance(row, str) else row["text"]
+
+
+def _turns(row):
+    context = row["context"]
+    return [context] if isinstance(context, str) else context
 
 
 def note_long(args, num, what, max_length):

@@ -15,7 +15,7 @@ from tfvae.cli.options import (
     make_sampler,
     writing_to,
 )
-from tfvae.cli.reading import add_run, load_run
+from tfvae.cli.reading import Reader, add_run, check_data_options, load_run
 
 # Contexts answered at once.
 _CHUNK = 100
@@ -46,6 +46,14 @@ def _add_arguments(parser):
         help="write to a .jsonl file, an object with the context and its responses a "
         "line, in the order of --data",
     )
+    parser.add_argument(
+        "--too-long",
+        choices=("error", "truncate"),
+        help="what becomes of contexts of more turns or words than the run reads: "
+        "truncate takes the last turns and their first words (the run's)",
+    )
+    # What a sentence may be is of no meaning here.
+    parser.set_defaults(column=None, max_length=None)
     add_number(parser, "--num", "responses to each context", 1)
     add_sampler(parser, "ancestral")
     add_writing(parser)
@@ -59,6 +67,7 @@ def _run(args):
             "Give the turns of one context, or a table of contexts by --data. "
             f"Received: {len(args.turns)} turns, --data {args.data}"
         )
+    check_data_options(args, "context_column")
     sampler = make_sampler(args)
     configuration, model = load_run(args)
     if configuration.context_column is None:
@@ -66,7 +75,14 @@ def _run(args):
             f"{args.run_folder}: the run was trained without contexts, so there is "
             "nothing to respond to. Train it with --context-column, or use generate."
         )
-    contexts = iter([args.turns]) if args.turns else _contexts(args, configuration)
+    if args.too_long is None and configuration.too_long == "drop":
+        # Each context has its responses.
+        args.too_long = "error"
+    reader = Reader(args, configuration, model)
+    if args.turns:
+        contexts = iter([reader.context(args.turns)])
+    else:
+        contexts = (row["context"] for _, row in reader.rows(has_text=False))
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(writing_to(args.out)) if args.out else None
         for number in itertools.count():
@@ -74,40 +90,16 @@ def _run(args):
             if not chunk:
                 break
             answers = model.respond(
-                [_kept(turns, configuration) for turns in chunk],
+                chunk,
                 num=args.num,
                 sampler=sampler,
                 max_length=args.max_written,
                 seed=(args.seed, number),
+                max_context_length=reader.max_context_length,
             )
-            for turns, responses in zip(chunk, answers, strict=True):
+            for context, responses in zip(chunk, answers, strict=True):
+                turns = [context] if isinstance(context, str) else context
                 _write(turns, responses, file, args)
-
-
-def _kept(turns, configuration):
-    """Returns what the model reads of a context: one text, or the last turns."""
-    if configuration.max_turns is not None:
-        return list(turns)[-configuration.max_turns :]
-    if len(turns) > 1:
-        raise ValueError(
-            f"The run reads contexts of one text. Received: {len(turns)} turns. Give "
-            "one, or train with --max-turns."
-        )
-    return turns[0]
-
-
-def _contexts(args, configuration):
-    from tfvae.text.readers import read_records
-
-    records = read_records(
-        args.data,
-        None,
-        context_column=args.context_column or configuration.context_column,
-        header=args.header and configuration.header,
-    )
-    for _, record in records:
-        context = record["context"]
-        yield [context] if isinstance(context, str) else context
 
 
 def _write(turns, responses, file, args):

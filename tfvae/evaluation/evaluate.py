@@ -21,7 +21,11 @@ from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
 from tfvae.evaluation.responses import response_quality
+from tfvae.evaluation.transfer import check_extra as check_classifiers
+from tfvae.evaluation.transfer import transfer_quality
+from tfvae.models.inputs import require_tokenizer
 from tfvae.models.responding import require_trained_prior
+from tfvae.models.transferring import require_transfer
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors
@@ -220,6 +224,14 @@ def evaluate(
             )
             notes += found.pop("notes", [])
             result |= found
+        if "transfer" in chosen:
+            result |= transfer_quality(
+                model,
+                _records(texts),
+                _records(train_texts),
+                seed=seed,
+                progress=progress,
+            )
         if "gradients" in chosen:
             result |= gradient_norms(model, batches, seed=seed)
     return result | {"notes": notes} if notes else result
@@ -275,6 +287,8 @@ def _choose(model, groups, texts, train_texts, embeddings_file):
     for name in GROUPS if groups == "all" else check_groups(groups):
         if groups == "all" and name == "responses" and not model.requires:
             continue
+        if groups == "all" and name == "transfer" and model.label_names is None:
+            continue
         reason = why_undefined(model, name, texts, train_texts, embeddings_file)
         if not reason:
             chosen.append(name)
@@ -310,6 +324,8 @@ def why_undefined(model, group, texts=None, train_texts=None, embeddings_file=No
             return f"It needs `texts` and `train_texts`. Received: {missing}=None"
     elif group == "responses":
         return _why_no_responses(model, train_texts, embeddings_file)
+    elif group == "transfer":
+        return _why_no_transfer(model, texts, train_texts)
     elif model.posterior is None:
         return f"A {type(model).__name__} has no latent; use a VAE."
     return None
@@ -329,16 +345,36 @@ def _why_no_responses(model, train_texts, embeddings_file):
     return None
 
 
+def _why_no_transfer(model, texts, train_texts):
+    try:
+        require_tokenizer(model)
+        require_transfer(model)
+        check_classifiers()
+    except ValueError as error:
+        return str(error)
+    if texts is None or train_texts is None:
+        missing = "texts" if texts is None else "train_texts"
+        return (
+            f"It needs `texts` and `train_texts` with labels. Received: {missing}=None"
+        )
+    return None
+
+
 def _reader(texts):
     """Creates a callable that returns a fresh iterator of str."""
-    if isinstance(texts, Batches):
-        texts = texts.texts
 
     def read():
-        for text in texts() if callable(texts) else texts:
+        for text in _records(texts):
             yield text if isinstance(text, str) else text["text"]
 
     return read
+
+
+def _records(texts):
+    """Returns an iterable of str or of dicts."""
+    if isinstance(texts, Batches):
+        texts = texts.texts
+    return texts() if callable(texts) else texts
 
 
 def _of_groups(metrics, groups):

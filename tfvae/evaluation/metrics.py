@@ -23,7 +23,7 @@ class Metric(typing.NamedTuple):
 
 GROUPS = (
     *("likelihood", "latent", "aggregate"),
-    *("reconstruction", "generation", "responses", "gradients"),
+    *("reconstruction", "generation", "responses", "transfer", "gradients"),
 )
 
 _BAHULEYAN = "Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder"
@@ -804,6 +804,74 @@ _GRADIENTS = {
     ),
 }
 
+# Of sentences that are written again with each other label, greedily; means over the
+# directions from one label to another.
+_TRANSFER = {
+    "transfer_accuracy": (
+        "transfer accuracy",
+        "",
+        "Share of transferred sentences that get the wanted label by a logistic "
+        "regression on sequences of 1 to 3 words, which learned the training text.",
+        f"{_FANG}, table 7, by another classifier",
+    ),
+    "transfer_classifier_accuracy": (
+        "  its cap",
+        "",
+        "Share of untouched sentences that this classifier gives their own label.",
+    ),
+    "transfer_bayes_accuracy": (
+        "transfer accuracy, Bayes",
+        "",
+        "The same by a naive Bayes classifier of the words, a check on the first.",
+    ),
+    "transfer_bayes_classifier_accuracy": (
+        "  its cap",
+        "",
+        "Share of untouched sentences that this classifier gives their own label.",
+    ),
+    "transfer_self_bleu": (
+        "BLEU with the source",
+        "",
+        "Corpus BLEU-4 of transferred sentences, their sources the references.",
+        f"{_FANG}, table 7",
+    ),
+    "transfer_self_bleu_method7": (
+        "  of sentences",
+        "",
+        "Mean over sentences of a smoothed BLEU-3, see `sentence_bleu_method7`.",
+        "Fang et al. 2019, released code",
+    ),
+    "transfer_joint": (
+        "accuracy and BLEU",
+        "",
+        "Geometric mean of transfer_accuracy and transfer_self_bleu in each direction: "
+        "one fixed sentence wins the first, copying the second.",
+    ),
+    "transfer_perplexity": (
+        "perplexity of transfers",
+        "",
+        "Of transferred sentences under a 5-gram model of the training sentences of "
+        "the wanted label, `</s>` included.",
+    ),
+    "transfer_reverse_perplexity": (
+        "reverse perplexity",
+        "",
+        "Of untouched sentences of the wanted label under a 5-gram model of the "
+        "transferred ones, `</s>` included.",
+        f"{_FANG}, table 7, there of all sentences",
+    ),
+    "transfer_copy": (
+        "copies",
+        "",
+        "Share of transferred sentences that are their sources unchanged.",
+    ),
+    "num_transferred": (
+        "sentences transferred",
+        "",
+        "Pairs of a sentence and another label than its own.",
+    ),
+}
+
 METRICS = {
     key: Metric(name, unit, definition, group, *source)
     for group, metrics in (
@@ -814,6 +882,7 @@ METRICS = {
         ("reconstruction", _RECONSTRUCTION),
         ("generation", _GENERATION),
         ("responses", _RESPONSES),
+        ("transfer", _TRANSFER),
         ("gradients", _GRADIENTS),
     )
     for key, (name, unit, definition, *source) in metrics.items()

@@ -2,18 +2,30 @@
 
 import hashlib
 import itertools
+import json
 import os
 import zipfile
 
 import numpy as np
 
 from tfvae.files import replacing
+from tfvae.models.inputs import rows_of, text_of
 from tfvae.models.writing import encode, encode_means
 
 _KEYS = {"points", "texts", "ends", "fingerprint"}
 
 
-def neighbours(model, texts, queries, num=5):
+def neighbours(
+    model,
+    texts,
+    queries,
+    num=5,
+    *,
+    contexts=None,
+    labels=None,
+    query_contexts=None,
+    query_labels=None,
+):
     """Finds the sentences whose codes are nearest to those of others.
 
     Args:
@@ -21,6 +33,11 @@ def neighbours(model, texts, queries, num=5):
         texts: Iterable of str, the sentences to search.
         queries: Str or list of str.
         num: Positive int, neighbours per query. Defaults to `5`.
+        contexts: List of what each text answers, see `TextModel.respond`; `None` for a
+            model that reads no contexts.
+        labels: List of int, one for each text, or `None` for a model that reads none.
+        query_contexts: List, the same for each query, or `None`.
+        query_labels: List of int, the same for each query, or `None`.
 
     Returns:
         List of lists, one per query, of tuples of a sentence and the cosine of its
@@ -28,12 +45,16 @@ def neighbours(model, texts, queries, num=5):
         out.
 
     Raises:
-        ValueError: If `num` is not positive, there is no sentence, one has no words, or
-            the model has no latent or no tokenizer.
+        ValueError: If `num` is not positive, there is no sentence, one has no words,
+            the model has no latent or no tokenizer, or contexts or labels are missing
+            or not wanted.
     """
     queries = [queries] if isinstance(queries, str) else list(queries)
+    codes = encode_means(model, queries, contexts=query_contexts, labels=query_labels)
+    if model.requires or contexts is not None or labels is not None:
+        texts = rows_of(model, texts, contexts, labels)
     index = NeighbourIndex.build(model, texts)
-    return index.query(encode_means(model, queries), num, queries)
+    return index.query(codes, num, queries)
 
 
 class NeighbourIndex:
@@ -42,10 +63,13 @@ class NeighbourIndex:
     The search is exact: one matrix product with all codes.
 
     Args:
-        texts: List of `N` str.
+        rows: List of `N` str, or of dicts that hold a `"text"` and its context.
         codes: Float array `[N, Z]`, the code of each text.
         fingerprint: Str that identifies the model that made the codes.
         lines: List of `N` int, the line of each text in its file, or `None`.
+
+    Attributes:
+        texts: List of `N` str, the sentences alone.
 
     Raises:
         ValueError: If there is no sentence or the sizes differ.
@@ -55,27 +79,39 @@ class NeighbourIndex:
         and leaves out the query.
     """
 
-    def __init__(self, texts, codes, fingerprint="", lines=None):
+    def __init__(self, rows, codes, fingerprint="", lines=None):
         codes = np.asarray(codes, np.float32)
-        if len(texts) == 0 or codes.ndim != 2 or len(texts) != len(codes):
+        if len(rows) == 0 or codes.ndim != 2 or len(rows) != len(codes):
             raise ValueError(
                 "`texts` and `codes` must be as many, and at least one. Received: "
-                f"{len(texts)} texts, codes of shape {codes.shape}"
+                f"{len(rows)} texts, codes of shape {codes.shape}"
             )
-        self.texts = list(texts)
+        self.rows = list(rows)
+        self.texts = [text_of(row) for row in self.rows]
         self.fingerprint = fingerprint
         self.lines = None if lines is None else [int(line) for line in lines]
         self.directions = _directions(codes)
 
     @classmethod
-    def build(cls, model, texts, *, lines=None, max_length=None, batch_size=100):
+    def build(
+        cls,
+        model,
+        rows,
+        *,
+        lines=None,
+        max_length=None,
+        max_context_length=None,
+        batch_size=100,
+    ):
         """Encodes sentences, in batches.
 
         Args:
             model: `VAE` with a tokenizer.
-            texts: Iterable of str.
+            rows: Iterable of str; for a model with a condition, of dicts with
+                `"text"`, `"context"` and `"label"`.
             lines: List of int, the line of each text in its file, or `None`.
             max_length: Int, words after which a sentence is cut, or `None`.
+            max_context_length: Int, the same of a context, or a turn of one, or `None`.
             batch_size: Positive int, sentences at once.
 
         Returns:
@@ -86,7 +122,13 @@ class NeighbourIndex:
                 sentence, or one has no words.
         """
         kept, codes = [], []
-        batches = encode(model, texts, max_length=max_length, batch_size=batch_size)
+        batches = encode(
+            model,
+            rows,
+            max_length=max_length,
+            max_context_length=max_context_length,
+            batch_size=batch_size,
+        )
         for batch, of_batch in batches:
             kept += batch
             codes.append(of_batch)
@@ -137,9 +179,10 @@ class NeighbourIndex:
                 yield int(place), float(np.clip(cosines[place], -1.0, 1.0))
 
     def record(self, place):
-        """Returns a sentence as a dict, with its `"line"` where that is known."""
+        """Returns a row as a dict, with its `"line"` where that is known."""
         line = {} if self.lines is None else {"line": self.lines[place]}
-        return {**line, "text": self.texts[place]}
+        row = self.rows[place]
+        return {**line, **({"text": row} if isinstance(row, str) else row)}
 
     def save(self, path):
         """Writes the index to an `.npz` file, completely or not at all.
@@ -147,7 +190,7 @@ class NeighbourIndex:
         Args:
             path: Path of the file; it is replaced.
         """
-        encoded = [text.encode("utf-8") for text in self.texts]
+        encoded = [_line(row).encode("utf-8") for row in self.rows]
         lines = {} if self.lines is None else {"lines": np.asarray(self.lines)}
         with replacing(path) as beside, open(beside, "wb") as file:
             np.savez_compressed(
@@ -157,6 +200,7 @@ class NeighbourIndex:
                 texts=np.frombuffer(b"".join(encoded), np.uint8),
                 ends=np.cumsum([len(text) for text in encoded]),
                 fingerprint=np.array(self.fingerprint),
+                has_rows=np.array(not isinstance(self.rows[0], str)),
                 **lines,
             )
 
@@ -193,21 +237,28 @@ class NeighbourIndex:
             for start, end in itertools.pairwise(starts)
         ]
         fingerprint = str(arrays["fingerprint"])
+        if arrays.get("has_rows", False):
+            texts = [json.loads(text) for text in texts]
         return cls(texts, arrays["points"], fingerprint, arrays.get("lines"))
 
 
-def digest(texts):
-    """Computes a hash of a list of sentences, a str."""
+def digest(rows):
+    """Computes a hash of a list of sentences, or rows with contexts, a str."""
     total = hashlib.sha256()
-    for text in texts:
-        total.update(text.encode("utf-8") + b"\n")
+    for row in rows:
+        total.update(_line(row).encode("utf-8") + b"\n")
     return total.hexdigest()
 
 
+def _line(row):
+    return row if isinstance(row, str) else json.dumps(row, sort_keys=True)
+
+
 def fingerprint_of(model):
-    """Computes a hash of the weights of a model's encoder and posterior, a str."""
+    """Computes a hash of the weights that codes are computed by, a str."""
     total = hashlib.sha256()
-    for part in (model.encoder, model.posterior):
+    parts = [model.encoder, model.posterior]
+    for part in parts + [model.condition] * (model.condition is not None):
         for weights in part.get_weights():
             total.update(str(weights.shape).encode())
             total.update(np.ascontiguousarray(weights).tobytes())

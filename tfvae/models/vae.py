@@ -10,7 +10,7 @@ from tfvae.latents import (
     StandardNormal,
     VonMisesFisher,
 )
-from tfvae.models import inference, writing
+from tfvae.models import inference, transferring, writing
 from tfvae.models.inputs import rows_of
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
@@ -564,3 +564,41 @@ class VAE(TextModel):
             seed=seed,
         )
         return [text for _, text in steps]
+
+    def transfer(
+        self,
+        texts,
+        labels,
+        *,
+        sampler="greedy",
+        max_length=60,
+        max_read=None,
+        seed=0,
+        batch_size=100,
+    ):
+        """Writes sentences again with other labels, such as another sentiment.
+
+        Each is encoded into its posterior's mode, which does not read the label, and
+        written given the wanted one.
+
+        Args:
+            texts: List of str; a single str counts as a list of one.
+            labels: Str or int, one of `label_names` for all sentences; or a list of
+                them, one for each.
+            sampler: `Sampler` or its name. Defaults to `"greedy"`.
+            max_length: Positive int, the most ids written, `</s>` included, and the
+                most words read unless `max_read` is given. Defaults to `60`.
+            max_read: Positive int, words after which a sentence is cut, or `None`.
+            seed: Int, of a sampler that draws. Defaults to `0`.
+            batch_size: Positive int, sentences at once. Defaults to `100`.
+
+        Returns:
+            List of str, one for each sentence.
+
+        Raises:
+            ValueError: If the model reads no label, its posterior reads it, a label is
+                unknown, a sentence has no words, or the model has no tokenizer.
+        """
+        return transferring.transfer(
+            self, texts, labels, sampler, max_length, max_read, seed, batch_size
+        )

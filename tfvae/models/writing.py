@@ -330,7 +330,15 @@ def _context_of_label(model, label, size):
 
 
 def decode(
-    model, codes, sampler, max_length, seed, return_ids, contexts=None, labels=None
+    model,
+    codes,
+    sampler,
+    max_length,
+    seed,
+    return_ids,
+    contexts=None,
+    labels=None,
+    max_context_length=None,
 ):
     """Writes a sentence for each latent code; see `VAE.decode`."""
     codes = np.atleast_2d(np.asarray(codes, np.float32))
@@ -353,7 +361,8 @@ def decode(
                 "Each code needs what it is written given. Received: "
                 f"{len(codes)} codes, {len(rows)} {model.requires[0]}s"
             )
-        inputs = batch_of(model, rows, model.memory_requires)
+        keys = model.memory_requires
+        inputs = batch_of(model, rows, keys, None, max_context_length)
     run = _decoder(model, get_sampler(sampler), max_length)
     ids = run(codes, inputs, as_seed(seed)).numpy()
     return ids if return_ids else list(texts_of(tokenizer, ids))
@@ -433,6 +442,7 @@ def interpolate_codes(
     seed=0,
     context=None,
     label=None,
+    max_context_length=None,
 ):
     """Writes the sentences at equal steps between two codes, both ends included.
 
@@ -448,6 +458,8 @@ def interpolate_codes(
         seed: Int, of a sampler that draws.
         context: Str or list of str that all sentences are written given, or `None`.
         label: Int, the same, or `None`.
+        max_context_length: Int, words after which a context, or a turn of one, is cut,
+            or `None`.
 
     Returns:
         List of tuples of the fraction of the way and the sentence there.
@@ -462,6 +474,7 @@ def interpolate_codes(
         path = "sphere" if model.posterior.support == "sphere" else "line"
     fractions, codes = interpolation_path(first, last, num_steps, path)
     held = _held(context, label, len(codes))
+    held["max_context_length"] = max_context_length
     texts = decode(model, codes, sampler, max_length, seed, return_ids=False, **held)
     return list(zip(map(float, fractions), texts, strict=True))
 
@@ -505,7 +518,7 @@ def _held(context, label, num):
     }
 
 
-def sample_endpoints(model, seed=0, context=None, label=None):
+def sample_endpoints(model, seed=0, context=None, label=None, max_context_length=None):
     """Samples two codes from the prior, for `interpolate_codes`.
 
     Args:
@@ -513,6 +526,8 @@ def sample_endpoints(model, seed=0, context=None, label=None):
         seed: Int. Defaults to `0`.
         context: Str or list of str that both are given, or `None`.
         label: Int, the same, or `None`.
+        max_context_length: Int, words after which a context, or a turn of one, is cut,
+            or `None`.
 
     Returns:
         Float32 array `[2, Z]`.
@@ -523,7 +538,7 @@ def sample_endpoints(model, seed=0, context=None, label=None):
     """
     require_latent(model)
     rows = rows_of(model, [""] * 2, **_held(context, label, 2))
-    inputs = batch_of(model, rows, model.requires)
+    inputs = batch_of(model, rows, model.requires, None, max_context_length)
     read = inference.encode_condition(model, inputs, None)
     return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR), read).numpy()
 

@@ -170,7 +170,7 @@ class KL(Term):
             )
         if not self.free_bits or self.free_bits_by == "total":
             return
-        pair = _examples(model)
+        pair = example_distributions(model)
         independent = all(isinstance(each, tfd.Independent) for each in pair)
         if not independent or kl_method(*pair) != "closed_form":
             raise ValueError(
@@ -183,7 +183,7 @@ class KL(Term):
 
     def method(self, model):
         """Returns `"closed_form"` or `"monte_carlo"` for the latents of a model."""
-        return kl_method(*_examples(model))
+        return kl_method(*example_distributions(model))
 
     def cost(self, forward):
         """Computes the cost `[B]` in nats per sentence."""
@@ -258,7 +258,7 @@ class UnitVarianceKL(Term):
     def check(self, model):
         """Refuses a posterior that is no Gaussian."""
         super().check(model)
-        posterior = _as_multivariate(_examples(model)[0])
+        posterior = _as_multivariate(example_distributions(model)[0])
         if not isinstance(posterior, tfd.MultivariateNormalLinearOperator):
             raise ValueError(
                 "`UnitVarianceKL` needs a Gaussian posterior. Use `Gaussian`, or `KL`. "
@@ -311,8 +311,8 @@ def _as_multivariate(distribution):
     return tfd.MultivariateNormalDiag(normal.loc, scale)
 
 
-def _examples(model):
-    """Creates a posterior and a prior of one row, to look at their types."""
+def example_distributions(model):
+    """Creates a model's posterior and prior of one row, to look at their types."""
     code = tf.zeros([1, model.widths["code_dim"]])
     posterior = model.posterior.distribution(model.posterior(code))
     context_dim = model.widths["context_dim"]

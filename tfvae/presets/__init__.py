@@ -44,6 +44,10 @@ from tfvae.presets.settings import SETTINGS as SETTINGS
 from tfvae.presets.settings import PaperSetting as PaperSetting
 from tfvae.presets.stochastic_wae import wae_deterministic as wae_deterministic
 from tfvae.presets.stochastic_wae import wae_stochastic as wae_stochastic
+from tfvae.presets.style import arae as arae
+from tfvae.presets.style import dae_transfer as dae_transfer
+from tfvae.presets.style import ivae_transfer as ivae_transfer
+from tfvae.presets.style import vae_transfer as vae_transfer
 from tfvae.presets.table import PRESETS as PRESETS
 from tfvae.presets.table import Preset as Preset
 from tfvae.presets.table import coupled as coupled

@@ -380,6 +380,7 @@ class ModelBuilder:
         encoder=None,
         bridge=None,
         decoder=None,
+        context_to=None,
         loop=None,
         refiner=None,
         num_samples=1,
@@ -397,6 +398,8 @@ class ModelBuilder:
             encoder: `Encoder`, or `None` for the setting's.
             bridge: `Bridge`, or `None` for the setting's.
             decoder: `Decoder`, or `None` for the setting's.
+            context_to: Tuple of str, what reads the condition, see `VAE`; or `None` for
+                posterior, bridge and, where it may be learned, prior.
             loop: `TrainingLoop`, or `None` for one joint update a batch.
             refiner: `SVIRefiner`, or `None`.
             num_samples: Positive int, samples of the latent in training. Defaults to
@@ -423,13 +426,13 @@ class ModelBuilder:
         encoder = encoder or self.encoder()
         posterior = posterior or self.posterior()
         decoder = decoder or self.decoder()
-        condition = self.condition(encoder)
-        context_to = ["posterior", "prior", "bridge"]
         is_trained = any(term.trains_prior for term in terms)
         is_shared = any(term.pools_codes for term in terms)
         may_read = self.setting.learned_prior and is_trained and not is_shared
-        if condition is not None and not may_read:
-            context_to.remove("prior")
+        condition = self.condition(encoder)
+        if context_to is None:
+            reads_prior = condition is None or may_read
+            context_to = ("posterior", *["prior"] * reads_prior, "bridge")
         model = VAE(
             encoder,
             posterior,
@@ -437,7 +440,7 @@ class ModelBuilder:
             prior=prior,
             bridge=bridge or self.bridge(),
             condition=condition,
-            context_to=tuple(context_to),
+            context_to=context_to,
             encoder_reads=self.encoder_reads,
             objective=terms,
             loop=loop,

@@ -8,7 +8,7 @@ from tfvae.latents import Deep, Gaussian, GaussianMixture, Pushforward
 from tfvae.objectives import KL, BagOfWords, Reconstruction, Wasserstein
 from tfvae.presets import baselines, stochastic_wae
 from tfvae.presets.builder import as_builder
-from tfvae.presets.implicit import critic_rate, dual_kl
+from tfvae.presets.implicit import dual_kl
 
 
 def seq2seq(setting, data=None):
@@ -189,6 +189,7 @@ def ivae_dialogue(
     critic_dims=(600, 600),
     critic_learning_rate: float | None = None,
     num_critic_steps=5,
+    dual_form="donsker_varadhan",
 ):
     """A conditional `ivae_mi`: sampled posterior and prior, a critic for their KL.
 
@@ -206,10 +207,14 @@ def ivae_dialogue(
             Defaults to `(200, 200)`.
         critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
             `(600, 600)`.
-        critic_learning_rate: Positive float, of the critic's Adam, or `None`; see
-            `ivae`. The released critic learns by RMSprop.
+        critic_learning_rate: Positive float, of the critic's Adam, or `None` for that
+            of the setting, so that 5 critic steps go ahead of one of the model.
+            Released: RMSprop of 1e-5, where latents have 5e-5. Defaults to `None`.
         num_critic_steps: Positive int, critic steps for one of the model. Defaults to
             `5`.
+        dual_form: `"donsker_varadhan"`, or `"tangent"` as in the paper, whose gradient
+            into the learned prior can outweigh all others; see `DualKL`. Defaults to
+            the former.
 
     Returns:
         A compiled `VAE` with `Pushforward` latents.
@@ -223,9 +228,9 @@ def ivae_dialogue(
         which then are one batch old, and its critic is batch normalised.
     """
     builder = conditional_builder(setting, data)
-    rate = critic_rate(builder, critic_learning_rate, num_critic_steps)
+    rate = critic_learning_rate or builder.setting.learning_rate
     weight = builder.annealing(beta)
-    term = dual_kl(weight, False, critic_dims, rate, num_critic_steps)
+    term = dual_kl(weight, False, critic_dims, rate, num_critic_steps, dual_form)
     return _from_noise(builder, term, Gaussian, code_dims)
 
 
@@ -233,12 +238,12 @@ def dialogue_wae(
     setting,
     data=None,
     *,
-    distance_weight=1.0,
+    distance_weight=0.1,
     gradient_penalty=10.0,
     penalty_of="row",
     code_dims=(200, 200),
     critic_dims=(600, 600),
-    critic_learning_rate=1e-4,
+    critic_learning_rate: float | None = None,
     num_critic_steps=5,
 ):
     """A conditional Wasserstein autoencoder with a critic, for dialogue.
@@ -249,8 +254,9 @@ def dialogue_wae(
     Args:
         setting: Name of a paper's setting, a `PaperSetting` or a `ModelBuilder`.
         data: `Batches` of the training text with contexts, or `None`.
-        distance_weight: Non-negative float, of the distance. Defaults to `1.0`; the
-            released code has optimizers of their own for it.
+        distance_weight: Non-negative float, of the distance. Defaults to `0.1`; at 1
+            the code of the grammar's answers goes unused. The released code has
+            optimizers of their own for the distance, and no weight.
         gradient_penalty: Positive float. Defaults to `10.0`.
         penalty_of: `"row"`, or `"batch_mean"` as released; see `Wasserstein`. Defaults
             to `"row"`.
@@ -258,8 +264,9 @@ def dialogue_wae(
             `(200, 200)`.
         critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
             `(600, 600)`.
-        critic_learning_rate: Positive float, of the critic's Adam. Defaults to `1e-4`,
-            Gulrajani et al.'s; the released critic learns by RMSprop of rate 1e-5.
+        critic_learning_rate: Positive float, of the critic's Adam, or `None` for that
+            of the setting. Released: RMSprop of 1e-5, where latents have 5e-5. Defaults
+            to `None`.
         num_critic_steps: Positive int, critic steps for one of the model. Defaults to
             `5`; the released code takes the last 4 on other batches.
 
@@ -274,7 +281,8 @@ def dialogue_wae(
         Wasserstein Auto-Encoder, section 3.1.
     """
     builder = conditional_builder(setting, data)
-    critic = (critic_dims, critic_learning_rate, num_critic_steps)
+    rate = critic_learning_rate or builder.setting.learning_rate
+    critic = (critic_dims, rate, num_critic_steps)
     term = _wasserstein(distance_weight, gradient_penalty, penalty_of, *critic)
     return _from_noise(builder, term, Gaussian, code_dims)
 
@@ -285,12 +293,12 @@ def dialogue_wae_gmp(
     *,
     num_components=5,
     temperature=0.1,
-    distance_weight=1.0,
+    distance_weight=0.1,
     gradient_penalty=10.0,
     penalty_of="row",
     code_dims=(200, 200),
     critic_dims=(600, 600),
-    critic_learning_rate=1e-4,
+    critic_learning_rate: float | None = None,
     num_critic_steps=5,
 ):
     """A `dialogue_wae` whose prior's noise is a mixture of Gaussians.
@@ -302,12 +310,12 @@ def dialogue_wae_gmp(
             DailyDialog; 3 for SWDA.
         temperature: Positive float, of the components' relaxed choice. Defaults to
             `0.1`, which the released code has whatever its option says.
-        distance_weight: Non-negative float, of the distance. Defaults to `1.0`.
+        distance_weight: Non-negative float, of the distance. Defaults to `0.1`.
         gradient_penalty: Positive float. Defaults to `10.0`.
         penalty_of: `"row"` or `"batch_mean"`. Defaults to `"row"`.
         code_dims: Tuple of positive ints. Defaults to `(200, 200)`.
         critic_dims: Tuple of positive ints. Defaults to `(600, 600)`.
-        critic_learning_rate: Positive float. Defaults to `1e-4`.
+        critic_learning_rate: Positive float, or `None`. Defaults to `None`.
         num_critic_steps: Positive int. Defaults to `5`.
 
     Returns:
@@ -321,7 +329,8 @@ def dialogue_wae_gmp(
         `dialogue_wae`.
     """
     builder = conditional_builder(setting, data)
-    critic = (critic_dims, critic_learning_rate, num_critic_steps)
+    rate = critic_learning_rate or builder.setting.learning_rate
+    critic = (critic_dims, rate, num_critic_steps)
     term = _wasserstein(distance_weight, gradient_penalty, penalty_of, *critic)
     mixture = {"num_components": num_components, "temperature": temperature}
     return _from_noise(builder, term, GaussianMixture, code_dims, **mixture)

@@ -58,7 +58,7 @@ def ivae(
         Fang et al. 2019, section 3 and released code; see `DualKL`.
     """
     builder = as_builder(setting, data)
-    rate = critic_rate(builder, critic_learning_rate, num_critic_steps)
+    rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
     critic = (critic_dims, rate, num_critic_steps)
     terms = _terms(builder.annealing(beta), True, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
@@ -108,13 +108,13 @@ def ivae_mi(
         Fang et al. 2019, section 3 and released code; see `DualKL`.
     """
     builder = as_builder(setting, data)
-    rate = critic_rate(builder, critic_learning_rate, num_critic_steps)
+    rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
     critic = (critic_dims, rate, num_critic_steps)
     terms = _terms(builder.annealing(beta), False, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
 
 
-def critic_rate(builder, given, num_critic_steps):
+def _critic_rate(builder, given, num_critic_steps):
     """Returns the learning rate of a critic that has to learn in the run's steps."""
     if given is not None:
         return given
@@ -132,11 +132,11 @@ def _terms(weight, joint, both_critics, critic):
     return terms
 
 
-def dual_kl(weight, joint, critic_dims, learning_rate, num_steps):
+def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, form="tangent"):
     """Creates the term with a critic that learns by PyTorch's Adam."""
     # PyTorch's epsilon; Keras has 1e-7.
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
-    return DualKL(weight, joint, critic_dims, optimizer, num_steps)
+    return DualKL(weight, joint, critic_dims, optimizer, num_steps, form)
 
 
 def _implicit(builder, terms, hidden_dims, noise_dim):

@@ -321,4 +321,33 @@ _ALL = [
     ),
 ]
 
+_ALL.append(
+    PaperSetting(
+        name="style",
+        source="Zhao et al. 2018 (ARAE) and Fang et al. 2019, the released code of "
+        "both for style transfer on Yelp. The cost there is a mean over tokens, here "
+        "a sum: the learning rate is a tenth and the clip tenfold, for sentences of "
+        "10 tokens. Critics have optimizers of their own, while encoder, generator "
+        "and decoders share one (there: Adam for the generator, and for each cost a "
+        "step of its own).",
+        cell="lstm",
+        embedding_dim=128,
+        encoder_dim=128,
+        decoder_dim=128,
+        latent_dim=128,
+        conditioning=("inputs",),
+        weight_range=0.1,
+        embedding_range=0.1,
+        optimizer="sgd",
+        learning_rate=0.1,
+        clip_norm=10.0,
+        batch_size=64,
+        budget=25,
+        annealing=Linear(1, first=1.0),
+        cycles=25,
+        max_tokens=30000,
+        max_length=25,
+    )
+)
+
 SETTINGS = {setting.name: setting for setting in _ALL}

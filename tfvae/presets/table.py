@@ -15,6 +15,7 @@ from tfvae.presets import (
     mine,
     remedies,
     stochastic_wae,
+    style,
 )
 from tfvae.presets.builder import as_builder
 
@@ -33,6 +34,7 @@ class Preset:
             path, or `None`.
         matching_weight: Float, the default of that option of a coupled form.
         needs_context: Whether it answers contexts and cannot do without them.
+        needs_label: Whether it tells labels apart and cannot do without them.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Preset:
     coupled_form_of: str | None = None
     matching_weight: float = 0.1
     needs_context: bool = False
+    needs_label: bool = False
 
     @property
     def summary(self):
@@ -525,6 +528,32 @@ _ROWS = [
         "wae_stochastic",
         stochastic_wae.wae_stochastic,
         "Bahuleyan et al. 2019 (WAE-S)",
+    ),
+    Preset(
+        "vae_transfer",
+        style.vae_transfer,
+        "Kingma et al. 2014 (M2, every label known), as a baseline of style transfer",
+        needs_label=True,
+    ),
+    Preset(
+        "dae_transfer",
+        style.dae_transfer,
+        "the autoencoder of Zhao et al. 2018 (ARAE), section 5.2, as a baseline",
+        needs_label=True,
+    ),
+    Preset(
+        "ivae_transfer",
+        style.ivae_transfer,
+        "Fang et al. 2019 (iVAE-MI), section 4.3",
+        {"yelp": "accuracy 92, BLEU 36.7, perplexity 6.2, reverse perplexity 285"},
+        needs_label=True,
+    ),
+    Preset(
+        "arae",
+        style.arae,
+        "Zhao et al. 2018 (ARAE), section 5.2; as in Fang et al. 2019, Table 7",
+        {"yelp": "accuracy 95, BLEU 32.5, perplexity 6.8, reverse perplexity 395"},
+        needs_label=True,
     ),
     Preset("bn_vae", remedies.bn_vae, "Zhu et al. 2020 (BN-VAE)"),
     Preset("pooling_vae", remedies.pooling_vae, "Long et al. 2019"),

@@ -159,6 +159,12 @@ class RunConfiguration:
                 "(--context-column), the column of what each sentence answers. "
                 "Received: context_column=None"
             )
+        if preset.needs_label and self.label_column is None:
+            raise ValueError(
+                f"The preset {self.preset!r} tells labels apart. Give `label_column` "
+                "(--label-column), the column of each sentence's label. "
+                "Received: label_column=None"
+            )
         for name in ("max_turns", "max_context_length"):
             if getattr(self, name) is not None and self.context_column is None:
                 raise ValueError(
