@@ -107,6 +107,8 @@ def _run(args):
     learns = "responses" in measured and args.embeddings is None
     if {"generation", "transfer"} & {*measured} or learns:
         args.train = _train_text(args.train, configuration.train)
+    # Read for its words alone where embeddings are of a file.
+    args.train = args.train or configuration.train
     if args.language_model:
         language_model = RunFolder(args.language_model).load_model()
     if args.embeddings is not None:
