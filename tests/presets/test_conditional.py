@@ -192,6 +192,11 @@ def test_responses_from_noise_are_those_of_the_grammar():
 
 # Loops, a refiner and posteriors of which each has a way of its own to lose a context.
 DELICATE = {"lagging_vae", "prefb_vae", "sa_vae", "copula_prior_vae", "planar_vae"}
+SHORT = {
+    "sa_vae": {"num_steps": 2},
+    "lagging_vae": {"check_every": 1, "max_sub_steps": 2},
+    "prefb_vae": {"pretraining": 0.5},
+}
 
 
 @pytest.mark.parametrize(
@@ -205,10 +210,10 @@ DELICATE = {"lagging_vae", "prefb_vae", "sa_vae", "copula_prior_vae", "planar_va
 def test_any_preset_learns_from_contexts(name):
     setting = dataclasses.replace(SMALL, embedding_dim=4, encoder_dim=5, decoder_dim=5)
     builder = dataclasses.replace(tiny(total_steps=4), setting=setting)
-    model = get_preset(name)(builder)
+    model = get_preset(name)(builder, **SHORT.get(name, {}))
     model.compile(builder.optimizer(), run_eagerly=True)
     inputs = {"tokens": batch(), "context": batch(seed=1)}
-    data = tf.data.Dataset.from_tensors(inputs).repeat(4)
+    data = tf.data.Dataset.from_tensors(inputs).repeat(2)
     # Of the model; an encoder that reads the context is the condition itself.
     reads = model.condition or model.encoder
     before = [weight.copy() for weight in reads.get_weights()]
