@@ -1,8 +1,15 @@
-"""Training speed in tokens per second, through `fit`; prints one JSON line.
+"""Speed of training, likelihood and generation; prints one JSON line.
 
-Tokens are words and `</s>`, padding not counted. Before the clock starts, one batch of
-each shape that will be timed is trained on, so that compilation is left out; how long
-that took is printed as `compile_seconds`.
+    train        tokens a second through `fit`: words and `</s>`, padding not counted
+    likelihood   sentence-samples a second of the importance-weighted nll
+    greedy       sentences a second, 30 words each, of the most probable words
+    sample       the same of sampled words (--top-p for a nucleus)
+    stalls       seconds from the last step of 30 short fits, each with validation, to
+                 their return; the longest
+
+Before a clock starts, one batch of each shape that will be timed has run, so that
+compilation is left out; how long that took is printed as `compile_seconds`. Every
+repeat is printed, and the median counts.
 """
 
 import argparse
@@ -13,61 +20,179 @@ import time
 
 from tfvae.cli.main import import_tensorflow
 
+SAMPLES = 100
+WORDS = 30
+FITS = 30
+
+
+class Workload:
+    """A model with its data; each task returns a function to time and its units."""
+
+    def __init__(self, args):
+        import keras
+
+        from tfvae.training import RunConfiguration
+
+        self.args = args
+        configuration = RunConfiguration(
+            args.preset, args.data, setting=args.setting, xla=not args.no_xla
+        )
+        keras.utils.set_random_seed(configuration.seed)
+        self.batches = configuration.training_batches()
+        tokenizer = self.batches.tokenizer
+        self.model = configuration.make_model(tokenizer, len(self.batches))
+        self.batch_size = self.batches.batch_size
+        self.timed = list(itertools.islice(self.batches.arrays(), args.steps))
+        shapes = {batch["tokens"].shape: batch for batch in self.timed}
+        self.one_of_each = list(shapes.values())
+
+    def train(self):
+        """Passes over the batches."""
+        import numpy as np
+
+        num_tokens = sum(
+            int(np.count_nonzero(batch["tokens"])) + len(batch["tokens"])
+            for batch in self.timed
+        )
+        computed = sum(each["tokens"].size + len(each["tokens"]) for each in self.timed)
+        about = {
+            "tokens": num_tokens,
+            "padding_share": round(1.0 - num_tokens / computed, 4),
+            "shapes": len(self.one_of_each),
+        }
+        warm_up = lambda: self._fit(self.one_of_each)  # noqa: E731
+        return warm_up, lambda: self._fit(self.timed), num_tokens, about
+
+    def likelihood(self):
+        """Scores the sentences of the batches."""
+        from tfvae.evaluation.likelihood import SentenceScorer
+
+        scorer = SentenceScorer(self.model, SAMPLES)
+
+        def score(batches):
+            for batch in batches:
+                scorer(batch).nll.numpy()
+
+        num = SAMPLES * sum(len(batch["tokens"]) for batch in self.timed)
+        warm_up = lambda: score(self.one_of_each)  # noqa: E731
+        return warm_up, lambda: score(self.timed), num, {"samples": SAMPLES}
+
+    def greedy(self):
+        """Writes as many batches of sentences, none of which ends early."""
+        return self._writing("greedy")
+
+    def sample(self):
+        """Samples as many batches of sentences, none of which ends early."""
+        from tfvae.samplers import Ancestral, Nucleus
+
+        p = self.args.top_p
+        return self._writing(Ancestral() if p is None else Nucleus(p))
+
+    def _writing(self, sampler):
+        from tfvae.text import EOS_ID
+
+        # An untrained model would end some sentences at once.
+        bias = self.model.decoder.output_layer.bias.numpy()
+        bias[EOS_ID] = -1e9
+        self.model.decoder.output_layer.bias.assign(bias)
+        num = self.args.batch_size or self.batch_size
+
+        def write(steps=self.args.steps):
+            for step in range(steps):
+                ids = self.model.generate(
+                    num,
+                    sampler=sampler,
+                    max_length=WORDS,
+                    seed=step,
+                    return_ids=True,
+                )
+                assert ids.shape == (num, WORDS) and (ids > 0).all()
+
+        about = {"words": WORDS, "batch_size": num}
+        return lambda: write(1), write, num * self.args.steps, about
+
+    def stalls(self):
+        """Fits a few batches again and again, and keeps the longest wait."""
+        import keras
+
+        some = self.timed[:4]
+        waits = []
+
+        class LastStep(keras.callbacks.Callback):
+            def on_test_batch_end(self, batch, logs=None):
+                self.ended = time.perf_counter()
+
+        def fit():
+            last = LastStep()
+            validation = self._dataset(self.one_of_each[:1])
+            self._fit(some, validation_data=validation, callbacks=[last])
+            waits.append(time.perf_counter() - last.ended)
+
+        def fits():
+            for _ in range(FITS):
+                fit()
+
+        # Filled by the time it is printed.
+        return fit, fits, FITS, {"waits": waits}
+
+    def _fit(self, batches, **options):
+        self.model.fit(self._dataset(batches), verbose=0, **options)
+
+    def _dataset(self, batches):
+        import tensorflow as tf
+
+        signature = {"tokens": tf.TensorSpec([None, None], tf.int32)}
+        dataset = tf.data.Dataset.from_generator(
+            lambda: iter(batches), output_signature=signature
+        )
+        cardinality = tf.data.experimental.assert_cardinality(len(batches))
+        return dataset.apply(cardinality).prefetch(8)
+
+
+UNITS = {
+    "train": "tokens_per_second",
+    "likelihood": "sentence_samples_per_second",
+    "greedy": "sentences_per_second",
+    "sample": "sentences_per_second",
+    "stalls": "fits_per_second",
+}
+
+
+def seconds_of(run):
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
 
 def measure(args):
     import_tensorflow()
-    import keras
     import numpy as np
-    import tensorflow as tf
 
-    from tfvae.training import RunConfiguration
-
-    configuration = RunConfiguration(
-        args.preset, args.data, setting=args.setting, xla=not args.no_xla
-    )
-    keras.utils.set_random_seed(configuration.seed)
-    batches = configuration.training_batches()
-    model = configuration.make_model(batches.tokenizer, len(batches))
-
-    timed = list(itertools.islice(batches.arrays(), args.steps))
-    one_of_each = {batch["tokens"].shape: batch for batch in timed}.values()
-
-    def fit(some):
-        signature = {"tokens": tf.TensorSpec([None, None], tf.int32)}
-        dataset = tf.data.Dataset.from_generator(
-            lambda: iter(some), output_signature=signature
-        )
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(some)))
-        started = time.perf_counter()
-        model.fit(dataset.prefetch(8), verbose=0)
-        return time.perf_counter() - started
-
-    compile_seconds = fit(list(one_of_each))
-    seconds = [fit(timed) for _ in range(args.repeats)]
-    num_tokens = sum(
-        int(np.count_nonzero(batch["tokens"])) + len(batch["tokens"]) for batch in timed
-    )
-    num_computed = sum(batch["tokens"].size + len(batch["tokens"]) for batch in timed)
+    work = Workload(args)
+    warm_up, run, num, about = getattr(work, args.task)()
+    compile_seconds = seconds_of(warm_up)
+    seconds = [seconds_of(run) for _ in range(args.repeats)]
+    if args.task == "stalls":
+        about = {"longest_wait": round(max(about["waits"][1:]), 3)}
     return {
-        "task": "train",
+        "task": args.task,
         "preset": args.preset,
         "setting": args.setting,
-        "tokens_per_second": round(num_tokens / float(np.median(seconds)), 1),
+        UNITS[args.task]: round(num / float(np.median(seconds)), 1),
         "seconds": [round(value, 3) for value in seconds],
-        "steps": len(timed),
-        "tokens": num_tokens,
-        "padding_share": round(1.0 - num_tokens / num_computed, 4),
-        "shapes": len(one_of_each),
+        "steps": len(work.timed),
+        **about,
         "compile_seconds": round(compile_seconds, 1),
-        "vocabulary_size": batches.tokenizer.vocabulary_size,
-        "xla": bool(model.jit_compile),
+        "vocabulary_size": work.batches.tokenizer.vocabulary_size,
+        "xla": bool(work.model.jit_compile),
     }
 
 
-if __name__ == "__main__":
+def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--task", choices=UNITS, default="train")
     parser.add_argument("--data", required=True, metavar="FILE")
     parser.add_argument("--preset", default="vae")
     parser.add_argument("--setting", default="ivae")
@@ -75,6 +200,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--repeats", type=int, default=1, help="passes over them; the median counts"
     )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="sentences written at once (the setting's)",
+    )
+    parser.add_argument("--top-p", type=float, metavar="P", help="nucleus of `sample`")
     parser.add_argument("--no-xla", action="store_true")
     parser.add_argument("--json", default="-", metavar="FILE")
     args = parser.parse_args()
@@ -84,3 +216,7 @@ if __name__ == "__main__":
     else:
         with open(args.json, "w", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,18 @@
 """Trains and measures rows of the tables of docs/results.md.
 
     scripts/reproduce.py grammar [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
+    scripts/reproduce.py pairs [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py ptb --data DIR [--rows NAME ...] [--budget N] [--samples N]
+    scripts/reproduce.py dialogue --data DIR [--rows NAME ...] [--samples N]
 
-`grammar` takes every preset on a corpus whose entropy is known; it exits with an error
-if a bound of the likelihood lies below it. `ptb` takes the systems of the papers on the
-Penn Treebank (DIR holds train.txt, valid.txt and test.txt). Each run lives in a folder
-of its own under --out, and one that was interrupted goes on where it stopped. What a
-row measured is written to one file of --results for each seed; what is there already is
-not run again. `scripts/results.py` makes the pages of these files.
+`grammar` takes every preset on a corpus whose entropy is known, `pairs` conditional
+ones on answers to questions, whose entropy given the question is known; both exit with
+an error if a bound of the likelihood lies below it. `ptb` takes the systems of the
+papers on the Penn Treebank (DIR holds train.txt, valid.txt and test.txt), `dialogue`
+those that answer on DailyDialog (the same files, a dialogue a line). Each run lives in
+a folder of its own under --out, and one that was interrupted goes on where it stopped.
+What a row measured is written to one file of --results for each seed; what is there
+already is not run again. `scripts/results.py` makes the pages of these files.
 """
 
 import argparse
@@ -50,6 +54,24 @@ GRAMMAR_OPTIONS = {
     "cnn_vae": {"size": "small", "num_filters": 64},
     "coupled_cnn_vae": {"size": "small", "num_filters": 64},
 }
+# Rows of the table of answers beside the presets that need a context.
+UNDER_A_CONDITION = [
+    "beta_vae",
+    "free_bits_vae",
+    "bow_vae",
+    "target_kl_vae",
+    "copula_vae",
+    "vmf_vae",
+    "planar_vae",
+    "mine_vae",
+    "ivae",
+    "ivae_mi",
+    "wae_stochastic",
+    "lagging_vae",
+    "prefb_vae",
+    "bn_vae",
+    "skip_vae",
+]
 # Two updates of the encoder for each of the decoder, which is updated as often as the
 # other presets' decoders; the paper's loops have up to 100.
 PTB_OPTIONS = {"lagging_vae": {"check_every": 2, "max_sub_steps": 2}}
@@ -64,6 +86,24 @@ PTB_PRESETS = (
     "planar_vae",
     "lagging_vae",
 )
+# What is trained on DailyDialog: preset, setting, turns of a context (the papers of the
+# several turns have 10), decoder updates and options. Single turns as Wu et al. 2020;
+# contexts alone as Bahuleyan et al. 2019, networks half as wide.
+_HALF = {"encoder_dim": 250, "decoder_dim": 500, "embedding_dim": 150}
+DIALOGUE_ROWS = {
+    "seq2seq": ("seq2seq", "coupled", 1, 5000, {}),
+    "cvae": ("cvae", "coupled", 1, 5000, {}),
+    "coupled_cvae": ("coupled_cvae", "coupled", 1, 5000, {}),
+    "ded": ("ded", "wae_dialogue", 1, 2000, _HALF),
+    "ved": ("ved", "wae_dialogue", 1, 2000, _HALF),
+    "wed_deterministic": ("wed_deterministic", "wae_dialogue", 1, 2000, _HALF),
+    "wed_stochastic": ("wed_stochastic", "wae_dialogue", 1, 2000, _HALF),
+    "cvae_turns": ("cvae", "dialogue", 3, 3000, {}),
+    "dialogue_wae": ("dialogue_wae", "dialogue", 3, 3000, {}),
+    "ivae_dialogue": ("ivae_dialogue", "dialogue", 3, 3000, {}),
+}
+# Answers of the agreement with the grammar, by sampled words.
+NUM_ANSWERS = 10
 # Differences of paired means count when they exceed this many standard errors.
 NUM_ERRORS = 4.0
 
@@ -71,13 +111,10 @@ NUM_ERRORS = 4.0
 def run_row(job):
     """Trains and measures one row for one seed, and writes its file."""
     import keras
-    import numpy as np
     import tensorflow as tf
     import tensorflow_probability as tfp
 
     import tfvae
-    from tfvae.evaluation import evaluate
-    from tfvae.text import default_grammar, read_lines
     from tfvae.training import RunConfiguration, RunFolder, train
     from tfvae.training.callbacks import LatentMetrics
 
@@ -97,23 +134,10 @@ def run_row(job):
     seconds = time.time() - started
     state = run.load_state()
     model = run.load_model()
-    batches = configuration.batches(job["test"], model.tokenizer, shuffle=False)
-    # By sentence in the order of the file, to be paired with the truth.
-    metrics = evaluate(
-        model, batches, num_samples=job["num_samples"], per_sentence=True
-    )
-    sentences = metrics.pop("per_sentence")
-    if job["with_truth"]:
-        grammar = default_grammar()
-        truth = -np.array([grammar.log_prob(text) for text in read_lines(job["test"])])
-        metrics["entropy"] = grammar.entropy()
-        metrics["entropy_of_sentences"] = float(truth.mean())
-        for name in ("nelbo", "nll"):
-            if name in sentences:
-                above = sentences[name].astype("float64") - truth
-                metrics[f"{name}_above_entropy"] = float(above.mean())
-                error = above.std(ddof=1) / math.sqrt(len(above))
-                metrics[f"{name}_above_entropy_se"] = float(error)
+    measured = {
+        name: measure(model, configuration, job, path)
+        for name, path in job["tests"].items()
+    }
     row = {
         "row": job["row"],
         "seed": configuration.seed,
@@ -132,11 +156,75 @@ def run_row(job):
         "monitor": model.monitor,
         "train_seconds": None if resume else round(seconds, 1),
         "configuration": dataclasses.asdict(configuration),
-        "metrics": metrics,
+        **measured,
     }
     # The text's path is this machine's, its role is not.
     row["configuration"].update(train="train.txt", valid="valid.txt")
     write_json(job["result"], row)
+
+
+def measure(model, configuration, job, path):
+    """Measures a model on a text; returns its metrics."""
+    from tfvae.evaluation import evaluate
+    from tfvae.text import read_texts
+
+    batches = configuration.batches(path, model.tokenizer, shuffle=False)
+    # By sentence in the order of the file, to be paired with the truth.
+    metrics = evaluate(
+        model, batches, num_samples=job["num_samples"], per_sentence=True
+    )
+    sentences = metrics.pop("per_sentence", {})
+    if model.requires:
+        metrics |= evaluate(
+            model,
+            batches,
+            groups=["responses"],
+            train_texts=lambda: read_texts(configuration.train),
+        )
+    if job["truth"] == "answers":
+        metrics |= agreement(model, path)
+    if job["truth"]:
+        metrics["entropy"], truth = true_costs(job["truth"], path)
+        metrics["entropy_of_sentences"] = float(truth.mean())
+        for name in ("nelbo", "nll"):
+            if name in sentences:
+                above = sentences[name].astype("float64") - truth
+                metrics[f"{name}_above_entropy"] = float(above.mean())
+                error = above.std(ddof=1) / math.sqrt(len(above))
+                metrics[f"{name}_above_entropy_se"] = float(error)
+    return metrics
+
+
+def agreement(model, path):
+    """Answers questions of the grammar by sampled words, and parses the answers."""
+    from tfvae.text import default_grammar, read_columns
+
+    asked = [row["context"] for row in read_columns(path, ["context"])]
+    answers = model.respond(asked, num=NUM_ANSWERS)
+    return default_grammar().answer_agreement(asked, answers)
+
+
+def true_costs(kind, path):
+    """Computes what the best model would have on sentences of the grammar.
+
+    Args:
+        kind: `"sentences"`, or `"answers"` given their questions.
+        path: Str, the sentences; of answers a table.
+
+    Returns:
+        Tuple of the entropy in nats and the cost of each sentence, `[N]`.
+    """
+    import numpy as np
+
+    from tfvae.text import default_grammar, read_columns, read_lines
+
+    grammar = default_grammar()
+    if kind == "sentences":
+        texts = read_lines(path)
+        return grammar.entropy(), -np.array([grammar.log_prob(each) for each in texts])
+    rows = read_columns(path, ["context", "text"])
+    truth = -np.array([grammar.pair_log_prob(**row) for row in rows])
+    return grammar.pair_entropy(), truth
 
 
 def _commit():
@@ -188,16 +276,26 @@ def run_all(jobs, num_jobs):
 
 
 def grammar(args):
+    """Runs sentences, or with `args.kind` `"pairs"` answers, of the grammar."""
     from tfvae.presets import PRESETS
     from tfvae.text import write_corpus
 
     corpus = os.path.join(args.out, "corpus")
     if not os.path.exists(corpus):
         write_corpus(corpus, num_train=GRAMMAR_TRAIN)
-    paths = {s: os.path.join(corpus, f"{s}.txt") for s in ("train", "valid", "test")}
+    suffix = "_pairs.tsv" if args.kind == "pairs" else ".txt"
+    paths = {
+        split: os.path.join(corpus, split + suffix)
+        for split in ("train", "valid", "test")
+    }
+    presets = [
+        name
+        for name, preset in PRESETS.items()
+        if preset.needs_context == (args.kind == "pairs")
+    ]
+    if args.kind == "pairs":
+        presets += UNDER_A_CONDITION
     jobs = []
-    # The sentences of the table answer nothing.
-    presets = [name for name, each in PRESETS.items() if not each.needs_context]
     for seed in range(args.seeds):
         for name in args.rows or presets:
             configuration = {
@@ -212,9 +310,12 @@ def grammar(args):
                 "seed": seed,
                 "overrides": GRAMMAR_SIZES | GRAMMAR_OPTIONS.get(name, {}),
             }
-            command = f"scripts/reproduce.py grammar --rows {name}"
+            if args.kind == "pairs":
+                configuration["context_column"] = "context"
+            command = f"scripts/reproduce.py {args.kind} --rows {name}"
             command += f" --budget {args.budget} --seeds {args.seeds}"
-            jobs.append(_job(args, name, configuration, command, paths["test"], 100))
+            tests = {"metrics": paths["test"]}
+            jobs.append(_job(args, name, configuration, command, tests, 100))
     failed = run_all(jobs, args.jobs)
     for job in jobs:
         if os.path.exists(job["result"]):
@@ -245,26 +346,76 @@ def ptb(args):
             "setting": args.setting,
             "steps": args.budget,
             "scale_schedules": True,
+            "seed": 0,
             "overrides": PTB_OPTIONS.get(name, {}),
         }
         command = f"scripts/reproduce.py ptb --data DIR --rows {name} --setting "
         command += f"{args.setting} --budget {args.budget} --samples {args.samples}"
-        test, samples = paths["test"], args.samples
-        jobs.append(_job(args, name, configuration, command, test, samples))
+        tests = {"metrics": paths["test"]}
+        jobs.append(_job(args, name, configuration, command, tests, args.samples))
     return run_all(jobs, args.jobs)
 
 
-def _job(args, name, configuration, command, test, num_samples):
-    row = f"{name}-{configuration.get('seed', 0)}"
+def dialogue(args):
+    jobs = []
+    for name in args.rows or DIALOGUE_ROWS:
+        preset, setting, turns, steps, options = DIALOGUE_ROWS[name]
+        paths = prepared(args.data, os.path.join(args.out, f"turns-{turns}"), turns)
+        configuration = {
+            "preset": preset,
+            "train": paths["train"],
+            "valid": paths["valid"],
+            "setting": setting,
+            "steps": steps,
+            "context_column": "context",
+            "max_turns": None if turns == 1 else turns,
+            "max_context_length": 40,
+            "max_length": 40 if setting == "coupled" else None,
+            "too_long": "truncate",
+            "scale_schedules": True,
+            "seed": 0,
+            "overrides": options,
+        }
+        command = f"scripts/reproduce.py dialogue --data DIR --rows {name}"
+        command += f" --samples {args.samples}"
+        tests = {"metrics": paths["test"], "metrics_unseen": paths["unseen"]}
+        jobs.append(_job(args, name, configuration, command, tests, args.samples))
+    return run_all(jobs, args.jobs)
+
+
+def prepared(data, folder, turns):
+    """Writes the rows of dialogues where they are missing; returns their paths.
+
+    `unseen` is the test split without what training has, as Bahuleyan et al. 2019.
+    """
+    paths = {
+        split: os.path.join(folder, f"{split}.jsonl")
+        for split in ("train", "valid", "test", "unseen")
+    }
+    script = os.path.join(os.path.dirname(__file__), "prepare_data.py")
+    os.makedirs(folder, exist_ok=True)
+    for split, path in paths.items():
+        source, seen = split, []
+        if split == "unseen":
+            source, seen = "test", ["--seen", paths["train"], "--drop", "either"]
+        command = [sys.executable, script, "dialogues", f"{data}/{source}.txt"]
+        command += ["--out", path, "--max-turns", str(turns), *seen]
+        if not os.path.exists(path):
+            subprocess.run(command, check=True)
+    return paths
+
+
+def _job(args, name, configuration, command, tests, num_samples):
+    row = f"{name}-{configuration['seed']}"
     return {
         "row": name,
         "configuration": configuration,
         "command": command,
         "folder": os.path.join(args.out, row),
         "result": os.path.join(args.results, args.kind, f"{row}.json"),
-        "test": test,
+        "tests": tests,
         "num_samples": num_samples,
-        "with_truth": args.kind == "grammar",
+        "truth": {"grammar": "sentences", "pairs": "answers"}.get(args.kind),
     }
 
 
@@ -273,19 +424,25 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
-    of_grammar = kinds.add_parser("grammar")
-    of_grammar.add_argument(
-        "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
-    )
-    of_grammar.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
+    of_grammar, of_pairs = (kinds.add_parser(kind) for kind in ("grammar", "pairs"))
+    for each in (of_grammar, of_pairs):
+        each.add_argument(
+            "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
+        )
+        each.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
     of_grammar.set_defaults(out=os.path.join("runs", "reproduce", "grammar"))
+    of_pairs.set_defaults(out=os.path.join("runs", "reproduce", "pairs"))
     of_ptb = kinds.add_parser("ptb")
     of_ptb.add_argument("--data", required=True, metavar="DIR")
     of_ptb.add_argument("--setting", default="coupled")
     of_ptb.add_argument("--budget", type=int, default=6000, help="decoder updates")
     of_ptb.add_argument("--samples", type=int, default=100, help="for the nll (100)")
     of_ptb.set_defaults(out=os.path.join("runs", "reproduce", "ptb"))
-    for each in (of_grammar, of_ptb):
+    of_dialogue = kinds.add_parser("dialogue")
+    of_dialogue.add_argument("--data", required=True, metavar="DIR")
+    of_dialogue.add_argument("--samples", type=int, default=20, help="for the nll (20)")
+    of_dialogue.set_defaults(out=os.path.join("runs", "reproduce", "dialogue"))
+    for each in (of_grammar, of_pairs, of_ptb, of_dialogue):
         each.add_argument("--out", metavar="DIR", help="folder of the runs")
         each.add_argument("--rows", nargs="+", metavar="NAME", help="presets (all)")
         each.add_argument("--jobs", type=int, default=1, help="rows side by side (1)")
@@ -300,7 +457,8 @@ def main():
         run_row(args.job)
         return 0
     os.makedirs(args.out, exist_ok=True)
-    failed = {"grammar": grammar, "ptb": ptb}[args.kind](args)
+    run = {"ptb": ptb, "dialogue": dialogue}.get(args.kind, grammar)
+    failed = run(args)
     for line in failed:
         print(line, file=sys.stderr)
     return 1 if failed else 0

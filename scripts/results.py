@@ -21,8 +21,8 @@ import sys
 
 from tfvae.cli.main import import_tensorflow
 
-# Key of a metric and its heading.
-COLUMNS = {
+# Of each kind of row, the key of a metric and its heading.
+SENTENCE_COLUMNS = {
     "reconstruction": "reconstruction",
     "kl": "KL",
     "nelbo": "nelbo",
@@ -33,6 +33,47 @@ COLUMNS = {
     "active_units": "active units",
     "critic_elbo": "critic's nelbo",
     "nelbo_minus_log_copula": "nelbo - log c",
+}
+ANSWER_COLUMNS = {
+    "nll": "nll",
+    "kl": "KL",
+    "nelbo": "nelbo",
+    "context_gain": "context gain",
+    "latent_gain": "latent gain",
+    "allowed_share": "allowed",
+    "well_formed_share": "well formed",
+    "sentiment_kl": "sentiment KL",
+    "response_bleu_f1": "BLEU F1",
+    "distinct_responses": "distinct of 10",
+    "corpus_dist_1": "dist-1",
+    "corpus_dist_2": "dist-2",
+}
+DIALOGUE_COLUMNS = {
+    "nll": "nll",
+    "perplexity": "perplexity",
+    "kl": "KL",
+    "context_gain": "context gain",
+    "response_bleu_2": "BLEU-2",
+    "response_bleu_4": "BLEU-4",
+    "response_bleu_recall_method7": "BLEU R",
+    "response_bleu_precision_method7": "BLEU P",
+    "response_bleu_f1_method7": "BLEU F1",
+    "response_entropy": "entropy",
+    "corpus_dist_1": "dist-1",
+    "corpus_dist_2": "dist-2",
+    "intra_dist_1": "intra-1",
+    "intra_dist_2": "intra-2",
+    "inter_dist_1": "inter-1",
+    "inter_dist_2": "inter-2",
+    "bow_average": "average",
+    "bow_average_random": "of random",
+    "response_length": "length",
+}
+COLUMNS = {
+    "grammar": SENTENCE_COLUMNS,
+    "ptb": SENTENCE_COLUMNS,
+    "pairs": ANSWER_COLUMNS,
+    "dialogue": DIALOGUE_COLUMNS,
 }
 PICTURE = "grammar.svg"
 
@@ -51,9 +92,9 @@ def read_rows(folder):
     return {name: sorted(runs, key=lambda r: r["seed"]) for name, runs in rows.items()}
 
 
-def cell(runs, key, digits=2):
+def cell(runs, key, digits=2, part="metrics"):
     """Formats the mean of a metric over seeds, and its standard deviation."""
-    values = [run["metrics"][key] for run in runs if key in run["metrics"]]
+    values = [run[part][key] for run in runs if key in run[part]]
     if not values:
         return ""
     if len(values) == 1 and isinstance(values[0], int):
@@ -65,16 +106,24 @@ def cell(runs, key, digits=2):
     return f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def table(rows, order):
-    """Formats rows as Markdown, in the order of names."""
+def table(rows, order, columns=SENTENCE_COLUMNS, part="metrics"):
+    """Formats rows as Markdown, in the order of names.
+
+    Args:
+        rows: Dict from a row's name to its runs.
+        order: Iterable of names; rows of other names follow.
+        columns: Dict from the key of a metric to its heading; columns that no run has
+            are left out.
+        part: Key of a run, where its metrics are.
+    """
     names = [name for name in order if name in rows]
     names += sorted(set(rows) - set(names))
     runs = [run for name in names for run in rows[name]]
-    shown = [key for key in COLUMNS if any(key in run["metrics"] for run in runs)]
-    lines = ["| row | " + " | ".join(COLUMNS[key] for key in shown) + " | runs |"]
+    shown = [key for key in columns if any(key in run[part] for run in runs)]
+    lines = ["| row | " + " | ".join(columns[key] for key in shown) + " | runs |"]
     lines.append("|---" * (len(shown) + 2) + "|")
     for name in names:
-        cells = [cell(rows[name], key) for key in shown]
+        cells = [cell(rows[name], key, part=part) for key in shown]
         lines.append(f"| `{name}` | " + " | ".join(cells) + f" | {len(rows[name])} |")
     return "\n".join(lines)
 
@@ -143,8 +192,9 @@ def picture(rows, path):
 def filled(page, rows, recorded, presets):
     """Replaces the marks of a page.
 
-    Marks are `{{rows KIND}}`, `{{provenance KIND}}`, `{{published}}`,
-    `{{KIND ROW METRIC}}` and `{{recorded NAME}}`.
+    Marks are `{{rows KIND}}`, or `{{rows KIND PART}}` for other metrics of a run than
+    `"metrics"`, `{{provenance KIND}}`, `{{published}}`, `{{KIND ROW METRIC}}` and
+    `{{recorded NAME}}`.
 
     Raises:
         ValueError: If a mark is unknown.
@@ -153,7 +203,9 @@ def filled(page, rows, recorded, presets):
     def value(match):
         words = match[1].split()
         if words[0] == "rows":
-            return table(rows[words[1]], presets)
+            if not rows[words[1]]:
+                return "None yet."
+            return table(rows[words[1]], presets, COLUMNS[words[1]], *words[2:])
         if words[0] == "provenance":
             return provenance(rows[words[1]])
         if words == ["published"]:
@@ -182,18 +234,22 @@ def measured(name, rows, presets):
     own = [name]
     if name == "coupled":
         own = [each.name for each in presets.values() if each.coupled_form_of]
-    grammar = rows["grammar"]
-    if not any(each in grammar for each in own):
-        return "Not measured yet."
     beside = ["vae", f"coupled_{name}"]
     beside += [presets[each].coupled_form_of for each in own]
-    chosen = {each: grammar[each] for each in [*beside, *own] if each in grammar}
+    kind, corpus = "grammar", "On the corpus of known entropy"
+    if name in presets and presets[name].needs_context:
+        kind, corpus = "pairs", "On answers to questions of known entropy"
+        beside += ["seq2seq", "cvae"]
+    found = rows.get(kind, {})
+    if not any(each in found for each in own):
+        return "Not measured yet."
+    chosen = {each: found[each] for each in [*beside, *own] if each in found}
+    anchor = {"grammar": "a-corpus-of-known-entropy", "pairs": "answers-to-questions"}
     return "\n".join(
         [
-            "On the corpus of known entropy, nats per sentence; "
-            "[all rows](../results.md#a-corpus-of-known-entropy).",
+            f"{corpus}, nats per sentence; [all rows](../results.md#{anchor[kind]}).",
             "",
-            table(chosen, presets),
+            table(chosen, presets, COLUMNS[kind]),
         ]
     )
 
@@ -225,7 +281,7 @@ def make_pages(docs):
     from tfvae.presets import PRESETS
 
     results = os.path.join(docs, "results")
-    rows = {kind: read_rows(os.path.join(results, kind)) for kind in ("grammar", "ptb")}
+    rows = {kind: read_rows(os.path.join(results, kind)) for kind in COLUMNS}
     with open(os.path.join(results, "recorded.json"), encoding="utf-8") as file:
         recorded = json.load(file)
     pages = {}

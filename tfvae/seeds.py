@@ -32,6 +32,8 @@ class Stream(enum.IntEnum):
     PROPOSAL = 103
     MMD = 101
     DUAL_KL = 102
+    WASSERSTEIN = 104
+    WASSERSTEIN_PATH = 105
     # An alias of PROPOSAL, which is folded into the seed of another pass.
     COUPLING = 103
     COPULA = 0x636F7075

@@ -1,15 +1,15 @@
 """How parts of each kind are built and run on example inputs."""
 
-import functools
 import typing
 
 import numpy as np
 import tensorflow as tf
 
 from tests.support import LENGTHS, VOCABULARY_SIZE, batch, forward_record, make_vae
-from tfvae.decoders import Bridge, Decoder
+from tfvae.decoders import Bridge, Decoder, LabelledDecoders
+from tfvae.encoders import LabelEncoder
 from tfvae.latents import Gaussian, SphericalUniform, StandardNormal
-from tfvae.objectives import KL, Reconstruction
+from tfvae.objectives import KL, Reconstruction, StyleAdversary
 
 CODE_DIM, LATENT_DIM, MEMORY_DIM, NUM_SAMPLES = 4, 3, 3, 2
 ROWS = len(LENGTHS)
@@ -52,7 +52,7 @@ def _record(inputs, seed):
     posterior = Gaussian(LATENT_DIM).distribution(params)
     prior = StandardNormal(LATENT_DIM).distribution({"loc": 0.0 * inputs["loc"]})
     return forward_record(
-        inputs={"tokens": inputs["tokens"]},
+        inputs={"tokens": inputs["tokens"], "label": inputs["label"]},
         code=inputs["code"],
         params=params,
         posterior=posterior,
@@ -82,14 +82,18 @@ def _run_latent(part, inputs, seed):
     return found if log_q is None else found | {"log_q": log_q}
 
 
-@functools.cache
-def _model_of_terms():
-    return make_vae(posterior=Gaussian(LATENT_DIM), bridge=Bridge((MEMORY_DIM,)))
+def _label_for(part):
+    """Returns the label of a model for parts that need one, arguments of `make_vae`."""
+    if not isinstance(part, (LabelledDecoders, StyleAdversary)):
+        return {}
+    return {"condition": LabelEncoder(2), "context_to": ("bridge",)}
 
 
 def _build_term(part):
     """Binds a term to a model of the widths above."""
-    part.bind(_model_of_terms())
+    bridge = Bridge((MEMORY_DIM,))
+    options = _label_for(part)
+    part.bind(make_vae(posterior=Gaussian(LATENT_DIM), bridge=bridge, **options))
 
 
 def _run_model(part, inputs, seed):
@@ -174,7 +178,9 @@ KINDS = {
         specs=_TOKENS | {"memory": ([NUM_SAMPLES, None, MEMORY_DIM], tf.float32)},
         build=lambda part: part.build(memory_dim=MEMORY_DIM),
         run=_run_decoder,
-        in_model=lambda part: make_vae(decoder=part, posterior=Gaussian(MEMORY_DIM)),
+        in_model=lambda part: make_vae(
+            decoder=part, posterior=Gaussian(MEMORY_DIM), **_label_for(part)
+        ),
         place=lambda model: model.decoder,
     ),
     "term": Kind(
@@ -182,6 +188,7 @@ KINDS = {
             _tokens()
             | {
                 "code": _normal(ROWS, CODE_DIM),
+                "label": tf.constant(np.arange(ROWS) % 2, tf.int32),
                 "loc": _normal(ROWS, LATENT_DIM),
                 "log_variance": 0.1 * _normal(ROWS, LATENT_DIM),
                 "z": _normal(NUM_SAMPLES, ROWS, LATENT_DIM),
@@ -191,6 +198,7 @@ KINDS = {
         specs=_TOKENS
         | {
             "code": ([None, CODE_DIM], tf.float32),
+            "label": ([None], tf.int32),
             "loc": ([None, LATENT_DIM], tf.float32),
             "log_variance": ([None, LATENT_DIM], tf.float32),
             "z": ([NUM_SAMPLES, None, LATENT_DIM], tf.float32),
@@ -198,7 +206,9 @@ KINDS = {
         },
         build=_build_term,
         run=lambda part, inputs, seed: part.costs(_record(inputs, seed)),
-        in_model=lambda part: make_vae(objective=[part], bridge=Bridge((MEMORY_DIM,))),
+        in_model=lambda part: make_vae(
+            objective=[part], bridge=Bridge((MEMORY_DIM,)), **_label_for(part)
+        ),
         place=lambda model: model.objective[0],
     ),
     "schedule": Kind(

@@ -12,20 +12,24 @@ from tests.support import (
     make_encoder,
     make_vae,
 )
-from tfvae.decoders import Bridge, ConvolutionalDecoder
+from tfvae.decoders import Bridge, ConvolutionalDecoder, LabelledDecoders
 from tfvae.encoders import (
+    CodeNoise,
     ContextEncoder,
     JoinedConditions,
     LabelEncoder,
     TurnEncoder,
 )
 from tfvae.latents import (
+    Deep,
     DeltaGaussian,
     Deterministic,
     Gaussian,
     GaussianCopula,
+    GaussianMixture,
     Implicit,
     PlanarFlow,
+    Pushforward,
     SphericalUniform,
     StandardNormal,
     VonMisesFisher,
@@ -51,7 +55,9 @@ from tfvae.objectives import (
     Piecewise,
     Reconstruction,
     Sigmoid,
+    StyleAdversary,
     UnitVarianceKL,
+    Wasserstein,
 )
 from tfvae.samplers import Ancestral, BeamSearch, Greedy, Nucleus, TopK
 from tfvae.seeds import as_seed
@@ -114,6 +120,7 @@ PARTS = [
         lambda: make_encoder(cell="gru", bidirectional=True, pooling="mean"),
     ),
     Component("largest", "encoder", lambda: make_encoder(use_cell=True, pooling="max")),
+    Component("on_sphere", "encoder", lambda: CodeNoise(make_encoder(), 0.3), True),
     Component("context", "condition", lambda: ContextEncoder(make_encoder())),
     Component(
         "turns",
@@ -151,6 +158,11 @@ PARTS = [
         "flow_of_code", "latent", lambda: PlanarFlow(3, 2, conditional=True), True
     ),
     Component("implicit", "latent", lambda: Implicit(3, 2, (5,)), True),
+    Component("mixture", "latent", lambda: GaussianMixture(3, 2, 0.3), True),
+    Component("deep", "latent", lambda: Deep(Gaussian(3), (5, 4), "relu", True), True),
+    Component(
+        "pushed", "latent", lambda: Pushforward(GaussianMixture(2, 2), 3, (5,)), True
+    ),
     Component(
         "sphere", "latent", lambda: VonMisesFisher(3, max_concentration=9.0), True
     ),
@@ -165,6 +177,9 @@ PARTS = [
         "noisy", "decoder", lambda: make_decoder(**NOISY, memory_dropout=0.3), True
     ),
     Component("convolutional", "decoder", lambda: _convolutional(), True),
+    Component(
+        "labelled", "decoder", lambda: LabelledDecoders([make_decoder() for _ in "ab"])
+    ),
     Component("reconstruction", "term", lambda: Reconstruction(2.0)),
     Component("kl", "term", lambda: KL(Linear(10))),
     Component("free", "term", lambda: KL(free_bits=0.3, free_bits_over="batch")),
@@ -174,8 +189,15 @@ PARTS = [
     Component("copula", "term", lambda: CopulaLikelihood(0.4, floor=0.7)),
     Component("mmd", "term", lambda: MMD(3.0, "rbf", 4.0, (0.5, 1.0)), True),
     Component("mine", "term", lambda: MutualInformation(2, "nwj", (5,), 0.5, 4.0)),
+    Component("style", "term", lambda: StyleAdversary(0.5, "flipped", False, (5,))),
     Component("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
     Component("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
+    Component(
+        "wasserstein",
+        "term",
+        lambda: Wasserstein(0.5, 5.0, "batch_mean", 0.1, (5,), "rmsprop", 2),
+        True,
+    ),
     Component(
         "coupling", "term", lambda: Coupling(2, Linear(9), decoder=make_decoder())
     ),

@@ -272,3 +272,28 @@ def test_moments():
     assert (abs(z.mean(0)) < 4 * (1 / dim / num) ** 0.5).all()
     spread = (3 / (dim * (dim + 2)) - 1 / dim**2) ** 0.5
     assert (abs((z**2).mean(0) - 1 / dim) < 4 * spread / num**0.5).all()
+
+
+@pytest.mark.parametrize("dim", [2, 3, 32])
+def test_divergence_of_two(dim, rng):
+    concentrations = np.float32([0.5, 3.0, 60.0, 900.0])
+    means = unit(rng, 4, dim), unit(rng, 4, dim)
+    posterior = VonMisesFisher(means[0], concentrations)
+    prior = VonMisesFisher(means[1], np.float32([2.0, 40.0, 5.0, 300.0]))
+    found = tfd.kl_divergence(posterior, prior).numpy()
+    z = posterior.sample(100_000, seed=as_seed(1))
+    ratio = (posterior.log_prob(z) - prior.log_prob(z)).numpy().astype("float64")
+    assert (abs(ratio.mean(0) - found) < 4 * ratio.std(0) / 100_000**0.5 + 1e-3).all()
+    # In three dimensions by the closed form of the mean cosine, coth(k) - 1 / k.
+    if dim == 3:
+        k, other = concentrations.astype("float64"), prior.concentration.numpy()
+        cosine = (means[0].astype("float64") * means[1]).sum(-1)
+        mean_cosine = 1 / np.tanh(k) - 1 / k
+
+        def log_partition(x):
+            return x + np.log1p(-np.exp(-2 * x)) - np.log(2 * x)
+
+        expected = mean_cosine * (k - other * cosine)
+        expected += log_partition(other) - log_partition(k)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(tfd.kl_divergence(posterior, posterior), 0, atol=1e-6)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from nltk.metrics.distance import edit_distance
+from nltk.translate import bleu_score as nltk_bleu
 from nltk.translate.bleu_score import corpus_bleu
 
 from tests import support
@@ -14,6 +15,8 @@ from tfvae.evaluation.bleu import (
     bleu_single_order,
     edit_distances,
     reconstruction_quality,
+    sentence_bleu,
+    sentence_bleu_method7,
 )
 from tfvae.models import LanguageModel
 from tfvae.ops.sequences import EOS_ID, UNK_ID
@@ -231,3 +234,44 @@ def test_refuses_other_numbers(hypotheses):
         bleu([[4]], hypotheses)
     with pytest.raises(ValueError, match="Received: . hypotheses"):
         bleu_single_order([[4]], hypotheses, 1)
+
+
+def _random_pairs(num):
+    rng = np.random.default_rng(3)
+    for _ in range(num):
+        yield tuple(
+            rng.choice(list("abcde"), size=rng.integers(1, 9)).tolist()
+            for _ in range(2)
+        )
+
+
+@pytest.mark.parametrize(
+    ("function", "weights", "method"),
+    [
+        (sentence_bleu, (0.25,) * 4, "method2"),
+        (sentence_bleu_method7, (1 / 3,) * 3, "method7"),
+    ],
+)
+def test_smoothed_bleu_of_a_sentence_is_that_of_nltk(function, weights, method):
+    smoothing = getattr(nltk_bleu.SmoothingFunction(), method)
+    scores = []
+    for reference, hypothesis in _random_pairs(500):
+        expected = nltk_bleu.sentence_bleu(
+            [reference], hypothesis, weights, smoothing_function=smoothing
+        )
+        scores.append(function(reference, hypothesis))
+        assert scores[-1] == pytest.approx(float(expected), abs=1e-12)
+    assert min(scores) == 0 < max(scores)
+    assert function(["a"], []) == 0
+
+
+def test_smoothed_bleu_by_hand():
+    # Two of three words, one of two pairs, no triple; as long as the reference.
+    reference, hypothesis = "a b c".split(), "a b d".split()
+    expected = (2 / 3 * 2 / 3 * 1 / 2 * 1 / 2) ** 0.25
+    assert sentence_bleu(reference, hypothesis) == pytest.approx(expected)
+    third = np.log(3) / 10
+    first = (2 / 3 + 1 + 2 / 3 + 1 / 2) / 3
+    second = (first + 1 / 2 + third) / 3
+    expected = (first * second * (second + third) / 3) ** (1 / 3)
+    assert sentence_bleu_method7(reference, hypothesis) == pytest.approx(expected)

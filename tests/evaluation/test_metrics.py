@@ -23,13 +23,14 @@ def test_what_a_newcomer_needs_comes_first():
         line.split("  1.0")[0].rstrip()
         for line in format_table(dict.fromkeys(METRICS, 1.0)).split("\n")
     ]
-    assert keys[:25] == [
+    assert keys[:26] == [
         "reconstruction",
         "KL",
         "negative ELBO",
         "  its standard error",
         "NLL",
         "  its method",
+        "  samples of the prior",
         "  prior in its proposal",
         "  samples fitted",
         "  its standard error",

@@ -118,15 +118,15 @@ def test_a_critic_takes_128_draws_of_which_few_are_decoded():
     assert scores.samples.z.shape[0] == 3
 
 
-def test_a_prior_without_a_density_leaves_reconstruction():
+def test_a_prior_without_a_density_has_no_divergence():
     model = support.make_vae(
         posterior=Implicit(2),
         prior=Implicit(2, hidden_dims=(3,)),
         objective=[Reconstruction(), MMD()],
     )
     scorer, scores = score(model, support.batch(), 3)
-    assert scorer.nll_method is None
-    assert scores.nll is scores.kl is scores.samples.log_prior is None
+    assert scorer.nll_method == "prior_samples"
+    assert scores.nelbo is scores.kl is scores.samples.log_prior is None
 
 
 def test_refuses_a_proposal_where_it_means_nothing():

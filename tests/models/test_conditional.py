@@ -2,28 +2,22 @@
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.support import batch, make_decoder, make_encoder, make_vae
 from tfvae.decoders import Bridge
-from tfvae.encoders import ContextEncoder, LabelEncoder, TurnEncoder
+from tfvae.encoders import ContextEncoder, LabelEncoder
 from tfvae.latents import (
     Gaussian,
-    Implicit,
     StandardNormal,
-    VonMisesFisher,
 )
 from tfvae.models import LanguageModel
 from tfvae.objectives import (
     KL,
     MMD,
-    BagOfWords,
     Coupling,
-    DualKL,
-    MutualInformation,
     Reconstruction,
 )
 
@@ -100,70 +94,6 @@ def test_a_posterior_may_read_the_context_in_place_of_the_sentence():
     np.testing.assert_array_equal(first.z, second.z)
     # The sum with the reconstruction is no bound of the sentence's likelihood.
     assert set(model.likelihood_metrics(first)) == {"kl"}
-
-
-OBJECTIVES = {
-    "kl": [Reconstruction, KL],
-    "free_bits": [Reconstruction, lambda: KL(free_bits=0.1)],
-    "bag": [Reconstruction, KL, BagOfWords],
-    "mine": [Reconstruction, KL, lambda: MutualInformation(hidden_dims=(5,))],
-    "coupling": [Reconstruction, KL, Coupling],
-    "joint": [Reconstruction, lambda: DualKL(hidden_dims=(5,))],
-    "marginal": [Reconstruction, lambda: DualKL(1.0, False, (5,))],
-}
-CONDITIONS = {
-    "text": lambda: ContextEncoder(make_encoder()),
-    "turns": lambda: TurnEncoder(make_encoder(), 5),
-    "label": lambda: LabelEncoder(3),
-}
-POSTERIORS = {
-    "gaussian": (lambda: Gaussian(2), None),
-    "full": (lambda: Gaussian(2, covariance="full"), None),
-    "sphere": (lambda: VonMisesFisher(2), lambda: VonMisesFisher(2)),
-    "implicit": (lambda: Implicit(2, 2, (4,)), lambda: Gaussian(2)),
-}
-
-
-def _table():
-    """Every objective with each condition and posterior that it is defined for."""
-    for number, (objective, condition, posterior) in enumerate(
-        itertools.product(OBJECTIVES, CONDITIONS, POSTERIORS)
-    ):
-        dense = objective not in ("joint", "marginal")
-        if dense == (posterior == "implicit"):
-            continue
-        if objective == "free_bits" and posterior in ("full", "sphere"):
-            continue
-        marks = () if number % 7 == 0 else pytest.mark.slow
-        yield pytest.param(objective, condition, posterior, marks=marks)
-
-
-@pytest.mark.parametrize(("objective", "condition", "posterior"), list(_table()))
-def test_trains_and_is_saved(objective, condition, posterior, tmp_path):
-    make_posterior, make_prior = POSTERIORS[posterior]
-    model = make_vae(
-        posterior=make_posterior(),
-        prior=make_prior and make_prior(),
-        condition=CONDITIONS[condition](),
-        bridge=Bridge((5, 3)),
-        objective=[make() for make in OBJECTIVES[objective]],
-    )
-    model.compile("adam", run_eagerly=True)
-    inputs = {"tokens": TOKENS, "context": CONTEXT}
-    if condition == "turns":
-        inputs["context"] = np.stack([CONTEXT, CONTEXT[::-1]], 1)
-    if condition == "label":
-        inputs = {"tokens": TOKENS, "label": np.array([0, 1, 2, 1], "int32")}
-    data = tf.data.Dataset.from_tensors(inputs)
-    history = model.fit(data, validation_data=data, epochs=2, verbose=0).history
-    assert np.isfinite(history["loss"]).all() and np.isfinite(history["val_loss"]).all()
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    batch_of = {key: tf.constant(value) for key, value in inputs.items()}
-    np.testing.assert_array_equal(
-        model.forward(batch_of, seed=3).log_likelihood,
-        again.forward(batch_of, seed=3).log_likelihood,
-    )
 
 
 def test_matching_does_not_teach_what_both_paths_share():

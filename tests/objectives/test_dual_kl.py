@@ -140,3 +140,52 @@ def test_errors():
         DualKL(num_critic_steps=0)
     with pytest.raises(ValueError, match="`DualKL` reads latent codes.*VAE"):
         LanguageModel(make_decoder(conditioning=()), objective=[DualKL()])
+
+
+def test_a_critic_that_sees_the_context_finds_what_a_pooled_one_cannot():
+    # p = N(c, 1) and q = N(c + shift, 1): the divergence given c is shift ** 2 / 2,
+    # that of all contexts together, of standard deviation 2, a fifth of it.
+    shift, spread = 1.2, 2.0
+
+    def record_of(size, seed):
+        context, noise = tf.unstack(normal([2, size, 1], fold_in(seed, 7)))
+        context = spread * context
+        prior = Gaussian(1).distribution({"loc": context, "log_variance": 0 * context})
+        z = (context + shift + noise)[None]
+        return forward_record(z=z, prior=prior, seed=seed, context=context)
+
+    found = {}
+    for context_dim in (1, None):
+        rate = keras.optimizers.schedules.CosineDecay(1e-2, 750)
+        term = DualKL(1.0, False, (32, 32), keras.optimizers.Adam(rate))
+        term.build(code_dim=1, latent_dim=1, code_context_dim=context_dim)
+
+        @tf.function
+        def learn(seed, term=term):
+            term.update_critic(record_of(1024, seed))
+
+        for step in range(150):
+            learn(fold_in(as_seed(1), step))
+        costs = term.cost(record_of(50_000, as_seed(2)))
+        found[context_dim] = costs.numpy().mean()
+    exact = 0.5 * shift**2
+    assert found[1] == pytest.approx(exact, rel=0.1)
+    assert found[None] == pytest.approx(exact / (1.0 + spread**2), rel=0.2)
+
+
+def test_the_form_of_donsker_and_varadhan(rng):
+    scores = rng.normal(size=(2, 1, 6, 1)).astype("float32")
+    forward = record(6, 0)
+    tangent, other = DualKL(), DualKL(form="donsker_varadhan")
+    for term in (tangent, other):
+        term.build(code_dim=1, latent_dim=1)
+        own_then_fresh = iter(scores)
+        term.critic = lambda pairs, values=own_then_fresh: tf.constant(next(values))
+    own, fresh = scores[..., 0]
+    exact = own.mean() - np.log(np.exp(fresh.astype("float64")).mean())
+    value = other.cost(forward).numpy().mean()
+    assert value == pytest.approx(exact, rel=1e-5)
+    # The tangent of the logarithm lies above it.
+    assert tangent.cost(forward).numpy().mean() < value
+    with pytest.raises(ValueError, match="`form` must be one of"):
+        DualKL(form="paper")

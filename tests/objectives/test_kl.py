@@ -5,7 +5,7 @@ import tensorflow_probability as tfp
 from scipy import stats
 
 from tests.support import forward_record, make_vae
-from tfvae.latents import Gaussian, Latent, StandardNormal
+from tfvae.latents import Gaussian, GaussianMixture, Latent, StandardNormal
 from tfvae.objectives import KL, Reconstruction, UnitVarianceKL
 from tfvae.objectives.kl import kl_method
 
@@ -206,3 +206,67 @@ def test_options_that_a_posterior_does_not_allow():
     unit = [Reconstruction(), UnitVarianceKL()]
     with pytest.raises(ValueError, match="needs a Gaussian posterior.*Logistic"):
         make_vae(posterior=Logistic(2), objective=unit)
+
+
+def gradients_of(term, weight, posterior_scale):
+    """Gradients of the loss by both means, where the divergence is known.
+
+    The posterior is `N(m, s ** 2)`, the prior `N(n, 1)`, of three dimensions; so the
+    divergence falls by `n - m` for each unit of `n`.
+    """
+    loc = tf.constant([[0.3, -0.2, 0.1], [0.5, 0.4, 0.2]])
+    mean = tf.constant([[0.1, 0.0, 0.0], [0.4, 0.4, -0.1]])
+    term.weight = weight
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([loc, mean])
+        posterior = tfd.Independent(tfd.Normal(loc, posterior_scale), 1)
+        prior = tfd.Independent(tfd.Normal(mean, 1.0), 1)
+        z = loc[None] + 0.0
+        forward = forward_record(
+            posterior=posterior, prior=prior, z=z, log_q=posterior.log_prob(z)
+        )
+        costs = term.costs(forward)
+        loss, _ = term.weighted(costs, tf.constant(0))
+    kl = tfd.kl_divergence(posterior, prior)
+    return loss, costs, kl, *tape.gradient(loss, [loc, mean]), loc - mean
+
+
+@pytest.mark.parametrize("by", ["dimension", "total"])
+@pytest.mark.parametrize("floor", [0.0, 5.0])
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_a_prior_that_always_learns(by, floor, weight):
+    term = KL(free_bits=floor, free_bits_by=by, prior_always=True)
+    loss, costs, kl, of_loc, of_mean, gap = gradients_of(term, weight, 0.8)
+    # The prior has the gradient of the plain divergence, whatever weight and floor.
+    np.testing.assert_allclose(of_mean, -gap / 2.0, atol=1e-6)
+    np.testing.assert_allclose(costs["prior_kl"], kl, rtol=1e-5)
+    # The posterior has none below the floor; the value is that without the option.
+    expected = 0.0 if floor else weight * gap / 2.0
+    np.testing.assert_allclose(of_loc, expected + 0.0 * gap, atol=1e-6)
+    plain = KL(free_bits=floor, free_bits_by=by)
+    value, plain_costs, _, _, without, _ = gradients_of(plain, weight, 0.8)
+    np.testing.assert_allclose(loss, value, rtol=1e-6)
+    np.testing.assert_allclose(costs[term.name], plain_costs[plain.name], rtol=1e-6)
+    # What it is for.
+    assert np.any(without) == (weight > 0.0 and not floor)
+
+
+def test_a_prior_that_always_learns_from_samples(rng):
+    # Against a mixture there is no closed form.
+    prior = built(GaussianMixture(LATENT_DIM, 2), 0)
+    term = KL(free_bits=50.0, free_bits_by="total", prior_always=True)
+    with tf.GradientTape(persistent=True) as tape:
+        forward = record(built(Gaussian(LATENT_DIM)), prior, rng, 3)
+        loss, _ = term.weighted(term.costs(forward), None)
+        plain = -tf.reduce_mean(forward.prior.log_prob(tf.stop_gradient(forward.z)))
+    weights = [weight.value for weight in prior.weights]
+    expected = tape.gradient(plain, weights)
+    found = tape.gradient(loss, weights)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_prior_without_weights_cannot_learn():
+    with pytest.raises(ValueError, match="`prior_always` needs a prior that is learn"):
+        make_vae(objective=[Reconstruction(), KL(prior_always=True)])
+    make_vae(prior=Gaussian(2), objective=[Reconstruction(), KL(prior_always=True)])

@@ -32,9 +32,10 @@ def builder():
 
 
 def with_context(name, builder):
-    """Returns the builder, with contexts for the presets that need them."""
+    """Returns the builder, with contexts or labels for the presets that need them."""
     context = "text" if get_preset(name).needs_context else None
-    return dataclasses.replace(builder, context=context)
+    num_labels = 2 if get_preset(name).needs_label else None
+    return dataclasses.replace(builder, context=context, num_labels=num_labels)
 
 
 # Coupled forms are the same functions; see test_table.py.
@@ -48,6 +49,7 @@ def test_takes_a_training_step(name, builder):
     model.compile(builder.optimizer(), run_eagerly=True)
     before = [weight.copy() for weight in model.get_weights()]
     inputs = {"tokens": support.batch(), "context": support.batch(seed=1)}
+    inputs["label"] = np.arange(len(inputs["tokens"]), dtype="int32") % 2
     data = tf.data.Dataset.from_tensors(
         {k: inputs[k] for k in ("tokens", *model.requires)}
     )

@@ -8,6 +8,7 @@ _PUBLISHED = {
     "coupled": ("gru", True, 200, 128, 256, 32, 32),
     "mine": ("lstm", False, 128, 512, 512, 64, 32),
     "wae": ("lstm", True, 300, 100, 200, 100, 128),
+    "style": ("lstm", False, 128, 128, 128, 128, 64),
     "ivae": ("lstm", False, 256, 256, 256, 32, 32),
 }
 

@@ -17,7 +17,7 @@ from tfvae.samplers import (
     TopK,
     get_sampler,
 )
-from tfvae.samplers.sampler import categorical, keep_nucleus
+from tfvae.samplers.sampler import categorical, in_nucleus, keep_nucleus
 from tfvae.seeds import as_seed, uniform
 
 PAD_ID, BOS_ID, EOS_ID, UNK_ID = range(4)
@@ -451,6 +451,15 @@ def test_nucleus_is_the_smallest_set(rng, mass):
         inside = found > -1e8
         assert set(np.flatnonzero(inside)) == nucleus_by_sorting(row, mass)
         assert (found[inside] == row[inside]).all()
+
+
+@pytest.mark.parametrize("mass", [1e-6, 0.1, 0.5, 0.9, 0.999])
+def test_a_class_is_in_the_nucleus_or_not(rng, mass):
+    logits = (2.0 * rng.normal(size=(20, 60))).astype("float32")
+    classes = np.arange(60)
+    for row in logits:
+        found = in_nucleus(tf.constant([row] * 60), classes, mass).numpy()
+        assert set(np.flatnonzero(found)) == nucleus_by_sorting(row, mass)
 
 
 def test_nucleus_keeps_ties():

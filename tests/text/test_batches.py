@@ -390,9 +390,45 @@ def test_evaluation_keeps_its_words(tokenizer):
 
 def test_labels_and_contexts_are_never_replaced(tokenizer):
     records = [{"text": "w1 w2", "label": 7, "context": "w3 w4"}] * 40
-    batch = next(iter(Batches(records, tokenizer, 40, unknown_share=0.5)))
+    options = {"unknown_share": 0.5, "label_names": [str(i) for i in range(9)]}
+    batch = next(iter(Batches(records, tokenizer, 40, **options)))
     assert set(rows(batch)) == {(5, 6), (3, 6), (5, 3), (3, 3)}
     assert set(rows(batch, "context")) == {(7, 8)} and set(batch["label"]) == {7}
+
+
+def test_labels_are_numbered_in_their_order(tokenizer):
+    def labelled(*labels, **options):
+        records = [{"text": "w1", "label": label} for label in labels]
+        return Batches(records, tokenizer, 2, shuffle=False, **options)
+
+    def numbers(batches):
+        return [int(label) for batch in batches for label in batch["label"]]
+
+    texts = labelled("pos", "neg", " neutral", "pos")
+    assert texts.label_names == ("neg", "neutral", "pos")
+    assert numbers(texts) == [2, 0, 1, 2]
+    stars = labelled(10, 9, "2", 9)
+    assert stars.label_names == ("2", "9", "10") and numbers(stars) == [2, 1, 0, 1]
+    # A test text need not hold them all, and has no others.
+    assert numbers(labelled("pos", label_names=texts.label_names)) == [2]
+    with pytest.raises(
+        ValueError, match="Sentence 2: the label 'sad' is not one of.*neg"
+    ):
+        numbers(labelled("pos", "sad", label_names=texts.label_names))
+    assert Batches(["w1"], tokenizer, 1).label_names is None
+
+
+def test_labels_of_a_file_are_named_by_line(tokenizer, tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("text\tsentiment\nw1\tpos\n\nw2\tneg\nw3\t\n")
+    with pytest.raises(ValueError, match="a.tsv, line 5: the label is empty"):
+        len(Batches(path, tokenizer, 1, label_column="sentiment"))
+    with pytest.raises(ValueError, match="line 1: no column 'sentimen'. .*mean 'sent"):
+        Batches(path, tokenizer, 1, label_column="sentimen")
+    path.write_text("text\tsentiment\nw1\tpos\n\nw2\tneg\n")
+    names = {"label_names": ("neg", "neutral")}
+    with pytest.raises(ValueError, match="a.tsv, line 2: the label 'pos' is not one"):
+        len(Batches(path, tokenizer, 1, label_column="sentiment", **names))
 
 
 def test_iterating_yields_the_first_epoch(tokenizer):
@@ -460,7 +496,7 @@ def test_dataset_has_spec_and_length(tokenizer):
     assert int(dataset.cardinality()) == 12
     expected = [batch["tokens"].tolist() for batch in batches.arrays(3)]
     assert [batch["tokens"].numpy().tolist() for batch in dataset] == expected
-    records = [{"text": "w1", "label": 1, "context": "w2"}]
+    records = [{"text": "w1", "label": i, "context": "w2"} for i in range(2)]
     labelled = Batches(records, tokenizer, 1).dataset()
     label = tf.TensorSpec([None], tf.int32)
     assert labelled.element_spec == {"tokens": spec, "label": label, "context": spec}
@@ -520,9 +556,14 @@ def test_an_iterator_that_cannot_restart_is_noticed(tokenizer):
         ([{"text": "w1", "context": " "}], "Sentence 1: the context has no words"),
         ([{"text": "w1"}, {"text": "w1", "label": 1}], "Received as sentence 2"),
         (["w1", 5], "Received as sentence 2: 5"),
-        ([{"text": "w1", "label": 0.5}], "'label' must be an int.*Received: 0.5"),
-        ([{"text": "w1", "label": "x"}], "'label' must be an int.*Received: 'x'"),
-        ([{"text": "w1", "label": 2**31}], "'label' must be an int below"),
+        ([{"text": "w1", "label": 0.5}], "label must be a text or an int.*: 0.5"),
+        ([{"text": "w1", "label": True}], "label must be a text or an int.*: True"),
+        ([{"text": "w1", "label": " "}], "Sentence 1: the label is empty"),
+        ([{"text": "w1", "label": "x"}] * 9, "two labels at least.*Received: 'x'"),
+        (
+            [{"text": "w1", "label": index} for index in range(1001)],
+            "more than 1000 different labels",
+        ),
         ([{"text": 1}], "Sentence 1: 'text' must be a str. Received: 1"),
         ([{"text": "w1", "labels": 1}], "Received: 'labels'"),
         ([7], "Received as the first: 7"),

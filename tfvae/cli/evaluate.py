@@ -39,12 +39,19 @@ def _add_arguments(parser):
     parser.add_argument(
         "--train",
         metavar="FILE",
-        help="text that the n-gram model of generation learns (the run's)",
+        help="text that the n-gram model of generation learns, and embeddings of words "
+        "for responses (the run's)",
     )
     parser.add_argument(
         "--language-model",
         metavar="DIR",
         help="run of the preset language_model that scores the generated sentences",
+    )
+    parser.add_argument(
+        "--embeddings",
+        metavar="FILE",
+        help="embeddings of words that responses are compared by, in the text format "
+        "of GloVe or word2vec; .gz may follow (learned from the training text)",
     )
     add_evaluation(parser)
     parser.add_argument(
@@ -59,41 +66,46 @@ def _add_arguments(parser):
     add_json(parser)
 
 
-# Options that one group of metrics reads.
+# The groups of metrics that read an option.
 _USED_BY = {
-    "train": "generation",
-    "language_model": "generation",
-    "num_generated": "generation",
-    "samples": "likelihood",
+    "train": ("generation", "responses", "transfer"),
+    "language_model": ("generation",),
+    "num_generated": ("generation",),
+    "samples": ("likelihood",),
+    "num_responses": ("responses",),
+    "embeddings": ("responses",),
 }
 
 
 def _run(args):
     from tfvae.evaluation.evaluate import check_groups, evaluate
     from tfvae.evaluation.metrics import GROUPS, METRICS, SUMMARY, format_table
-    from tfvae.text import read_texts
+    from tfvae.text.formats import check_file
     from tfvae.training import RunFolder
 
     check_least(args, 0, "samples")
-    check_least(args, 1, "batch_size", "num_generated", "max_length")
+    check_least(args, 1, "batch_size", "num_generated", "num_responses", "max_length")
     check_outputs(args, "json")
     groups = args.metrics
     if groups not in (None, "all"):
         groups = check_groups(groups.split(","))
     measured = GROUPS if groups == "all" else groups or ("likelihood", "latent")
-    generates = "generation" in measured
-    for name, group in _USED_BY.items():
-        if getattr(args, name) is not None and group not in measured:
+    for name, groups_of in _USED_BY.items():
+        if getattr(args, name) is not None and not {*groups_of} & {*measured}:
             raise ValueError(
-                f"--{name.replace('_', '-')} is for the metrics of {group}. Ask for "
-                f"them by --metrics {group} too, or leave it out."
+                f"--{name.replace('_', '-')} is for the metrics of "
+                f"{' and '.join(groups_of)}. Ask for them by --metrics {groups_of[0]} "
+                "too, or leave it out."
             )
     configuration = RunFolder(args.run_folder).load_configuration()
     language_model = None
-    if generates:
+    learns = "responses" in measured and args.embeddings is None
+    if {"generation", "transfer"} & {*measured} or learns:
         args.train = _train_text(args.train, configuration.train)
-        if args.language_model:
-            language_model = RunFolder(args.language_model).load_model()
+    if args.language_model:
+        language_model = RunFolder(args.language_model).load_model()
+    if args.embeddings is not None:
+        check_file(args.embeddings)
     _, model = load_run(args)
     batches = _batches(args, configuration, model.tokenizer)
 
@@ -101,15 +113,17 @@ def _run(args):
         model,
         batches,
         groups=groups,
-        train_texts=lambda: read_texts(args.train, **configuration.columns(args.train)),
+        train_texts=lambda: _training_texts(args.train, configuration),
         **counts_of(args),
         language_model=language_model,
+        embeddings_file=args.embeddings,
         seed=args.seed,
         progress=progress_bar if sys.stdout.isatty() and args.json != "-" else None,
     )
     in_full = args.all or groups is not None
     shown = {k: each for k, each in METRICS.items() if in_full or k in SUMMARY}
     lines = [format_table(result, shown)]
+    lines += _by_direction(result.get("transfer_directions", {}))
     if not args.short:
         lines += [
             textwrap.fill(f"{key}: {metric.definition}", 88, subsequent_indent="  ")
@@ -120,6 +134,33 @@ def _run(args):
     if num_hidden:
         lines.append(f"{num_hidden} more are printed by --all or --metrics GROUP,...")
     show(args, result, "\n".join(lines))
+
+
+def _training_texts(path, configuration):
+    """Reads the training sentences, with their labels where the run has labels."""
+    from tfvae.text import read_texts
+    from tfvae.text.readers import read_records
+
+    columns = configuration.columns(path)
+    if configuration.label_column is None:
+        return read_texts(path, **columns)
+    columns["label_column"] = configuration.label_column
+    return (record for _, record in read_records(path, **columns))
+
+
+def _by_direction(directions):
+    """Formats the metrics of transfer by direction, a line each."""
+    if not directions:
+        return []
+    keys = ("accuracy", "self_bleu", "joint", "copy", "perplexity")
+    keys = (*keys, "reverse_perplexity")
+    width = max(map(len, directions))
+    lines = [" " * width + "".join(f"  {key.replace('_', ' '):>18}" for key in keys)]
+    for name, found in directions.items():
+        values = (found.get(f"transfer_{key}") for key in keys)
+        cells = ("-" if value is None else f"{value:.4g}" for value in values)
+        lines.append(f"{name:{width}}" + "".join(f"  {cell:>18}" for cell in cells))
+    return lines
 
 
 def _batches(args, configuration, tokenizer):
@@ -145,8 +186,9 @@ def _train_text(given, of_run):
     """Returns the path of the training text, the given one or the run's."""
     if given is None and not os.path.exists(of_run):
         raise FileNotFoundError(
-            f"{of_run}: the run's training text, which generation is compared with, is "
-            "not there any more. Pass --train FILE."
+            f"{of_run}: the run's training text, which generation is compared with and "
+            "embeddings of words are learned from, is not there any more. Pass --train "
+            "FILE."
         )
     return given or of_run
 
@@ -162,6 +204,9 @@ Measure the best model of a run on a text. Groups of metrics:
   reconstruction  BLEU, exact match and token error rate of reconstructed sentences
   generation      forward and reverse perplexity, diversity and statistics of
                   sentences generated from the prior
+  responses       BLEU, similarity of embeddings, diversity of responses to contexts
+  transfer        accuracy, content and fluency of sentences written again with each
+                  other label (needs the extra tfvae[measures])
   gradients       norms of gradients by the encoder's code
 The first two are measured unless --metrics says otherwise, and what tells most is
 printed: all of it with --all. Footnotes say what each metric means. The tokenizer is
@@ -170,6 +215,7 @@ that of the run; so is the longest sentence, unless --max-length says otherwise.
 example:
   tfvae evaluate runs/vae --data test.txt --samples 100 --json runs/vae/test.json
   tfvae evaluate runs/vae --data test.txt --metrics reconstruction,generation
+  tfvae evaluate runs/cvae --data pairs.tsv --metrics likelihood,responses
 """,
     _add_arguments,
     _run,

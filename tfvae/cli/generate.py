@@ -51,6 +51,11 @@ def _add_generate(parser):
     parser.add_argument(
         "--prefix", metavar="TEXT", help="the words that every sentence begins with"
     )
+    parser.add_argument(
+        "--label",
+        metavar="NAME",
+        help="the label of the sentences, where the run was trained with labels",
+    )
     add_number(parser, "--batch-size", "at once (500)", 500)
     add_sampler(parser, "ancestral")
     add_writing(parser)
@@ -70,7 +75,8 @@ def _generate(args):
         model,
         args.num,
         sampler=sampler,
-        codes=_codes(model, Reader(args, configuration, model), args),
+        codes=_codes(model, configuration, args),
+        label=args.label,
         max_length=args.max_written,
         seed=args.seed,
         batch_size=args.batch_size,
@@ -113,12 +119,13 @@ def _check_source(args):
         )
 
 
-def _codes(model, reader, args):
+def _codes(model, configuration, args):
     """Returns the codes to write from, or `None` for the prior."""
     from tfvae.models import writing
 
     if args.source == "prior":
         return None
+    reader = Reader(args, configuration, model)
     writing.require_latent(model)
     options = {"max_length": reader.max_length, "seed": args.seed}
     if args.source == "aggregate":
@@ -172,6 +179,7 @@ examples:
   tfvae generate runs/vae --num 100000 --top-p 0.9 --no-unknown --out samples.txt
   tfvae generate runs/vae --from aggregate --data train.txt --beams 5
   tfvae generate runs/vae --prefix "the food was" --num 5
+  tfvae generate runs/labelled --label positive --num 5
 """,
     _add_generate,
     _generate,

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import sys
 import typing
 
@@ -37,8 +38,8 @@ def add_configuration(parser):
     parser.add_argument(
         "--setting",
         metavar="NAME",
-        help="network and training regime of a paper: copula, coupled, mine, wae or "
-        "ivae (default: ivae)",
+        help="network and training regime of a paper: copula, coupled, mine, wae, "
+        "ivae or style (default: ivae)",
     )
     parser.add_argument(
         "--set",
@@ -98,6 +99,12 @@ def add_configuration(parser):
         metavar="NAME",
         help="column of what each sentence answers, a text or the turns of a dialogue: "
         "makes any preset conditional",
+    )
+    parser.add_argument(
+        "--label-column",
+        metavar="NAME",
+        help="column of the labels, texts or ints: any preset then writes sentences "
+        "of a wanted label",
     )
     add_number(
         parser,
@@ -173,6 +180,7 @@ def make_configuration(args):
         column=args.column,
         header=args.header,
         context_column=args.context_column,
+        label_column=args.label_column,
         max_turns=args.max_turns,
         max_context_length=args.max_context_length,
         tokenizer=args.tokenizer or "word",
@@ -207,6 +215,25 @@ def make_configuration(args):
     )
 
 
+def command_to_write(folder, data):
+    """Returns the command that shows what the model of a run writes.
+
+    Args:
+        folder: `RunFolder`.
+        data: Str, path of a text with what the model reads.
+
+    Returns:
+        Str.
+    """
+    configuration = folder.load_configuration()
+    if configuration.context_column is not None:
+        return f"tfvae respond {folder.path} --data {data}"
+    label = ""
+    if configuration.label_column is not None:
+        label = f" --label {shlex.quote(configuration.label_names[-1])}"
+    return f"tfvae generate {folder.path}{label} --num 10"
+
+
 def parse_overrides(pairs):
     """Reads `key=value` pairs; values are Python literals, `true`, `false` or words.
 
@@ -230,13 +257,19 @@ def add_evaluation(parser):
     add_number(
         parser,
         "--samples",
-        "posterior samples per sentence for the importance-weighted nll; 0 leaves "
-        "it out (100)",
+        "posterior samples per sentence for the importance-weighted nll, a tenth of "
+        "those of a prior without density; 0 leaves it out (100)",
     )
     add_number(
         parser,
         "--num-generated",
         "sentences to generate for the metrics of generation (100000, the papers')",
+    )
+    add_number(
+        parser,
+        "--num-responses",
+        "responses to each context, of a conditional run, for the metrics of responses "
+        "(10, the papers')",
     )
     add_number(parser, "--batch-size", "sentences (32)", 32)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -244,11 +277,12 @@ def add_evaluation(parser):
 
 def counts_of(args):
     """Returns the counts of `add_evaluation`, a dict of `evaluate`'s arguments."""
-    samples, generated = args.samples, args.num_generated
-    return {
-        "num_samples": 100 if samples is None else samples,
-        "num_generated": 100_000 if generated is None else generated,
+    defaults = {"samples": 100, "num_generated": 100_000, "num_responses": 10}
+    counts = {
+        name: default if getattr(args, name) is None else getattr(args, name)
+        for name, default in defaults.items()
     }
+    return {"num_samples": counts.pop("samples"), **counts}
 
 
 class _SamplerOption(typing.NamedTuple):

@@ -38,7 +38,7 @@ def _add_arguments(parser):
         "--measures",
         metavar="GROUP,...",
         help="groups of `tfvae evaluate` to measure on --data, all, or none (default: "
-        "likelihood and latent, of runs that keep no metrics)",
+        "likelihood and latent, and responses, of runs that keep no metrics)",
     )
     add_number(
         parser,
@@ -68,7 +68,8 @@ def _run(args):
             args.data,
             **columns_of(args, configurations[0]),
             labels=args.labels,
-            label_column=args.label_column,
+            label_column=args.label_column or _first(configurations, "label_column"),
+            context_column=_first(configurations, "context_column"),
         )
     groups = args.metrics
     if groups not in (None, "all", "none"):
@@ -94,13 +95,19 @@ def _run(args):
     show(args, _metrics(records), f"{args.out}: written; open it in a browser")
 
 
+def _first(configurations, name):
+    """Returns what the first run that has such a column calls it, or `None`."""
+    found = (getattr(configuration, name) for configuration in configurations)
+    return next((column for column in found if column is not None), None)
+
+
 def _check(args):
     """Refuses what would be found out only after the work."""
     if args.data is None and (args.labels or args.label_column):
         raise ValueError("Labels are of the sentences of --data. Give --data FILE too.")
     check_data_options(args, "max_length", "too_long")
-    positive = ("num_generated", "num_drawn", "num_read", "batch_size", "max_length")
-    check_least(args, 1, *positive)
+    positive = ("num_generated", "num_responses", "num_drawn", "num_read")
+    check_least(args, 1, *positive, "batch_size", "max_length")
     check_least(args, 0, "samples")
     check_outputs(args, "out", "json")
 
@@ -129,7 +136,8 @@ the extra tfvae[report].
 
 Metrics are those that `tfvae evaluate --json` has left in a run's folder. With --data,
 runs that have none are measured (--metrics: all runs, those groups), the latent space
-is pictured and sentences are reconstructed. Nothing in a run's folder is changed.
+is pictured and sentences are reconstructed; conditional runs answer the contexts of
+--data. Nothing in a run's folder is changed.
 
 examples:
   tfvae report runs/vae

@@ -5,6 +5,7 @@ from tfvae.cli.options import (
     add_configuration,
     add_json,
     check_outputs,
+    command_to_write,
     make_configuration,
     show,
 )
@@ -67,10 +68,7 @@ def _train(args):
     print(f"{folder.path}: {length}{best} (epoch {state['best_epoch']})")
     print("Next:")
     print(f"  tfvae evaluate {folder.path} --data {args.valid or args.train}")
-    if configuration.context_column is None:
-        print(f"  tfvae generate {folder.path} --num 10")
-    else:
-        print(f"  tfvae respond {folder.path} --data {args.valid or args.train}")
+    print(f"  {command_to_write(folder, args.valid or args.train)}")
 
 
 def _counted(number, noun):

@@ -2,7 +2,13 @@
 
 import os
 
-from tfvae.cli.options import Command, add_configuration, add_number, make_configuration
+from tfvae.cli.options import (
+    Command,
+    add_configuration,
+    add_number,
+    command_to_write,
+    make_configuration,
+)
 
 
 def _add_arguments(parser):
@@ -57,6 +63,7 @@ def _add_arguments(parser):
 
 
 def _run(args):
+    from tfvae.training import RunFolder
     from tfvae.tuning import Sweep, best_of, format_results, plot_results, tune
 
     sweep = Sweep(
@@ -82,10 +89,7 @@ def _run(args):
     best = best_of(results)
     print("Next:")
     print(f"  tfvae evaluate {best['folder']} --data {args.valid}")
-    if args.context_column is None:
-        print(f"  tfvae generate {best['folder']} --num 10")
-    else:
-        print(f"  tfvae respond {best['folder']} --data {args.valid}")
+    print(f"  {command_to_write(RunFolder(best['folder']), args.valid)}")
 
 
 def _report(result):

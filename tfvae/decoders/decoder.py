@@ -28,7 +28,7 @@ class Decoder(Component):
 
     A decoder whose memory also feeds the vocabulary's layer overrides `readout` and
     `readout_dim`. `embedding` may be replaced before `build` by an encoder's, to
-    share it.
+    share it; `projection` and `output_layer` by another decoder's.
 
     Each dropout folds its own number into the seed: word dropout 0, input dropout 1,
     output dropout 2. Those of a subclass go on from 3.
@@ -57,6 +57,7 @@ class Decoder(Component):
     """
 
     hidden_dim = None
+    projection = output_layer = None
 
     def __init__(
         self,
@@ -96,7 +97,11 @@ class Decoder(Component):
         """Creates the weights for a memory of width `memory_dim`, 0 without one."""
         if not self.embedding.built:
             self.embedding.build()
-        self.projection = None
+        if self.output_layer is None:
+            self._build_output(memory_dim)
+        self.built = True
+
+    def _build_output(self, memory_dim):
         if self.projection_dim is not None:
             self.projection = dense(
                 self.projection_dim,
@@ -111,7 +116,16 @@ class Decoder(Component):
             initializer=self.initializer,
             name="output",
         )
-        self.built = True
+
+    def check_model(self, model):
+        """Refuses a model whose memory this decoder cannot read; most read any.
+
+        Args:
+            model: `VAE` or `LanguageModel` under construction.
+
+        Raises:
+            ValueError: If it does not fit.
+        """
 
     def input_ids(self, tokens, seed=None, training=False):
         """Prepares the decoder's inputs: `<s>` in front, word dropout in training.

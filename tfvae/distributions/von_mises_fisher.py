@@ -154,6 +154,25 @@ def _kl_to_uniform(posterior, prior, name=None):
         return posterior._full(posterior._polar().kl_to_uniform())
 
 
+@tfd.RegisterKL(VonMisesFisher, VonMisesFisher)
+def _kl_between(posterior, prior, name=None):
+    """Computes `KL(posterior || prior)` in nats, of both batch shapes broadcast.
+
+    With `A` the posterior's mean cosine and `v` 1 minus the cosine between the mean
+    directions it is `KL(posterior || uniform) + log_partition - concentration * A *
+    (1 - v)`, partition and concentration of the prior. In float64, since the terms of
+    concentrated distributions cancel.
+    """
+    with tf.name_scope(name or "kl_von_mises_fisher_von_mises_fisher"):
+        own, other = posterior._polar(), prior._polar()
+        mean_cosine = own.mean_cosine()
+        chord = tf.cast(posterior.mean_direction - prior.mean_direction, tf.float64)
+        versine = 0.5 * tf.reduce_sum(chord**2, -1)
+        spread = 1.0 - mean_cosine + mean_cosine * versine
+        cross = other.log_partition_minus_concentration + other.concentration * spread
+        return posterior._cast(own.kl_to_uniform() + cross)
+
+
 # Of cells over the window and of Gauss-Legendre nodes in each.
 _NUM_CELLS = 64
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)

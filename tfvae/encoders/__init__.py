@@ -1,5 +1,6 @@
 """Networks that encode a sentence as a code."""
 
+from tfvae.encoders.code_noise import CodeNoise as CodeNoise
 from tfvae.encoders.condition import Condition as Condition
 from tfvae.encoders.condition import ContextEncoder as ContextEncoder
 from tfvae.encoders.condition import JoinedConditions as JoinedConditions

@@ -23,6 +23,8 @@ class Condition(Component):
         num_labels: Int, the number of labels that it knows, or `None`.
         context_dim: Int, the width `K` of the vector.
         vocabulary_size: Int `V` of the words that it reads, or `None`.
+        label_names: Sequence of str, the names of the labels that it reads, by number;
+            or `None`.
         encoders: Tuple of the `Encoder`s within, whose embeddings a model may share.
     """
 
@@ -31,6 +33,7 @@ class Condition(Component):
     num_labels = None
     context_dim = None
     vocabulary_size = None
+    label_names = None
     encoders = ()
 
     def call(self, inputs, seed=None, training=False):
@@ -182,22 +185,36 @@ class LabelEncoder(Condition):
         num_labels: Int of at least 2.
         embedding_dim: Positive int, width of a learned vector for each label, or
             `None` for the label as one of `num_labels` ones. Defaults to `None`.
+        label_names: Sequence of `num_labels` str, which commands and methods of models
+            call the labels by; `None` for their numbers. Defaults to `None`.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or names are too few, too many or not
+            distinct.
     """
 
     requires = ("label",)
 
-    def __init__(self, num_labels, embedding_dim=None, *, name=None, dtype=None):
+    def __init__(
+        self, num_labels, embedding_dim=None, label_names=None, *, name=None, dtype=None
+    ):
         super().__init__(name=name, dtype=dtype)
         if num_labels < 2 or (embedding_dim is not None and embedding_dim < 1):
             raise ValueError(
                 "`num_labels` must be at least 2 and `embedding_dim` positive or None. "
                 f"Received: num_labels={num_labels}, embedding_dim={embedding_dim}"
             )
+        if label_names is None:
+            label_names = map(str, range(num_labels))
+        label_names = list(label_names)
+        if len(label_names) != num_labels or len(set(label_names)) != num_labels:
+            raise ValueError(
+                "`label_names` must be one name for each label, no two the same. "
+                f"Received: num_labels={num_labels}, label_names={label_names}"
+            )
         self.num_labels = num_labels
         self.embedding_dim = embedding_dim
+        self.label_names = label_names
         self.context_dim = embedding_dim or num_labels
 
     def build(self):
@@ -235,10 +252,14 @@ class JoinedConditions(Condition):
         self.requires = tuple(dict.fromkeys(keys))
         self.reads_turns = any(each.reads_turns for each in self.conditions)
         self.context_dim = sum(each.context_dim for each in self.conditions)
-        counts = [each.num_labels for each in self.conditions]
-        self.num_labels = next((num for num in counts if num is not None), None)
-        sizes = [each.vocabulary_size for each in self.conditions]
-        self.vocabulary_size = next((size for size in sizes if size is not None), None)
+        self.vocabulary_size = self._first("vocabulary_size")
+        self.num_labels = self._first("num_labels")
+        self.label_names = self._first("label_names")
+
+    def _first(self, attribute):
+        """Returns the attribute of the first condition that has one."""
+        found = (getattr(each, attribute) for each in self.conditions)
+        return next((value for value in found if value is not None), None)
 
     @property
     def encoders(self):

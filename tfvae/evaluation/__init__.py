@@ -8,6 +8,9 @@ from tfvae.evaluation.generation import generation_quality as generation_quality
 from tfvae.evaluation.gradients import gradient_norms as gradient_norms
 from tfvae.evaluation.latent import MutualInformation as MutualInformation
 from tfvae.evaluation.latent import active_units as active_units
+from tfvae.evaluation.latent import (
+    information_given_context as information_given_context,
+)
 from tfvae.evaluation.latent import marginal_kl as marginal_kl
 from tfvae.evaluation.latent import mutual_information as mutual_information
 from tfvae.evaluation.likelihood import SentenceScorer as SentenceScorer
@@ -24,3 +27,5 @@ from tfvae.evaluation.neighbours import NeighbourIndex as NeighbourIndex
 from tfvae.evaluation.neighbours import neighbours as neighbours
 from tfvae.evaluation.ngram import NgramModel as NgramModel
 from tfvae.evaluation.posterior import FittedProposal as FittedProposal
+from tfvae.evaluation.responses import response_quality as response_quality
+from tfvae.evaluation.responses import score_responses as score_responses

@@ -1,6 +1,7 @@
-"""How well sentences are reconstructed: BLEU, exact match, edits."""
+"""How much sentences are like others: BLEU, exact match, edits."""
 
 import collections
+import math
 import warnings
 
 import keras
@@ -239,6 +240,70 @@ def bleu_single_order(references, hypotheses, n):
     return brevity_penalty(*lengths) * matches / total if matches else 0.0
 
 
+def sentence_bleu(reference, hypothesis):
+    """Computes the BLEU-4 of a sentence, smoothed.
+
+    One is added to the matches and to the n-grams of every order above the first.
+
+    Args:
+        reference: Sequence of words.
+        hypothesis: Sequence of words.
+
+    Returns:
+        Float from 0 to 1; 0 where no word matches.
+
+    References:
+        Lin and Och 2004, ORANGE; Chen and Cherry 2014, A Systematic Comparison of
+        Smoothing Techniques for Sentence-Level BLEU, technique 2. As in NLTK, a
+        sentence shorter than `n` counts as one n-gram without a match.
+    """
+    (matches, total), *higher = (
+        _matches(reference, hypothesis, n) for n in range(1, 5)
+    )
+    if not matches:
+        return 0.0
+    precisions = [matches / total, *((m + 1) / (t + 1) for m, t in higher)]
+    return _geometric_mean(precisions) * _brevity(reference, hypothesis)
+
+
+def sentence_bleu_method7(reference, hypothesis):
+    """Computes the smoothed BLEU-3 of a sentence that papers on dialogue report.
+
+    Orders 1 to 3 count alike, though the papers speak of 4-grams. A precision of 0
+    becomes `log(length) / (5 * 2 ** k)` matches, `k` the number of zeros up to it; then
+    each precision is the mean of itself, the one below as smoothed and the one above.
+
+    Args:
+        reference: Sequence of words.
+        hypothesis: Sequence of words.
+
+    Returns:
+        Float; 0 where no word matches. It may be above 1, since the smoothing takes the
+        precision below the first to be one more than the first.
+
+    References:
+        Chen and Cherry 2014, technique 7, as `SmoothingFunction.method7` of NLTK has it
+        since version 3.6 with the weights of Zhao et al. 2017, Learning Discourse-level
+        Diversity: above the third order it takes the fifth. The papers ran an older
+        NLTK, whose method 4 differs where a precision is 0.
+    """
+    counts = [_matches(reference, hypothesis, n) for n in (1, 2, 3, 5)]
+    if not counts[0][0]:
+        return 0.0
+    precisions, num_zeros = [], 0
+    for matches, total in counts[:3]:
+        if not matches and len(hypothesis) > 1:
+            num_zeros += 1
+            matches = math.log(len(hypothesis)) / (5 * 2**num_zeros)
+        precisions.append(matches / total)
+    precisions.append(counts[3][0] / counts[3][1])
+    below, smoothed = precisions[0] + 1, []
+    for own, above in zip(precisions[:-1], precisions[1:], strict=True):
+        below = (below + own + above) / 3
+        smoothed.append(below)
+    return _geometric_mean(smoothed) * _brevity(reference, hypothesis)
+
+
 def edit_distances(references, hypotheses):
     """Counts the words to insert, delete or replace, for each pair of sentences.
 
@@ -263,6 +328,20 @@ def edit_distances(references, hypotheses):
         row[:, 1:] = np.minimum(row[:, 1:], replaced)
         rows.append(np.minimum.accumulate(row - place, axis=1) + place)
     return np.stack(rows)[lengths[0], np.arange(len(references)), lengths[1]]
+
+
+def _matches(reference, hypothesis, n):
+    """Counts n-grams of a hypothesis that a reference has, and all, at least 1."""
+    grams = _count(hypothesis, n)
+    return (grams & _count(reference, n)).total(), max(grams.total(), 1)
+
+
+def _geometric_mean(values):
+    return math.exp(math.fsum(map(math.log, values)) / len(values))
+
+
+def _brevity(reference, hypothesis):
+    return min(1.0, math.exp(1 - len(reference) / len(hypothesis)))
 
 
 def _count(words, n):

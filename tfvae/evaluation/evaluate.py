@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.evaluation import embeddings
 from tfvae.evaluation.bleu import reconstruction_quality
 from tfvae.evaluation.exchange import context_gain, decoder_information
 from tfvae.evaluation.generation import generation_quality
@@ -19,6 +20,12 @@ from tfvae.evaluation.latent import (
 from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
+from tfvae.evaluation.responses import response_quality
+from tfvae.evaluation.transfer import check_extra as check_classifiers
+from tfvae.evaluation.transfer import transfer_quality
+from tfvae.models.inputs import require_tokenizer
+from tfvae.models.responding import require_trained_prior
+from tfvae.models.transferring import require_transfer
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors
@@ -47,6 +54,8 @@ def evaluate(
     num_reconstructions=10,
     num_generated=100_000,
     language_model=None,
+    num_responses=10,
+    embeddings_file=None,
     progress=None,
 ):
     """Measures a model on sentences.
@@ -64,7 +73,8 @@ def evaluate(
         groups: Names of `GROUPS`; `"all"` for those that are defined for the model;
             or `None` for what there is of likelihood and latent.
         num_samples: Int, posterior samples per sentence, or `0` to leave out `nll` and
-            reconstruct from one sample. Defaults to `100`.
+            reconstruct from one sample. A prior without a density takes ten times as
+            many of its own for `nll`. Defaults to `100`.
         seed: Int, of everything. Defaults to `0`.
         mi_samples: Int, posterior samples per sentence for mutual information, or `0`
             to leave it out. Defaults to `1`.
@@ -87,11 +97,15 @@ def evaluate(
         texts: Sentences of `batches`, for generation: `Batches`, a list of str, or a
             callable that returns a fresh iterator of str; `None` for those of
             `batches` where these are `Batches`.
-        train_texts: Sentences that the model was trained on, alike, for generation.
+        train_texts: Sentences that the model was trained on, alike, for generation, and
+            for embeddings of words that responses are compared by.
         num_reconstructions: Int, posterior samples per sentence that are decoded for
             reconstruction. Defaults to `10`.
         num_generated: Positive int, sentences to generate. Defaults to `100_000`.
         language_model: `LanguageModel` that scores generated sentences, or `None`.
+        num_responses: Positive int, responses to each context. Defaults to `10`.
+        embeddings_file: Path of embeddings of words in the text format of GloVe or
+            word2vec, or `None` to learn them from `train_texts`.
         progress: Callable of a total, or `None` where it is not known, and a unit's
             name that returns an object with `update(num_done)`, such as
             `keras.utils.Progbar`; or `None`.
@@ -115,7 +129,7 @@ def evaluate(
         texts = batches if texts is None else texts
         batches = batches.for_evaluation(sort=not per_sentence).dataset()
     total = _num_batches(batches)
-    chosen, notes = _choose(model, groups, texts, train_texts)
+    chosen, notes = _choose(model, groups, texts, train_texts, embeddings_file)
 
     def bar():
         return progress and progress(total, "batch")
@@ -142,8 +156,12 @@ def evaluate(
                 posterior = scorer.posterior_sampler.posterior
                 if scorer.kl_method == "closed_form":
                     latents["kl"] = scores["kl"]
+                threshold = active_units_threshold(posterior)
+                if model.prior_reads_context:
+                    # Of means in units of the prior's scale.
+                    threshold = 0.01
                 of_latent = _latent(
-                    posterior, latents, seed, mi_batch_size, loo_samples
+                    posterior, latents, threshold, seed, mi_batch_size, loo_samples
                 )
                 found |= of_latent if not model.requires else _of_both(of_latent)
                 if mi_samples and len(latents["z"]) > 1:
@@ -188,11 +206,32 @@ def evaluate(
                 _reader(texts),
                 num_generated=num_generated,
                 language_model=language_model,
+                batches=batches if model.requires else None,
                 seed=seed,
                 progress=progress,
             )
             notes += found.pop("notes", [])
             result |= found
+        if "responses" in chosen:
+            found = response_quality(
+                model,
+                batches,
+                train_texts=None if train_texts is None else _reader(train_texts),
+                embeddings_file=embeddings_file,
+                num_responses=num_responses,
+                seed=seed,
+                progress=bar(),
+            )
+            notes += found.pop("notes", [])
+            result |= found
+        if "transfer" in chosen:
+            result |= transfer_quality(
+                model,
+                _records(texts),
+                _records(train_texts),
+                seed=seed,
+                progress=progress,
+            )
         if "gradients" in chosen:
             result |= gradient_norms(model, batches, seed=seed)
     return result | {"notes": notes} if notes else result
@@ -240,13 +279,17 @@ def _num_batches(batches):
     return None if total < 0 else total
 
 
-def _choose(model, groups, texts, train_texts):
+def _choose(model, groups, texts, train_texts, embeddings_file):
     """Returns the groups to measure and notes on those left out."""
     if groups is None:
         return ["likelihood", "latent"], []
     chosen, notes = [], []
     for name in GROUPS if groups == "all" else check_groups(groups):
-        reason = why_undefined(model, name, texts, train_texts)
+        if groups == "all" and name == "responses" and not model.requires:
+            continue
+        if groups == "all" and name == "transfer" and model.label_names is None:
+            continue
+        reason = why_undefined(model, name, texts, train_texts, embeddings_file)
         if not reason:
             chosen.append(name)
             continue
@@ -257,7 +300,7 @@ def _choose(model, groups, texts, train_texts):
     return chosen, notes
 
 
-def why_undefined(model, group, texts=None, train_texts=None):
+def why_undefined(model, group, texts=None, train_texts=None, embeddings_file=None):
     """Returns why a group of metrics is not defined for a model, `None` where it is.
 
     Args:
@@ -265,6 +308,7 @@ def why_undefined(model, group, texts=None, train_texts=None):
         group: One of `GROUPS`.
         texts: As in `evaluate`.
         train_texts: As in `evaluate`.
+        embeddings_file: As in `evaluate`.
     """
     if group == "likelihood":
         if SentenceScorer(model, 1).nll_method is None:
@@ -275,28 +319,62 @@ def why_undefined(model, group, texts=None, train_texts=None):
     elif group == "generation":
         if model.tokenizer is None:
             return "The model has no tokenizer to write text with."
-        if model.requires:
-            return "The model writes answers to contexts, see `respond`."
         if texts is None or train_texts is None:
             missing = "texts" if texts is None else "train_texts"
             return f"It needs `texts` and `train_texts`. Received: {missing}=None"
-    elif group == "aggregate" and model.requires:
-        return "The prior depends on the context; pooled codes have no one prior."
+    elif group == "responses":
+        return _why_no_responses(model, train_texts, embeddings_file)
+    elif group == "transfer":
+        return _why_no_transfer(model, texts, train_texts)
     elif model.posterior is None:
         return f"A {type(model).__name__} has no latent; use a VAE."
     return None
 
 
+def _why_no_responses(model, train_texts, embeddings_file):
+    if not model.requires:
+        return "The model answers no contexts; train it with --context-column."
+    if model.tokenizer is None:
+        return "The model has no tokenizer to write text with."
+    try:
+        require_trained_prior(model)
+        if train_texts is not None and embeddings_file is None:
+            embeddings.check_extra()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _why_no_transfer(model, texts, train_texts):
+    try:
+        require_tokenizer(model)
+        require_transfer(model)
+        check_classifiers()
+    except ValueError as error:
+        return str(error)
+    if texts is None or train_texts is None:
+        missing = "texts" if texts is None else "train_texts"
+        return (
+            f"It needs `texts` and `train_texts` with labels. Received: {missing}=None"
+        )
+    return None
+
+
 def _reader(texts):
     """Creates a callable that returns a fresh iterator of str."""
-    if isinstance(texts, Batches):
-        texts = texts.texts
 
     def read():
-        for text in texts() if callable(texts) else texts:
+        for text in _records(texts):
             yield text if isinstance(text, str) else text["text"]
 
     return read
+
+
+def _records(texts):
+    """Returns an iterable of str or of dicts."""
+    if isinstance(texts, Batches):
+        texts = texts.texts
+    return texts() if callable(texts) else texts
 
 
 def _of_groups(metrics, groups):
@@ -394,18 +472,19 @@ def _methods(scorer, has_nll):
             from_prior = proposal.num_from_prior(scorer.num_samples)
             result["proposal_prior_share"] = from_prior / scorer.num_samples
             result["proposal_draws"] = proposal.num_draws
+        if scorer.nll_method == "prior_samples":
+            result["num_prior_samples"] = scorer.posterior_sampler.num_prior_samples
     if scorer.kl_method is not None:
         result["kl_method"] = scorer.kl_method
     return result
 
 
-def _latent(posterior, latents, seed, mi_batch_size, loo_samples):
+def _latent(posterior, latents, threshold, seed, mi_batch_size, loo_samples):
     """Computes active units and, where there is a density, mutual information."""
     result = {"latent_dim": posterior.latent_dim}
     means, noise = latents["mean"], latents.get("mean_noise")
     num_sentences = len(means)
     if num_sentences > 1:
-        threshold = active_units_threshold(posterior)
         result["active_units"] = active_units(means, threshold, noise)[0]
         result["active_units_threshold"] = threshold
         if noise is not None:
@@ -505,6 +584,11 @@ def describe(scorer, num_samples):
             "Gaussian: `kl`, `nelbo`, `nll` and mutual information take its exact "
             "density."
         )
+    if sampler.nll_method == "context_samples":
+        notes.append(
+            "The encoder reads the context in place of the sentence: reconstruction "
+            "plus KL is no bound of the sentence's likelihood, and there is no `nelbo`."
+        )
     if not sampler.has_density:
         notes.append(_without_density(sampler, posterior))
     elif not num_samples:
@@ -515,11 +599,17 @@ def describe(scorer, num_samples):
 
 
 def _without_density(sampler, posterior):
-    if not sampler.model.prior.has_density:
-        prior = type(sampler.model.prior).__name__
+    prior = type(sampler.model.prior).__name__
+    if sampler.nll_method == "context_samples":
         return (
-            f"The prior `{prior}` has no density, so likelihood, its bounds and KL are "
-            "not defined; `reconstruction` is no bound of them."
+            f"The posterior `{posterior}` or the prior `{prior}` has no density, so KL "
+            "is not defined; `nll` takes codes of the context alone."
+        )
+    if sampler.nll_method == "prior_samples":
+        return (
+            f"The prior `{prior}` has no density, so KL and the bounds by it are not "
+            f"defined. `nll` is of {sampler.num_prior_samples} samples of the prior, "
+            "looser than one that is importance weighted; compare the two with care."
         )
     if sampler.nll_method is None:
         return (

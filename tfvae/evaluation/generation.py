@@ -3,14 +3,17 @@
 import functools
 import itertools
 
+import keras
 import numpy as np
 
 from tfvae.evaluation import diversity
 from tfvae.evaluation.bleu import count_cut
 from tfvae.evaluation.likelihood import SentenceScorer, perplexity
 from tfvae.evaluation.ngram import NgramModel
-from tfvae.models.writing import BATCH_SIZE, generate_ids
+from tfvae.models.responding import response_ids
+from tfvae.models.writing import BATCH_SIZE, generate_ids, texts_of
 from tfvae.samplers.sampler import Ancestral, Greedy
+from tfvae.seeds import as_seed, fold_in
 from tfvae.text import WordTokenizer
 from tfvae.text.token_rows import TokenRows
 
@@ -33,6 +36,7 @@ def generation_quality(
     language_model=None,
     order=5,
     max_length=200,
+    batches=None,
     seed=0,
     progress=None,
 ):
@@ -40,8 +44,9 @@ def generation_quality(
 
     Most metrics are of sentences whose words are sampled from the model's
     distribution. Two papers decode greedily, the most probable word at each step;
-    their metrics have their names and are left out for a model without a latent, which
-    would repeat one sentence.
+    their metrics have their names and are left out for a model without latent and
+    condition, which would repeat one sentence. A model with a condition answers the
+    contexts of `batches` in turn.
 
     Args:
         model: `VAE` or `LanguageModel` with a tokenizer.
@@ -60,6 +65,8 @@ def generation_quality(
         order: Int, of the n-gram model. Defaults to `5`.
         max_length: Positive int, the most ids of a sentence, `</s>` included. Defaults
             to `200`; the iVAE's protocol has 80.
+        batches: Iterable of dicts that can be read again, with what the model's
+            condition reads; `None` for a model without one.
         seed: Int. Defaults to `0`.
         progress: Callable of a total and a unit's name that returns an object with
             `update(num_done)`, such as `keras.utils.Progbar`; or `None`.
@@ -69,8 +76,8 @@ def generation_quality(
         sentences, says what is left out.
 
     Raises:
-        ValueError: If a count is out of range, a text has no known word, or
-            `language_model` has a latent.
+        ValueError: If a count is out of range, a text has no known word, contexts are
+            missing, or `language_model` has a latent.
 
     References:
         Qian and Cheung 2019, VAE-MINE, section 5.3 (forward and reverse perplexity);
@@ -85,11 +92,22 @@ def generation_quality(
             f"num_ivae={num_ivae}, num_self_bleu={num_self_bleu}"
         )
 
+    if model.requires and batches is None:
+        raise ValueError(
+            f"This {type(model).__name__} answers contexts. Pass `batches` that hold "
+            "them. Received: batches=None"
+        )
+
     def bar(num):
         return progress and progress(num, "sentence")
 
     def generated(num, sampler, max_length):
-        return _generated(model, num, sampler, max_length, seed, bar(num))
+        options = {"sampler": sampler, "max_length": max_length, "seed": seed}
+        if model.requires:
+            rows = _responses(model, batches, num, **options)
+        else:
+            rows = generate_ids(model, num, batch_size=BATCH_SIZE, **options)
+        return _read(model.tokenizer, rows, bar(num))
 
     reader = _Reader(model.tokenizer, train_texts)
     learn = functools.partial(NgramModel.fit, order=order, vocabulary=reader.vocabulary)
@@ -116,7 +134,7 @@ def generation_quality(
             result |= language_model_perplexity(
                 language_model, sampled, bar(num_generated)
             )
-    if model.posterior is None:
+    if model.posterior is None and not model.requires:
         notes.append(
             "Metrics of greedy decoding are left out: without a latent every sentence "
             "would be the same."
@@ -129,23 +147,33 @@ def generation_quality(
     return result | {"notes": notes} if notes else result
 
 
-def _generated(model, num, sampler, max_length, seed, bar):
-    """Generates sentences and tells a progress bar, or `None`, of them.
+def _responses(model, batches, num, *, sampler, max_length, seed):
+    """Answers the contexts of batches in turn until there are `num` responses.
+
+    Yields:
+        Int32 arrays `[N, max_length]` of ids.
+    """
+    index = 0
+    while num > 0:
+        for batch in batches:
+            inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
+            inputs = {key: np.asarray(inputs[key])[:num] for key in model.requires}
+            own = fold_in(as_seed(seed), index)
+            yield response_ids(model, inputs, 1, sampler, max_length, own)
+            index, num = index + 1, num - len(inputs[model.requires[0]])
+            if num <= 0:
+                return
+
+
+def _read(tokenizer, rows, bar):
+    """Reads arrays of ids and tells a progress bar, or `None`, of them.
 
     Returns:
-        Tuple of a list of str and how many of them were cut at `max_length`.
+        Tuple of a list of str and how many of them were cut before their end.
     """
     texts, num_cut = [], 0
-    for ids in generate_ids(
-        model,
-        num,
-        sampler=sampler,
-        max_length=max_length,
-        seed=seed,
-        batch_size=BATCH_SIZE,
-    ):
-        written = model.tokenizer.detokenize(ids).numpy()
-        texts += [text.decode("utf-8") for text in written]
+    for ids in rows:
+        texts += texts_of(tokenizer, ids)
         num_cut += count_cut(ids)
         if bar is not None:
             bar.update(len(texts))

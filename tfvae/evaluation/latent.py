@@ -1,5 +1,6 @@
 """How much a code says, and how the codes as a whole fit the prior."""
 
+import functools
 import math
 import typing
 
@@ -14,7 +15,13 @@ from tfvae.distributions.aggregated_posterior import (
     mutual_information as mutual_information,
 )
 from tfvae.distributions.mmd import inverse_multiquadratic, mmd
-from tfvae.evaluation.posterior import posterior_scales
+from tfvae.evaluation.posterior import (
+    PosteriorSampler,
+    is_diagonal_gaussian,
+    moments,
+    posterior_scales,
+)
+from tfvae.models import inference
 from tfvae.seeds import as_seed, fold_in
 
 # The scales of the MMD's kernels, those of Coupled-VAE and of Tolstikhin et al.
@@ -131,6 +138,70 @@ def marginal_kl(information, log_prior, kl=None):
     return sampled if sampled.standard_error < error else exact
 
 
+def information_given_context(model, groups, *, num_samples=1, seed=0):
+    """Measures what codes say about sentences beyond what their context says.
+
+    With one sentence of each context that cannot be told from the mutual information of
+    sentence and context together with the code. With several, of which the mean of
+    their posteriors is `q(z|c)`, the divergence from the prior has two parts:
+    `E[KL(q(z|x,c) || p(z|c))] = I(x; z | c) + E[KL(q(z|c) || p(z|c))]`.
+
+    Args:
+        model: `VAE` with a condition, whose posterior and prior have densities.
+        groups: Iterable of dicts, `"tokens"` int `[N, T]` among them, each of `N`
+            sentences of one context, at least two. The information of a group is at
+            most `log(N)`, and biased downwards where it is near that.
+        num_samples: Positive int, codes of each sentence. Defaults to `1`.
+        seed: Int. Defaults to `0`.
+
+    Returns:
+        Dict of floats in nats, means over groups: `kl`, `mi_given_context`,
+        `mi_given_context_cap` and `marginal_kl_given_context`, the last estimated as
+        `marginal_kl` does; and the standard errors of the second and the last,
+        `..._se`, where there are two groups.
+
+    Raises:
+        ValueError: If a density is missing, there is no group, one has fewer than two
+            sentences or more than one context.
+    """
+    sampler = PosteriorSampler(model, num_samples)
+    if not (sampler.has_density and model.requires):
+        raise ValueError(
+            "`model` must have a condition, and posterior and prior with densities. "
+            f"Received: requires={model.requires}, posterior="
+            f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
+        )
+    sample = tf.function(sampler.__call__, reduce_retracing=True)
+    rows = []
+    for index, group in enumerate(groups):
+        inputs = keras.utils.unpack_x_y_sample_weight(group)[0]
+        contexts = [np.asarray(inputs[key]) for key in model.requires]
+        if len(inputs["tokens"]) < 2 or any((c != c[:1]).any() for c in contexts):
+            raise ValueError(
+                "Each of `groups` must hold at least two sentences, all of one "
+                f"context. Received: group {index}, {len(inputs['tokens'])} sentences"
+            )
+        inputs = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
+        drawn = sample(inputs, fold_in(as_seed(seed), index))
+        information = mutual_information(
+            sampler.posterior, drawn.encoded.params, drawn.z
+        )
+        kl = drawn.kl.numpy()
+        exact = kl if sampler.kl_method == "closed_form" else None
+        marginal = marginal_kl(information, drawn.log_prior, exact)
+        rows.append((kl.mean(), information.value, information.cap, marginal.value))
+    if not rows:
+        raise ValueError("`groups` must hold at least one group. Received: none")
+    names = ("kl", "mi_given_context", "mi_given_context_cap")
+    names += ("marginal_kl_given_context",)
+    columns = dict(zip(names, np.array(rows, np.float64).T, strict=True))
+    result = {name: float(values.mean()) for name, values in columns.items()}
+    if len(rows) > 1:
+        for name in (names[1], names[3]):
+            result[f"{name}_se"] = standard_error(columns[name])
+    return result
+
+
 def moment_kl(codes):
     """Estimates `KL(q(z) || N(0, I))` by the Gaussian of the codes' moments.
 
@@ -210,6 +281,10 @@ def aggregated_mmd(codes, prior_codes, *, max_codes=500, seed=0):
 def aggregate_metrics(model, batches, *, seed=0, progress=None):
     """Measures posteriors' scales, and how the codes as a whole fit the prior.
 
+    Where the prior reads a context, codes and scales are relative to the mean and scale
+    of the prior of their context, since those may be learned at will; samples of the
+    priors of the same contexts stand for the prior.
+
     Args:
         model: `VAE`.
         batches: Finite iterable of dicts, `"tokens"` int `[B, T]` among them.
@@ -219,7 +294,8 @@ def aggregate_metrics(model, batches, *, seed=0, progress=None):
 
     Returns:
         Dict by keys of the group `"aggregate"` of `METRICS`. `moment_kl` is left out on
-        the sphere and where there are not more sentences than dimensions.
+        the sphere, where there are not more sentences than dimensions and where a prior
+        that reads a context has another form than a diagonal Gaussian.
 
     Raises:
         ValueError: If the model has no latent or there is no sentence.
@@ -229,15 +305,29 @@ def aggregate_metrics(model, batches, *, seed=0, progress=None):
             "An aggregated posterior needs a latent. Use a `VAE`. Received: a "
             f"{type(model).__name__}"
         )
-    posterior = model.posterior
+    posterior, prior = model.posterior, model.prior
+    relative = model.prior_reads_context
     seed = as_seed(seed)
-    encode = tf.function(model.posterior_params, reduce_retracing=True)
-    scales, codes = [], []
+
+    @functools.partial(tf.function, reduce_retracing=True)
+    def encode(inputs):
+        encoded = inference.encode(model, inputs, as_seed(model.seed))
+        return encoded.params, encoded.prior_params
+
+    scales, codes, prior_codes = [], [], []
     for index, batch in enumerate(batches):
-        params = encode(keras.utils.unpack_x_y_sample_weight(batch)[0])
+        params, prior_params = encode(keras.utils.unpack_x_y_sample_weight(batch)[0])
         own = fold_in(seed, index)
-        scales.append(posterior_scales(posterior, params, seed=fold_in(own, 0)))
-        codes.append(posterior.sample(params, 1, fold_in(own, 1))[0][0].numpy())
+        scale = posterior_scales(posterior, params, seed=fold_in(own, 0))
+        z = posterior.sample(params, 1, fold_in(own, 1))[0][0].numpy()
+        if relative:
+            distribution = prior.distribution(prior_params)
+            mean, prior_scale, _ = moments(prior, distribution, prior_params)
+            of_prior = prior.sample(prior_params, 1, fold_in(own, 2))[0][0]
+            prior_codes.append(((of_prior - mean) / prior_scale).numpy())
+            scale, z = scale / prior_scale.numpy(), ((z - mean) / prior_scale).numpy()
+        scales.append(scale)
+        codes.append(z)
         if progress is not None:
             progress.update(index + 1)
     if not scales:
@@ -247,10 +337,14 @@ def aggregate_metrics(model, batches, *, seed=0, progress=None):
         "posterior_scale": float(scales.mean()),
         "posterior_scale_below": float((scales < 0.1).mean()),
     }
-    if posterior.support == "real" and len(codes) > codes.shape[1]:
+    fits = not relative or is_diagonal_gaussian(distribution)
+    if posterior.support == "real" and len(codes) > codes.shape[1] and fits:
         result["moment_kl"] = moment_kl(codes)
     if len(codes) > 1:
-        prior_codes = model.sample_prior(len(codes), fold_in(seed, -1)).numpy()
+        if relative:
+            prior_codes = np.concatenate(prior_codes)
+        else:
+            prior_codes = model.sample_prior(len(codes), fold_in(seed, -1)).numpy()
         result["aggregated_mmd"] = aggregated_mmd(codes, prior_codes)
     result["num_aggregated"] = len(codes)
     return result

@@ -49,7 +49,9 @@ class SentenceScorer:
     A linear `Implicit` posterior is scored by its exact Gaussian density. Other random
     posteriors without a density give an `nll` by a `FittedProposal`, whose codes are
     decoded besides, and neither `kl` nor `nelbo`. A deterministic one gives a
-    reconstruction from its one code.
+    reconstruction from its one code. Where it is the prior that has no density, `nll`
+    is `-log(mean of p(x|z))` over samples of it, ten times `num_samples`: an upper
+    bound in expectation too, and a loose one, since no code is chosen by the sentence.
 
     Args:
         model: `VAE` or `LanguageModel`.
@@ -69,9 +71,9 @@ class SentenceScorer:
         posterior_sampler: `PosteriorSampler`, which knows the posterior and the
             proposal as they are used, or `None` without a latent.
         nll_method: `"exact"` without a latent, `"importance_weighted"` with codes of
-            the posterior, `"fitted_proposal"`, or `"context_samples"` of a posterior
-            that does not read the sentence; `None` where the likelihood is not
-            defined.
+            the posterior, `"fitted_proposal"`, `"prior_samples"` of a prior without a
+            density, or `"context_samples"` of a posterior that does not read the
+            sentence; `None` where the likelihood is not defined.
 
     Raises:
         ValueError: If a count is out of range, or `proposal` does not fit the model.
@@ -102,12 +104,13 @@ class SentenceScorer:
         self.model = model
         self.chunk_size = chunk_size
         self.posterior_sampler, self.nll_method = None, "exact"
-        self.num_samples = num_samples
+        self.num_samples = self._num_codes = num_samples
         if model.posterior is not None:
             sampler = PosteriorSampler(model, num_samples, num_draws, proposal)
             self.posterior_sampler = sampler
             self.nll_method = sampler.nll_method
             self.num_samples = sampler.num_samples
+            self._num_codes = sampler.num_prior_samples or sampler.num_samples
             # Plain, since TFP's samplers draw other numbers for a seed under XLA.
             self._sample = tf.function(sampler.__call__)
             self._report = tf.function(self._report, reduce_retracing=True)
@@ -176,8 +179,8 @@ class SentenceScorer:
             context = self._condition(inputs)
         batch_size, num_steps = inputs["tokens"].shape
         largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
-        num_chunks = math.ceil(self.num_samples / max(largest, 1))
-        size = math.ceil(self.num_samples / num_chunks)
+        num_chunks = math.ceil(self._num_codes / max(largest, 1))
+        size = math.ceil(self._num_codes / num_chunks)
         # The last chunk is filled up: another size would be compiled again.
         num_codes = len(z)
         num_chunks = math.ceil(num_codes / size)
@@ -239,7 +242,8 @@ def importance_weighted_nll(
     """Estimates the negative log-likelihood of sentences by importance sampling.
 
     Computes `-log(mean over i of p(z_i) * p(x|z_i) / q(z_i|x))` with `z_i` from the
-    posterior, or from a `FittedProposal` where the posterior has no density. In
+    posterior, or from a `FittedProposal` where the posterior has no density; where the
+    prior has none, `-log(mean of p(x|z_i))` with `10 * num_samples` codes of it. In
     expectation it is an upper bound of `-log p(x)` which tightens with `num_samples`,
     and with one sample of the posterior it is the negative evidence lower bound. The
     likelihood of a model without a latent is exact.

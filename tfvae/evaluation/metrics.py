@@ -23,7 +23,7 @@ class Metric(typing.NamedTuple):
 
 GROUPS = (
     *("likelihood", "latent", "aggregate"),
-    *("reconstruction", "generation", "gradients"),
+    *("reconstruction", "generation", "responses", "transfer", "gradients"),
 )
 
 _BAHULEYAN = "Bahuleyan et al. 2019, Stochastic Wasserstein Autoencoder"
@@ -32,8 +32,11 @@ _FANG = "Fang et al. 2019, Implicit Deep Latent Variable Models for Text Generat
 _HE = "He et al. 2019, Lagging Inference Networks and Posterior Collapse"
 _LI = "Li et al. 2016, A Diversity-Promoting Objective Function"
 _QIAN = "Qian and Cheung 2019 (VAE-MINE), section 5.3"
+_LIU = "Liu et al. 2016, How NOT To Evaluate Your Dialogue System"
+_GU = "Gu et al. 2019, DialogWAE, section 4.2"
 _WANG = "Wang and Wang 2019, Neural Gaussian Copula for Variational Autoencoder"
 _WU = "Wu et al. 2020, On the Encoder-Decoder Incompatibility"
+_ZHAO = "Zhao et al. 2017, Learning Discourse-level Diversity for Neural Dialog Models"
 
 _LIKELIHOOD = {
     "reconstruction": (
@@ -72,8 +75,14 @@ _LIKELIHOOD = {
         "How `nll` was computed: exact, without a latent; importance_weighted with "
         "codes of the posterior, -log(mean p(z) p(x|z) / q(z|x)); or fitted_proposal, "
         "with codes of a mixture of the prior and a Gaussian fitted to other samples "
-        "of the posterior in the place of q(z|x); or context_samples, "
-        "-log(mean p(x|z)) with codes of the context alone.",
+        "of the posterior in the place of q(z|x); or, looser, -log(mean p(x|z)): "
+        "prior_samples, with codes of a prior that has no density, or context_samples, "
+        "with those of a posterior that reads the context alone.",
+    ),
+    "num_prior_samples": (
+        "  samples of the prior",
+        "per sentence",
+        "Codes of the prior behind an `nll` of prior_samples, ten times `num_samples`.",
     ),
     "proposal_prior_share": (
         "  prior in its proposal",
@@ -274,7 +283,8 @@ _LATENT = {
         "active units",
         "dimensions",
         "Latent dimensions in which the posterior's mean E[z|x] has a variance over "
-        "sentences above `active_units_threshold`.",
+        "sentences above `active_units_threshold`; where the prior reads a context, "
+        "less the prior's mean and in units of its scale.",
         f"{_BURDA}, section 5.2",
     ),
     "active_units_threshold": (
@@ -314,7 +324,7 @@ _GENERAL = {
         "latent samples",
         "per sentence",
         "Latent samples per sentence behind `reconstruction`, `nll` and a Monte-Carlo "
-        "`kl`, of the posterior except in a fitted_proposal's `nll`.",
+        "`kl`, of the posterior but in an `nll` of fitted_proposal or prior_samples.",
     ),
     "seed": ("seed", "", "Seed of all sampling."),
 }
@@ -324,7 +334,8 @@ _AGGREGATE = {
         "posterior scale",
         "",
         "Mean over sentences and dimensions of the posterior's standard deviation, "
-        "exact for a Gaussian, else of 100 samples.",
+        "exact for a Gaussian, else of 100 samples; where the prior reads a context, "
+        "in units of the prior's.",
         f"{_BAHULEYAN}, appendix A, figure 2",
     ),
     "posterior_scale_below": (
@@ -337,13 +348,15 @@ _AGGREGATE = {
         "moment KL of aggregate posterior",
         "nats",
         "KL(N(m, C) || N(0, I)) of the mean and covariance of codes, one sampled for "
-        "each sentence: a lower bound of the aggregated posterior's divergence.",
+        "each sentence: a lower bound of the aggregated posterior's divergence; where "
+        "the prior reads a context, of codes less its mean and in units of its scale.",
     ),
     "aggregated_mmd": (
         "MMD of aggregate posterior",
         "",
         "Squared maximum mean discrepancy of the same codes, at most 500 of them, from "
-        "samples of the prior; inverse multiquadratic kernel, seven scales, unbiased.",
+        "samples of the prior; inverse multiquadratic kernel, seven scales, unbiased; "
+        "where the prior reads a context, all relative to it as in `moment_kl`.",
         "Tolstikhin et al. 2018, Wasserstein Auto-Encoders, algorithm 2",
     ),
     "num_aggregated": ("sentences aggregated", "", "Sentences behind these."),
@@ -515,7 +528,7 @@ _GENERATION = {
         "sentences generated",
         "",
         "Sentences from samples of the prior, each word sampled from the model's "
-        "distribution.",
+        "distribution; where the model reads contexts, answers to those in turn.",
     ),
     "num_words_generated": ("  their words", "", "Without `</s>`."),
     "generated_cut_share": (
@@ -563,6 +576,183 @@ _GENERATION = {
         "",
         "Sentences decoded greedily from samples of the prior.",
     ),
+}
+
+# How a response is compared with its reference by embeddings of words.
+_COMPARED = {
+    "average": "of the means of the words' vectors",
+    "extrema": "of the vectors that hold, by dimension, the words' value of largest "
+    "magnitude",
+    "greedy": "of each word with the nearest one of the other sentence, averaged over "
+    "words and both directions",
+}
+
+_RESPONSES = {
+    **{
+        f"response_bleu_{name}": (
+            f"BLEU {name}",
+            "",
+            f"{definition} BLEU-4 of a sentence against its one reference, 0 to 1, one "
+            "added to the counts above unigrams; an `<unk>` of the reference matches "
+            "nothing.",
+            f"{_ZHAO}; smoothing of Lin and Och 2004, ORANGE",
+        )
+        for name, definition in (
+            (
+                "recall",
+                "Of the `num_responses` responses to a context the largest BLEU, "
+                "averaged over contexts; grows with their number.",
+            ),
+            ("precision", "Mean BLEU of all responses."),
+            ("f1", "Harmonic mean of BLEU recall and precision, of the two averages."),
+        )
+    },
+    **{
+        f"response_bleu_{name}_method7": (
+            f"  papers' BLEU {name}",
+            "",
+            f"The same {name} as papers on dialogue report it: orders 1 to 3 by equal "
+            "weights, NLTK's smoothing 7, `</s>` a word, `<unk>` matches `<unk>`.",
+            f"{_ZHAO}, its code; {_GU}",
+        )
+        for name in ("recall", "precision", "f1")
+    },
+    **{
+        f"response_bleu_{n}": (
+            f"BLEU-{n} of first responses",
+            "",
+            f"Corpus BLEU-{n} of the first response to each context, 0 to 1: NLTK "
+            "without smoothing; an `<unk>` of the reference matches nothing.",
+            f"{_BAHULEYAN}, table 2",
+        )
+        for n in (2, 4)
+    },
+    **{
+        f"bow_{kind}{suffix}": (
+            f"{indent}embedding {kind}{name}",
+            "",
+            f"Cosine {compared}, of response and reference; {over}. A response of "
+            "no word with a vector counts 0. Compare by one `embedding` only.",
+            source,
+        )
+        for kind, compared in _COMPARED.items()
+        for suffix, indent, name, over, source in (
+            ("", "", "", "mean over responses", _LIU),
+            (
+                *("_max", "  ", ", best response"),
+                "the largest of a context's responses, as papers take it; grows with "
+                "`num_responses`",
+                _GU,
+            ),
+            (
+                *("_random", "  ", ", random reference"),
+                "mean over responses, the reference that of another context: the floor",
+                "",
+            ),
+        )
+    },
+    "embedding": (
+        "embeddings of words",
+        "",
+        "What the similarities above compare words by: a file, or the singular vectors "
+        "of the positive pointwise mutual information of words of the training text.",
+        "Levy et al. 2015, Improving Distributional Similarity, as to the latter",
+    ),
+    "embedding_coverage": (
+        "  share of words that have one",
+        "",
+        "Share of the words of responses and references that have a vector.",
+    ),
+    "num_contexts_embedded": (
+        "  contexts compared",
+        "",
+        "Contexts whose reference has a word with a vector; the others are left out.",
+    ),
+    **{
+        f"intra_dist_{n}": (
+            f"intra-Dist-{n}",
+            "",
+            f"Different {n}-grams of a response as a share of all of its own, averaged "
+            "over responses that have any.",
+            _GU,
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"intra_dist_ivae_{n}": (
+            f"  papers' intra-Dist-{n}",
+            "",
+            f"The same, a response without {n}-grams counting 0.",
+            f"{_FANG}; {_GU}",
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"inter_dist_{n}": (
+            f"inter-Dist-{n}",
+            "",
+            f"Different {n}-grams of the `num_responses` responses to a context as a "
+            "share of all, averaged over contexts; falls with their number.",
+            _GU,
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"corpus_dist_{n}": (
+            f"Dist-{n} of first responses",
+            "",
+            f"Different {n}-grams as a share of all, within sentences, over the first "
+            "response to each context; falls with `num_contexts`. The Coupled-VAE's "
+            "paper prints it in percent.",
+            f"{_LI}; {_WU}, table 8",
+        )
+        for n in (1, 2)
+    },
+    **{
+        f"corpus_dist_wae_{n}": (
+            f"  WAE's Dist-{n}",
+            "",
+            f"The same sentences joined, {n}-grams across their borders, as a share of "
+            "all words.",
+            f"{_BAHULEYAN}, table 2",
+        )
+        for n in (1, 2)
+    },
+    "response_entropy": (
+        "entropy of first responses",
+        "nats",
+        "Entropy of the words of the first responses, not corrected for their number.",
+        f"{_BAHULEYAN}, table 2",
+    ),
+    "distinct_responses": (
+        "distinct responses",
+        "",
+        "Different ones of the responses to a context as a share of all, averaged over "
+        "contexts.",
+    ),
+    "response_length": (
+        "response length",
+        "words",
+        "Words per response, `</s>` not counted.",
+    ),
+    "reference_length": ("  of the references", "words", "Words per reference."),
+    "response_cut_share": (
+        "  cut",
+        "",
+        "Share of responses that were cut before `</s>`, at 200 ids by default.",
+    ),
+    "num_empty_responses": (
+        "  without words",
+        "",
+        "Responses that ended at once; they count, except in intra-Dist-n.",
+    ),
+    "num_responses": (
+        "responses",
+        "per context",
+        "Responses to each context, of codes sampled from the prior given the context; "
+        "each word is the most probable one.",
+    ),
+    "num_contexts": ("  contexts", "", "Contexts answered, with one reference each."),
 }
 
 # What is differentiated by the encoder's code.
@@ -614,6 +804,74 @@ _GRADIENTS = {
     ),
 }
 
+# Of sentences that are written again with each other label, greedily; means over the
+# directions from one label to another.
+_TRANSFER = {
+    "transfer_accuracy": (
+        "transfer accuracy",
+        "",
+        "Share of transferred sentences that get the wanted label by a logistic "
+        "regression on sequences of 1 to 3 words, which learned the training text.",
+        f"{_FANG}, table 7, by another classifier",
+    ),
+    "transfer_classifier_accuracy": (
+        "  its cap",
+        "",
+        "Share of untouched sentences that this classifier gives their own label.",
+    ),
+    "transfer_bayes_accuracy": (
+        "transfer accuracy, Bayes",
+        "",
+        "The same by a naive Bayes classifier of the words, a check on the first.",
+    ),
+    "transfer_bayes_classifier_accuracy": (
+        "  its cap",
+        "",
+        "Share of untouched sentences that this classifier gives their own label.",
+    ),
+    "transfer_self_bleu": (
+        "BLEU with the source",
+        "",
+        "Corpus BLEU-4 of transferred sentences, their sources the references.",
+        f"{_FANG}, table 7",
+    ),
+    "transfer_self_bleu_method7": (
+        "  of sentences",
+        "",
+        "Mean over sentences of a smoothed BLEU-3, see `sentence_bleu_method7`.",
+        "Fang et al. 2019, released code",
+    ),
+    "transfer_joint": (
+        "accuracy and BLEU",
+        "",
+        "Geometric mean of transfer_accuracy and transfer_self_bleu in each direction: "
+        "one fixed sentence wins the first, copying the second.",
+    ),
+    "transfer_perplexity": (
+        "perplexity of transfers",
+        "",
+        "Of transferred sentences under a 5-gram model of the training sentences of "
+        "the wanted label, `</s>` included.",
+    ),
+    "transfer_reverse_perplexity": (
+        "reverse perplexity",
+        "",
+        "Of untouched sentences of the wanted label under a 5-gram model of the "
+        "transferred ones, `</s>` included.",
+        f"{_FANG}, table 7, there of all sentences",
+    ),
+    "transfer_copy": (
+        "copies",
+        "",
+        "Share of transferred sentences that are their sources unchanged.",
+    ),
+    "num_transferred": (
+        "sentences transferred",
+        "",
+        "Pairs of a sentence and another label than its own.",
+    ),
+}
+
 METRICS = {
     key: Metric(name, unit, definition, group, *source)
     for group, metrics in (
@@ -623,6 +881,8 @@ METRICS = {
         ("aggregate", _AGGREGATE),
         ("reconstruction", _RECONSTRUCTION),
         ("generation", _GENERATION),
+        ("responses", _RESPONSES),
+        ("transfer", _TRANSFER),
         ("gradients", _GRADIENTS),
     )
     for key, (name, unit, definition, *source) in metrics.items()

@@ -19,6 +19,11 @@ tfd = tfp.distributions
 # Samples per sentence behind a critic's value and a mean that is not known otherwise,
 # as many as Fang et al. 2019 take.
 _NUM_DRAWS = 128
+# Samples of a prior behind its mean and scale where these are not known.
+_NUM_PRIOR_DRAWS = 1024
+# Times the codes of the prior that a sentence is scored with, whose likelihood is a
+# plain mean over them.
+_PRIOR_SAMPLES = 10
 # Of variances, in squared units of the code: samples may agree in a dimension.
 _LEAST_VARIANCE = 1e-10
 
@@ -31,7 +36,8 @@ class PosteriorSamples(typing.NamedTuple):
         z: Float32 `[D, B, Z]`, codes of the posterior.
         log_q: Float32 `[D, B]`, their log-density under the posterior, or `None`.
         log_prior: Float32 `[D, B]`, and under the prior, or `None` without both.
-        mean: Float32 `[B, Z]`, the posterior's mean.
+        mean: Float32 `[B, Z]`, the posterior's mean; relative to the prior's mean and
+            scale where the prior reads a context.
         mean_noise: Float32 `[B, Z]`, the variance of `mean` where it is one of
             samples, else `None`.
         kl: Float32 `[B]`, `KL(q(z|x) || p(z))` in nats, or `None` without densities.
@@ -67,11 +73,13 @@ class PosteriorSampler:
         posterior: The posterior as it is scored, a `Latent` or an `ExactGaussian`.
         has_density: Whether posterior and prior have densities that are known.
         nll_method: `"importance_weighted"`, `"fitted_proposal"`, `"context_samples"`
-            where codes are of the context alone, or `None` where the likelihood is not
-            defined.
+            where codes are of the context alone, `"prior_samples"` where the prior has
+            no density, or `None` where the likelihood is not defined.
         proposal: `FittedProposal`, or `None`.
         num_samples: Int `N`, 1 for a deterministic posterior.
         num_draws: Int `D`.
+        num_prior_samples: Int, ten times `num_samples` as given, codes of the prior
+            that `nll` is a plain mean over, or `None` with another method.
         kl_method: `"closed_form"` or `"monte_carlo"` after the first batch, `None`
             without densities.
 
@@ -103,6 +111,11 @@ class PosteriorSampler:
         elif can_fit:
             self.nll_method = "fitted_proposal"
             self.proposal = proposal or FittedProposal()
+        elif not model.prior.has_density:
+            self.nll_method = "prior_samples"
+        self.num_prior_samples = None
+        if self.nll_method == "prior_samples":
+            self.num_prior_samples = _PRIOR_SAMPLES * num_samples
         self.num_samples = num_samples if random else 1
         self.num_draws = num_draws or self.num_samples
         if random and (reports_critic(model) or exact_mean(distribution) is None):
@@ -128,7 +141,7 @@ class PosteriorSampler:
         if mean is None:
             mean, mean_noise = mean_of_samples(z, self.num_draws)
         if self.model.prior_reads_context:
-            mean = standardized(mean, record.prior)
+            mean, mean_noise = self._standardized(mean, mean_noise, record, encoded)
         kl = log_prior = log_ratio = proposed = None
         if self.has_density:
             # Known when this is traced, before the first batch is scored.
@@ -140,6 +153,13 @@ class PosteriorSampler:
         if self.nll_method == "context_samples":
             # The sentence was not read: its likelihood is a plain mean over the codes.
             log_ratio = tf.zeros([self.num_samples, tf.shape(z)[1]])
+        if self.nll_method == "prior_samples":
+            proposed, _ = self.model.prior.sample(
+                encoded.prior_params,
+                self.num_prior_samples,
+                fold_in(seed, Stream.PROPOSAL),
+            )
+            log_ratio = tf.zeros([self.num_prior_samples, tf.shape(z)[1]])
         if self.proposal is not None:
             proposed, log_ratio = self.proposal.sample(
                 self.posterior,
@@ -151,6 +171,20 @@ class PosteriorSampler:
         return PosteriorSamples(
             encoded, z, log_q, log_prior, mean, mean_noise, kl, proposed, log_ratio
         )
+
+    def _standardized(self, mean, noise, record, encoded):
+        """Returns means relative to the priors of their contexts, and their noise.
+
+        The scale of codes means nothing where the prior is learned.
+        """
+        prior_mean, prior_scale, prior_noise = moments(
+            self.model.prior, record.prior, encoded.prior_params
+        )
+        mean = (mean - prior_mean) / prior_scale
+        if noise is not None or prior_noise:
+            noise = (0.0 if noise is None else noise / prior_scale**2) + prior_noise
+            noise = tf.broadcast_to(noise, tf.shape(mean))
+        return mean, noise
 
     def record(self, encoded, z, log_q, log_likelihood, seed):
         """Assembles the record of scored codes, whose posterior is the scored one."""
@@ -221,6 +255,14 @@ def is_random(distribution):
     return not isinstance(distribution, (tfd.Deterministic, tfd.VectorDeterministic))
 
 
+def is_diagonal_gaussian(distribution):
+    """Returns whether a distribution is a Gaussian of independent dimensions."""
+    return isinstance(distribution, tfd.MultivariateNormalDiag) or (
+        isinstance(distribution, tfd.Independent)
+        and isinstance(distribution.distribution, tfd.Normal)
+    )
+
+
 def exact_mean(distribution):
     """Returns a distribution's mean where it is known.
 
@@ -236,21 +278,27 @@ def exact_mean(distribution):
         return None
 
 
-def standardized(mean, prior):
-    """Returns means relative to a prior that differs from row to row.
+def moments(latent, distribution, params, seed=0):
+    """Computes the means and scales of a prior that differs from row to row.
 
     Args:
-        mean: Float tensor `[B, Z]`.
-        prior: TFP distribution, batch `[B]` and event `[Z]`.
+        latent: `Latent`, the prior.
+        distribution: TFP distribution of its parameters, batch `[B]` and event `[Z]`.
+        params: Dict of its parameters `[B, ...]`.
+        seed: Int, of the samples where mean and scale are not known. Defaults to `0`.
 
     Returns:
-        Float tensor `[B, Z]`, `(mean - prior mean) / prior scale`; the means themselves
-        where the prior has no known mean and scale.
+        Tuple of the mean and the standard deviation, float32 `[B, Z]`, and the variance
+        of the mean in squared units of the latter: `0.0` where they are known, else one
+        over the number of samples.
     """
     try:
-        return (mean - prior.mean()) / prior.stddev()
+        return distribution.mean(), distribution.stddev(), 0.0
     except NotImplementedError:
-        return mean
+        draws, _ = latent.sample(params, _NUM_PRIOR_DRAWS, as_seed(seed))
+        mean, variance = tf.nn.moments(draws, axes=[0])
+        variance = tf.maximum(variance, _LEAST_VARIANCE)
+        return mean, tf.sqrt(variance), 1.0 / _NUM_PRIOR_DRAWS
 
 
 def mean_of_samples(z, num_samples):
@@ -294,10 +342,9 @@ def posterior_scales(posterior, params, *, num_samples=100, seed=0):
     params = {name: tf.convert_to_tensor(value) for name, value in params.items()}
     if posterior.has_density:
         distribution = posterior.distribution(params)
-        if isinstance(distribution, tfd.MultivariateNormalLinearOperator) or (
-            isinstance(distribution, tfd.Independent)
-            and isinstance(distribution.distribution, tfd.Normal)
-        ):
+        if isinstance(
+            distribution, tfd.MultivariateNormalLinearOperator
+        ) or is_diagonal_gaussian(distribution):
             return distribution.stddev().numpy().astype(np.float64)
     z = posterior.sample(params, num_samples, as_seed(seed))[0]
     return z.numpy().astype(np.float64).std(axis=0, ddof=1)

@@ -144,9 +144,7 @@ class Gaussian(Latent):
             params["loc"] = (
                 self.normalized_mean_scale * params["loc"] + self.mean_shift.value
             )
-        params["log_variance"] = tf.clip_by_value(
-            params["log_variance"], *_LOG_VARIANCE_BOUNDS
-        )
+        params["log_variance"] = clip_log_variance(params["log_variance"])
         return params
 
     def distribution(self, params):
@@ -161,6 +159,11 @@ class Gaussian(Latent):
     def mode(self, params):
         """Returns the mean, which is the mode."""
         return params["loc"]
+
+
+def clip_log_variance(log_variance):
+    """Clips log variances to [-20, 20]."""
+    return tf.clip_by_value(log_variance, *_LOG_VARIANCE_BOUNDS)
 
 
 def _require_initial_scale(initial_scale, has_bias):

@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import samplers
 
 from tfvae.latents.latent import Latent, float32
-from tfvae.layers.dense import MLP, batch_norm, dense
+from tfvae.layers.dense import MLP, batch_norm, dense, require_hidden_dims
 from tfvae.layers.rnn import uniform_by_width
 from tfvae.seeds import normal
 
@@ -117,11 +117,7 @@ class Implicit(Latent):
                 "`noise_dim` must be positive, or None for `latent_dim`. "
                 f"Received: noise_dim={noise_dim}"
             )
-        if any(width < 1 for width in hidden_dims):
-            raise ValueError(
-                "`hidden_dims` must hold positive ints. "
-                f"Received: hidden_dims={hidden_dims}"
-            )
+        require_hidden_dims(hidden_dims)
         self.noise_dim = noise_dim
         self.hidden_dims = tuple(hidden_dims)
         self.initializer = keras.initializers.get(initializer)

@@ -75,10 +75,14 @@ class MLP(keras.layers.Layer):
     Built at once; its owner saves its arguments.
 
     Args:
-        input_dim: Positive int, the width of the input.
+        input_dim: Int, the width of the input.
         hidden_dims: Sequence of positive ints, widths of the hidden layers.
-        output_dim: Positive int, the width of the output.
+        output_dim: Positive int, the width of the output; or `None` for that of the
+            last hidden layer, whose activation is then the output.
         activation: Name of a Keras activation.
+        batch_normalization: Whether hidden layers are batch normalised before their
+            activation, for inputs `[B, input_dim]`. Defaults to `False`.
+        output_bias: Whether the last layer has a bias. Defaults to `True`.
         initializer: Keras initializer, or `None` for PyTorch's.
         name: Str, the layer's name.
 
@@ -90,24 +94,26 @@ class MLP(keras.layers.Layer):
         self,
         input_dim,
         hidden_dims,
-        output_dim,
+        output_dim=None,
         *,
         activation="relu",
+        batch_normalization=False,
+        output_bias=True,
         initializer=None,
         name,
     ):
         super().__init__(name=name)
-        if any(width < 1 for width in hidden_dims):
-            raise ValueError(
-                "`hidden_dims` must hold positive ints. "
-                f"Received: hidden_dims={hidden_dims}"
-            )
-        widths = [input_dim, *hidden_dims, output_dim]
+        require_hidden_dims(hidden_dims)
+        widths = [input_dim, *hidden_dims]
+        if output_dim is not None:
+            widths.append(output_dim)
+        self.activation = keras.activations.get(activation)
+        self.num_hidden = len(hidden_dims)
         self.hidden_layers = [
             dense(
                 units,
                 width,
-                activation=None if index == len(hidden_dims) else activation,
+                use_bias=output_bias or index < len(hidden_dims),
                 initializer=initializer,
                 name=f"layer_{index}",
             )
@@ -115,13 +121,33 @@ class MLP(keras.layers.Layer):
                 zip(widths[:-1], widths[1:], strict=True)
             )
         ]
+        self.norms = []
+        if batch_normalization:
+            self.norms = [
+                batch_norm(width, f"norm_{index}")
+                for index, width in enumerate(hidden_dims)
+            ]
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         """Maps inputs `[..., input_dim]` to outputs `[..., output_dim]`."""
-        for layer in self.hidden_layers:
+        for index, layer in enumerate(self.hidden_layers):
             inputs = layer(inputs)
+            if index == self.num_hidden:
+                break
+            if self.norms:
+                inputs = self.norms[index](inputs, training=training)
+            inputs = self.activation(inputs)
         return inputs
+
+
+def require_hidden_dims(hidden_dims):
+    """Refuses widths that are not positive, for constructors."""
+    if any(width < 1 for width in hidden_dims):
+        raise ValueError(
+            "`hidden_dims` must hold positive ints. "
+            f"Received: hidden_dims={hidden_dims}"
+        )
 
 
 def batch_norm(width, name, **options):

@@ -47,7 +47,8 @@ def rows_of(model, texts=None, contexts=None, labels=None):
         contexts: List of contexts, each a str, or a list of str for a model of several
             turns, the oldest first; a single str counts as a list of one. `None` for a
             model that reads none.
-        labels: List of int, or `None` for a model that reads none.
+        labels: List of str or int, of `model.label_names`, or `None` for a model that
+            reads none.
 
     Returns:
         List of dicts with those of `"text"`, `"context"` and `"label"` that are given;
@@ -132,7 +133,7 @@ def batch_of(model, rows, keys, max_length=None, max_context_length=None):
                 )
         values = [row[key] for row in rows]
         if key == "label":
-            batch[key] = tf.constant(values, tf.int32)
+            batch[key] = tf.constant(list(map(model.label_number, values)), tf.int32)
         else:
             batch[key] = _contexts(model, values, max_context_length)
     return batch

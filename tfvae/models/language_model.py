@@ -58,6 +58,7 @@ class LanguageModel(TextModel):
         check_tokenizer(tokenizer, decoder)
         self.decoder = decoder
         self.condition = condition
+        decoder.check_model(self)
         self.tokenizer = tokenizer
         if condition is not None:
             build(condition)
@@ -74,6 +75,7 @@ class LanguageModel(TextModel):
             "latent_dim": 0,
             "memory_dim": 0 if self.condition is None else self.condition.context_dim,
             "vocabulary_size": self.decoder.vocabulary_size,
+            "num_labels": None if self.label_names is None else len(self.label_names),
         }
 
     def forward(self, inputs, *, num_samples=None, seed=None, training=False):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfvae.models import inference
-from tfvae.models.inputs import batch_of, input_specs, require_tokenizer, rows_of
+from tfvae.models.inputs import batch_of, require_tokenizer, rows_of
 from tfvae.models.writing import texts_of
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
@@ -32,7 +32,30 @@ def respond(
     require_trained_prior(model)
     rows = rows_of(model, contexts=contexts, labels=labels)
     sampler, answers = get_sampler(sampler), []
-    specs = input_specs(model, model.requires)
+    for start in range(0, len(rows), batch_size):
+        chunk = rows[start : start + batch_size]
+        inputs = batch_of(model, chunk, model.requires, None, max_context_length)
+        seed_of_chunk = fold_in(as_seed(seed), start)
+        ids = response_ids(model, inputs, num, sampler, max_length, seed_of_chunk)
+        texts = list(texts_of(tokenizer, ids))
+        answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
+    return answers
+
+
+def response_ids(model, inputs, num, sampler, max_length, seed):
+    """Writes answers to a batch of contexts, as ids.
+
+    Args:
+        model: `VAE` or `LanguageModel` with a condition.
+        inputs: Dict of int arrays, those of `model.requires`.
+        num: Positive int `S`, answers to each context.
+        sampler: `Sampler`.
+        max_length: Positive int, the most ids, `</s>` included.
+        seed: Int tensor `[2]`.
+
+    Returns:
+        Int32 array `[S * B, max_length]`, the first answers to all contexts first.
+    """
 
     def write(inputs, seed):
         memory = inference.response_memory(
@@ -42,19 +65,14 @@ def respond(
         words = fold_in(seed, Stream.WORDS)
         return sampler(model.decoder, rows, max_length, words)
 
-    for start in range(0, len(rows), batch_size):
-        chunk = rows[start : start + batch_size]
-        inputs = batch_of(model, chunk, model.requires, None, max_context_length)
-        run = model.compiled_function(
-            ("respond", num, sampler.key, max_length),
-            write,
-            specs,
-            tf.TensorSpec([2], tf.int32),
-        )
-        ids = run(inputs, fold_in(as_seed(seed), start)).numpy()
-        texts = list(texts_of(tokenizer, ids))
-        answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
-    return answers
+    ranks = {key: len(value.shape) for key, value in inputs.items()}
+    run = model.compiled_function(
+        ("respond", num, sampler.key, max_length, tuple(ranks.items())),
+        write,
+        {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
+        tf.TensorSpec([2], tf.int32),
+    )
+    return run(inputs, seed).numpy()
 
 
 def can_respond(model):

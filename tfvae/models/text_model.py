@@ -10,6 +10,7 @@ from tfvae.models.trainer import Trainer
 from tfvae.ops.replicas import num_replicas
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
+from tfvae.text.labels import label_name
 
 
 class TextModel(Trainer):
@@ -76,6 +77,37 @@ class TextModel(Trainer):
         if self.encoder_reads == "context":
             keys = ("context", *keys)
         return tuple(dict.fromkeys(keys))
+
+    @property
+    def label_names(self):
+        """The labels by number, a tuple of str; `None` where none are read."""
+        names = None if self.condition is None else self.condition.label_names
+        return None if names is None else tuple(names)
+
+    def label_number(self, label):
+        """Returns the number of a label.
+
+        Args:
+            label: Str or int, its name in `label_names`.
+
+        Returns:
+            Int.
+
+        Raises:
+            ValueError: If it is none of them, or the model reads no labels.
+        """
+        names = self.label_names
+        if names is None:
+            raise ValueError(
+                f"This {type(self).__name__} reads no labels. Leave the label out, or "
+                f"train with labels (--label-column). Received: label={label!r}"
+            )
+        name = label_name(label)
+        if name not in names:
+            raise ValueError(
+                f"The label must be one of {', '.join(names)}. Received: {label!r}"
+            )
+        return names.index(name)
 
     @property
     def memory_requires(self):
@@ -165,12 +197,21 @@ class TextModel(Trainer):
         return sampler(self.decoder, memory, max_length, words, **prefix)
 
     def generate(
-        self, num, *, sampler="ancestral", max_length=60, seed=0, return_ids=False
+        self,
+        num,
+        *,
+        label=None,
+        sampler="ancestral",
+        max_length=60,
+        seed=0,
+        return_ids=False,
     ):
         """Writes sentences, from samples of the prior where there is a latent.
 
         Args:
             num: Positive int. It does not change the sentences that come first.
+            label: Str or int, the label of the sentences, one of `label_names`; `None`
+                for a model that reads none.
             sampler: `Sampler` or its name. Defaults to `"ancestral"`.
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int. Defaults to `0`.
@@ -181,9 +222,11 @@ class TextModel(Trainer):
             List of `num` str; with `return_ids` an int32 array `[num, max_length]`.
 
         Raises:
-            ValueError: If `num` is not positive, or the model has no tokenizer.
+            ValueError: If `num` is not positive, the model has no tokenizer, or the
+                label is missing, unknown or not wanted.
         """
         options = {"sampler": sampler, "max_length": max_length, "seed": seed}
+        options["label"] = label
         if return_ids:
             return np.concatenate(list(writing.generate_ids(self, num, **options)))
         return list(writing.generate(self, num, **options))
@@ -206,8 +249,8 @@ class TextModel(Trainer):
             contexts: List of contexts, each a str, or a list of str for a model of
                 several turns, the oldest first; a single str counts as a list of one.
                 `None` for a model that reads labels alone.
-            labels: List of int, one for each context, where the model reads them; or
-                `None`.
+            labels: List of str or int, one of `label_names` for each context, where the
+                model reads them; or `None`.
             num: Positive int, answers to each context, of codes of their own. Defaults
                 to `1`.
             sampler: `Sampler` or its name. Defaults to `"ancestral"`; with `"greedy"`

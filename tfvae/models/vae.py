@@ -4,8 +4,13 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders import Bridge
-from tfvae.latents import Gaussian, StandardNormal
-from tfvae.models import inference, writing
+from tfvae.latents import (
+    Gaussian,
+    SphericalUniform,
+    StandardNormal,
+    VonMisesFisher,
+)
+from tfvae.models import inference, transferring, writing
 from tfvae.models.inputs import rows_of
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
@@ -31,7 +36,8 @@ class VAE(TextModel):
         posterior: `Latent`, from the encoder's code to `q(z|x)`.
         decoder: `Decoder`.
         prior: `Latent`, or `None` for `StandardNormal`; with a condition that the
-            prior reads, `None` for a `Gaussian` that is learned.
+            prior reads, `None` for a `Gaussian` that is learned. On the sphere it is
+            `SphericalUniform` and `VonMisesFisher`.
         bridge: `Bridge` from latent to memory, or `None` for the latent itself.
         condition: `Condition` that the model knows beside the sentence, or `None`.
         context_to: Tuple of `"posterior"`, `"prior"` and `"bridge"`, what reads the
@@ -107,10 +113,14 @@ class VAE(TextModel):
             refiner.bind(self)
 
     def _default_prior(self):
-        is_plain = self.posterior.has_density and self.posterior.support == "real"
-        if self.prior_reads_context and is_plain:
-            return Gaussian(self.posterior.latent_dim)
-        return StandardNormal(self.posterior.latent_dim)
+        on_sphere = self.posterior.support == "sphere"
+        if not self.prior_reads_context:
+            kind = SphericalUniform if on_sphere else StandardNormal
+        elif on_sphere:
+            kind = VonMisesFisher
+        else:
+            kind = Gaussian if self.posterior.has_density else StandardNormal
+        return kind(self.posterior.latent_dim)
 
     @property
     def prior_reads_context(self):
@@ -167,6 +177,7 @@ class VAE(TextModel):
                     + f". Received: {sizes[name][0]} and {sizes[name][1]}"
                 )
         check_tokenizer(self.tokenizer, self.decoder)
+        self.decoder.check_model(self)
 
     def _build_components(self):
         build(self.encoder)
@@ -199,6 +210,12 @@ class VAE(TextModel):
         return self.encoder.code_dim + (self.context_dim if is_read else 0)
 
     @property
+    def _code_context_dim(self):
+        """The width of what posteriors or priors are given beside the sentence."""
+        is_read = {"posterior", "prior"} & set(self.context_to)
+        return self.context_dim if is_read else None
+
+    @property
     def _memory_context_dim(self):
         return self.context_dim if "bridge" in self.context_to else None
 
@@ -226,9 +243,11 @@ class VAE(TextModel):
             "code_dim": self._code_dim,
             "latent_dim": self.posterior.latent_dim,
             "context_dim": self.context_dim,
+            "code_context_dim": self._code_context_dim,
             "memory_context_dim": self._memory_context_dim,
             "memory_dim": self.bridge.memory_dim,
             "vocabulary_size": self.decoder.vocabulary_size,
+            "num_labels": None if self.label_names is None else len(self.label_names),
         }
 
     @property
@@ -385,8 +404,8 @@ class VAE(TextModel):
             texts: List of str; a single str counts as a list of one.
             contexts: List of what each sentence answers, see `respond`; `None` for a
                 model that reads no contexts.
-            labels: List of int, one for each sentence, or `None` for a model that reads
-                none.
+            labels: List of str or int, one for each sentence, or `None` for a model
+                that reads none.
             num_samples: Positive int `S`, codes sampled from each posterior, or `None`
                 for the posterior's mode. Defaults to `None`.
             max_length: Int, words after which a sentence is cut, or `None`.
@@ -426,8 +445,8 @@ class VAE(TextModel):
             codes: Float array `[N, Z]`; a single code `[Z]` counts as one of one.
             contexts: List of what each sentence answers, see `respond`; `None` for a
                 model that reads no contexts.
-            labels: List of int, one for each code, or `None` for a model that reads
-                none.
+            labels: List of str or int, one for each code, or `None` for a model that
+                reads none.
             sampler: `Sampler` or its name. Defaults to `"greedy"`.
             max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
             seed: Int, of a sampler that draws. Defaults to `0`.
@@ -462,8 +481,8 @@ class VAE(TextModel):
             texts: List of str; a single str counts as a list of one.
             contexts: List of what each sentence answers, see `respond`; `None` for a
                 model that reads no contexts.
-            labels: List of int, one for each sentence, or `None` for a model that reads
-                none.
+            labels: List of str or int, one for each sentence, or `None` for a model
+                that reads none.
             num_samples: Positive int, codes sampled from each posterior, or `None` for
                 the posterior's mode. Defaults to `None`.
             sampler: `Sampler` or its name. Defaults to `"greedy"`.
@@ -515,7 +534,7 @@ class VAE(TextModel):
             text_b: Str.
             context: Str, or list of str for a model of several turns, the oldest first;
                 `None` for a model that reads no contexts.
-            label: Int, or `None` for a model that reads none.
+            label: Str or int, or `None` for a model that reads none.
             num_steps: Int of at least 2, sentences written. Defaults to `7`.
             path: `"line"`, `"sphere"` for the great circle, or `"auto"` for the one
                 that stays in the posterior's support. Defaults to `"auto"`.
@@ -545,3 +564,41 @@ class VAE(TextModel):
             seed=seed,
         )
         return [text for _, text in steps]
+
+    def transfer(
+        self,
+        texts,
+        labels,
+        *,
+        sampler="greedy",
+        max_length=60,
+        max_read=None,
+        seed=0,
+        batch_size=100,
+    ):
+        """Writes sentences again with other labels, such as another sentiment.
+
+        Each is encoded into its posterior's mode, which does not read the label, and
+        written given the wanted one.
+
+        Args:
+            texts: List of str; a single str counts as a list of one.
+            labels: Str or int, one of `label_names` for all sentences; or a list of
+                them, one for each.
+            sampler: `Sampler` or its name. Defaults to `"greedy"`.
+            max_length: Positive int, the most ids written, `</s>` included, and the
+                most words read unless `max_read` is given. Defaults to `60`.
+            max_read: Positive int, words after which a sentence is cut, or `None`.
+            seed: Int, of a sampler that draws. Defaults to `0`.
+            batch_size: Positive int, sentences at once. Defaults to `100`.
+
+        Returns:
+            List of str, one for each sentence.
+
+        Raises:
+            ValueError: If the model reads no label, its posterior reads it, a label is
+                unknown, a sentence has no words, or the model has no tokenizer.
+        """
+        return transferring.transfer(
+            self, texts, labels, sampler, max_length, max_read, seed, batch_size
+        )

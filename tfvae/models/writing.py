@@ -230,6 +230,7 @@ def generate_ids(
     *,
     sampler="ancestral",
     codes=None,
+    label=None,
     max_length=60,
     seed=0,
     batch_size=BATCH_SIZE,
@@ -243,6 +244,8 @@ def generate_ids(
         sampler: `Sampler` or its name. Defaults to `"ancestral"`.
         codes: Iterable of at least `num` latent codes, float arrays `[Z]`, to write
             from, as `posterior_codes` gives them; `None` for the prior.
+        label: Str or int, the label of all sentences, one of `model.label_names`;
+            `None` for a model that reads none.
         max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
         seed: Int. The same seed and `batch_size` write the same sentences.
         batch_size: Positive int, sentences written at once.
@@ -253,10 +256,10 @@ def generate_ids(
         Int32 arrays `[B, P + max_length]`.
 
     Raises:
-        ValueError: If `num` or `batch_size` is not positive, or the model has a
-            condition.
+        ValueError: If `num` or `batch_size` is not positive, the label is missing,
+            unknown or not wanted, or the model reads contexts.
     """
-    require_no_condition(model)
+    number = _label_number(model, label)
     if num < 1 or batch_size < 1:
         raise ValueError(
             "`num` and `batch_size` must be positive. Received: "
@@ -266,31 +269,64 @@ def generate_ids(
     options = _options(sampler, max_length, prefix_ids)
     key = (sampler.key, max_length, prefix_ids)
 
-    def from_prior(size, seed):
+    def from_prior(size, label, seed):
         # All are sampled, so that a smaller batch has the same.
-        z = model.sample_prior(batch_size, fold_in(seed, Stream.PRIOR))[:size]
-        return model.decode_ids(z, seed=fold_in(seed, Stream.WORDS), **options)
+        context = _context_of_label(model, label, batch_size)
+        z = model.sample_prior(batch_size, fold_in(seed, Stream.PRIOR), context)[:size]
+        given = options | ({} if context is None else {"context": context[:size]})
+        return model.decode_ids(z, seed=fold_in(seed, Stream.WORDS), **given)
 
-    def from_nothing(size, seed):
-        return model.generate_ids(size, seed=seed, **options)
+    def from_nothing(size, label, seed):
+        context = _context_of_label(model, label, size)
+        given = options | ({} if context is None else {"context": context})
+        return model.generate_ids(size, seed=seed, **given)
 
     if codes is not None:
         run, codes = _decoder(model, sampler, max_length, prefix_ids), iter(codes)
     elif model.posterior is not None:
         run = model.compiled_function(
-            ("prior", batch_size, *key), from_prior, _SIZE, _SEED
+            ("prior", batch_size, *key), from_prior, _SIZE, _SIZE, _SEED
         )
     else:
-        run = model.compiled_function(("generate", *key), from_nothing, _SIZE, _SEED)
+        run = model.compiled_function(
+            ("generate", *key), from_nothing, _SIZE, _SIZE, _SEED
+        )
     for start in range(0, num, batch_size):
         size = min(batch_size, num - start)
-        read = tf.constant(size)
+        read = (tf.constant(size), tf.constant(number))
         if codes is not None:
-            read = np.stack(list(itertools.islice(codes, size))).astype("float32")
-        beside = () if codes is None else ({},)
-        ids = run(read, *beside, fold_in(as_seed(seed), start)).numpy()
+            read = (np.stack(list(itertools.islice(codes, size))).astype("float32"),)
+            if model.memory_requires:
+                read += ({"label": tf.fill([size], number)},)
+            else:
+                read += ({},)
+        ids = run(*read, fold_in(as_seed(seed), start)).numpy()
         prefix = np.tile(np.array(prefix_ids, np.int32), [len(ids), 1])
         yield np.concatenate([prefix, ids], axis=1)
+
+
+def _label_number(model, label):
+    """Returns the number of the label to write given, 0 for a model that reads none."""
+    if label is None and model.requires == ("label",):
+        raise ValueError(
+            f"This {type(model).__name__} writes sentences of a label. Give `label` "
+            f"(--label), one of {', '.join(model.label_names)}."
+        )
+    if label is not None:
+        number = model.label_number(label)
+        if model.requires == ("label",):
+            return number
+    require_no_condition(model)
+    return 0
+
+
+def _context_of_label(model, label, size):
+    """Encodes one label for `size` rows, `None` without a condition."""
+    if model.condition is None:
+        return None
+    return inference.encode_condition(
+        model, {"label": tf.fill([size], label)}, as_seed(0)
+    )
 
 
 def decode(

@@ -23,7 +23,9 @@ from tfvae.objectives.schedules import Peaking as Peaking
 from tfvae.objectives.schedules import Piecewise as Piecewise
 from tfvae.objectives.schedules import Schedule as Schedule
 from tfvae.objectives.schedules import Sigmoid as Sigmoid
+from tfvae.objectives.style_adversary import StyleAdversary as StyleAdversary
 from tfvae.objectives.term import BagOfWords as BagOfWords
 from tfvae.objectives.term import CriticTerm as CriticTerm
 from tfvae.objectives.term import Reconstruction as Reconstruction
 from tfvae.objectives.term import Term as Term
+from tfvae.objectives.wasserstein import Wasserstein as Wasserstein

@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfvae.distributions.gaussian_copula import (
     rank_one_expected_log_copula,
@@ -10,9 +11,11 @@ from tfvae.distributions.gaussian_copula import (
 )
 from tfvae.latents.gaussian import Gaussian
 from tfvae.latents.gaussian_copula import CopulaHead
-from tfvae.objectives.kl import kl_divergence
+from tfvae.objectives.kl import example_distributions, kl_divergence
 from tfvae.objectives.term import Term
 from tfvae.seeds import Stream, fold_in, normal
+
+tfd = tfp.distributions
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -59,6 +62,8 @@ class CopulaLikelihood(Term):
     can_be_controlled = False
     _has_kl = True
 
+    requires_latent = True
+
     def __init__(
         self,
         weight=1.0,
@@ -85,11 +90,12 @@ class CopulaLikelihood(Term):
     def check(self, model):
         """Refuses a posterior other than a diagonal Gaussian."""
         super().check(model)
-        posterior = model.posterior
-        if not isinstance(posterior, Gaussian) or posterior.covariance != "diagonal":
-            received = "no latent" if posterior is None else type(posterior).__name__
-            if isinstance(posterior, Gaussian):
-                received += f"(covariance={posterior.covariance!r})"
+        posterior = example_distributions(model)[0]
+        is_independent = isinstance(posterior, tfd.Independent)
+        if not is_independent or not isinstance(posterior.distribution, tfd.Normal):
+            received = type(model.posterior).__name__
+            if isinstance(model.posterior, Gaussian):
+                received += f"(covariance={model.posterior.covariance!r})"
             raise ValueError(
                 "`CopulaLikelihood` needs a posterior with independent normal "
                 "dimensions. Use `Gaussian(covariance='diagonal')`, or drop the term. "

@@ -3,11 +3,17 @@
 import keras
 import tensorflow as tf
 
-from tfvae.distributions.mutual_information import bounded_exp, tangent_bound
-from tfvae.distributions.sampling import sample
+from tfvae.distributions.mutual_information import (
+    bounded_exp,
+    log_mean_exp,
+    tangent_bound,
+)
 from tfvae.layers.dense import MLP
+from tfvae.objectives.critics import prior_codes, score
 from tfvae.objectives.term import CriticTerm
-from tfvae.seeds import Stream, fold_in
+from tfvae.seeds import Stream
+
+_FORMS = ("tangent", "donsker_varadhan")
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -37,10 +43,17 @@ class DualKL(CriticTerm):
             rate 1e-5.
         num_critic_steps: Positive int, critic steps for one of the model. Defaults
             to `5`.
+        form: `"tangent"`, the above, or `"donsker_varadhan"`,
+            `E_q[nu] - log E_p[exp(nu)]`, which is the same for the critic that the
+            tangent form is best at and nearer to the divergence for any other. Its
+            gradient into a learned prior is a weighted mean over draws, where that of
+            the tangent form grows like `exp(nu)`: a prior that runs ahead of the critic
+            then outweighs all other gradients. The critic itself learns by the tangent
+            form either way. Defaults to `"tangent"`, as in the paper.
         name: Str. Defaults to `"dual_kl"` or `"dual_marginal_kl"`.
 
     Raises:
-        ValueError: If `num_critic_steps` is not positive.
+        ValueError: If `num_critic_steps` is not positive or `form` is unknown.
 
     References:
         Fang et al. 2019, Implicit Deep Latent Variable Models for Text Generation,
@@ -59,6 +72,7 @@ class DualKL(CriticTerm):
         hidden_dims=(512, 512, 512),
         critic_optimizer=None,
         num_critic_steps=5,
+        form="tangent",
         *,
         name=None,
         dtype=None,
@@ -72,15 +86,18 @@ class DualKL(CriticTerm):
             name=name or ("dual_kl" if joint else "dual_marginal_kl"),
             dtype=dtype,
         )
+        if form not in _FORMS:
+            raise ValueError(f"`form` must be one of {_FORMS}. Received: form={form!r}")
+        self.form = form
         self.joint = joint
         self.hidden_dims = tuple(hidden_dims)
 
-    def build(self, *, code_dim, latent_dim, context_dim=None, **widths):
+    def build(self, *, code_dim, latent_dim, code_context_dim=None, **widths):
         """Creates the critic."""
         read = code_dim if self.joint else 0
         # The joint critic's code holds the context only where the posterior reads it.
-        self._reads_context = context_dim is not None
-        width = latent_dim + read + (context_dim or 0)
+        self._reads_context = code_context_dim is not None
+        width = latent_dim + read + (code_context_dim or 0)
         self.critic = MLP(
             width, self.hidden_dims, 1, activation="leaky_relu", name="critic"
         )
@@ -94,6 +111,8 @@ class DualKL(CriticTerm):
     def cost(self, forward):
         """Computes the dual value `[B]` in nats, below the divergence on average."""
         own, fresh = self._scores(forward, self.num_critic_steps)
+        if self.form == "donsker_varadhan":
+            return tf.reduce_mean(own, 0) - log_mean_exp(fresh)
         size = tf.cast(tf.shape(fresh)[0], tf.float32)
         log_means = tf.reduce_logsumexp(fresh, 0) - tf.math.log(size)
         return tf.reduce_mean(own, 0) - bounded_exp(log_means) + 1.0
@@ -112,18 +131,7 @@ class DualKL(CriticTerm):
 
     def _scores(self, forward, index, passes_gradient=True):
         """Scores the record's codes and draws of the prior, both float32 `[S, B]`."""
-        seed = fold_in(fold_in(forward.seed, Stream.DUAL_KL), index)
-        fresh = sample(forward.prior, tf.shape(forward.z)[0], seed)
-        if not passes_gradient:
-            fresh = tf.stop_gradient(fresh)
-        return self._score(forward, forward.z), self._score(forward, fresh)
-
-    def _score(self, forward, z):
-        parts = [forward.code] if self.joint else []
-        if self._reads_context:
-            parts.append(forward.context)
-        for part in parts:
-            part = tf.stop_gradient(part)
-            shape = tf.concat([tf.shape(z)[:1], tf.shape(part)], 0)
-            z = tf.concat([tf.broadcast_to(part, shape), tf.cast(z, part.dtype)], -1)
-        return tf.cast(self.critic(z)[..., 0], tf.float32)
+        fresh = prior_codes(forward, Stream.DUAL_KL, index, passes_gradient)
+        known = [forward.context] if self._reads_context else []
+        known += [forward.code] if self.joint else []
+        return score(self.critic, forward.z, known), score(self.critic, fresh, known)

@@ -98,13 +98,20 @@ class KL(Term):
         free_bits_by: `"dimension"` or `"total"`. Defaults to `"dimension"`.
         free_bits_over: `"sentence"`, the maximum is taken for each sentence, or
             `"batch"`, of the batch's mean. Defaults to `"sentence"`.
+        prior_always: Whether a prior that is learned follows the posterior at weight
+            1 at every step: from `KL(q || p)` with the posterior's gradient stopped,
+            while the posterior learns from the cost with the prior's stopped. Otherwise
+            the prior, which occurs in no other term, has no gradient below the floor of
+            free bits nor while an annealed weight is 0, and samples of it are not what
+            the decoder was trained on. The value that is added to the loss is 0; what
+            the prior learns from is logged as `"prior_kl"`. Defaults to `False`.
         name: Str. Defaults to `"kl"`; with free bits `"kl_above_free_bits"`, since
             models log the divergence itself as `kl`.
 
     Raises:
         ValueError: If an option is unknown, `free_bits` is negative, or, in a model,
             free bits by dimension meet a pair of distributions whose divergence has no
-            closed form by dimension.
+            closed form by dimension, or `prior_always` a prior without weights.
 
     References:
         Kingma et al. 2016, free bits (by dimension, over the batch); Wu et al. 2020
@@ -120,6 +127,7 @@ class KL(Term):
         free_bits=0.0,
         free_bits_by="dimension",
         free_bits_over="sentence",
+        prior_always=False,
         *,
         name=None,
         dtype=None,
@@ -149,13 +157,20 @@ class KL(Term):
         self.free_bits = free_bits
         self.free_bits_by = free_bits_by
         self.free_bits_over = free_bits_over
+        self.prior_always = prior_always
 
     def check(self, model):
         """Refuses latents for which the options are not defined."""
         super().check(model)
+        if self.prior_always and not model.prior.trainable_variables:
+            raise ValueError(
+                "`prior_always` needs a prior that is learned, such as `Gaussian`. "
+                "Leave it out. Received: prior_always=True, "
+                f"prior={type(model.prior).__name__}"
+            )
         if not self.free_bits or self.free_bits_by == "total":
             return
-        pair = _examples(model)
+        pair = example_distributions(model)
         independent = all(isinstance(each, tfd.Independent) for each in pair)
         if not independent or kl_method(*pair) != "closed_form":
             raise ValueError(
@@ -168,16 +183,47 @@ class KL(Term):
 
     def method(self, model):
         """Returns `"closed_form"` or `"monte_carlo"` for the latents of a model."""
-        return kl_method(*_examples(model))
+        return kl_method(*example_distributions(model))
 
     def cost(self, forward):
         """Computes the cost `[B]` in nats per sentence."""
+        by_dimension = self.free_bits and self.free_bits_by == "dimension"
+        if by_dimension:
+            kl = kl_by_dimension(forward.posterior, forward.prior)
+        else:
+            kl = kl_divergence(forward)
+        if self.prior_always:
+            # Without the prior's gradient, and the same value.
+            kl -= _without_value(self._of_prior(forward, by_dimension))
         if not self.free_bits:
-            return kl_divergence(forward)
-        if self.free_bits_by == "total":
-            return self._above(kl_divergence(forward))
-        by_dimension = kl_by_dimension(forward.posterior, forward.prior)
-        return tf.reduce_sum(self._above(by_dimension), -1)
+            return kl
+        above = self._above(kl)
+        return tf.reduce_sum(above, -1) if by_dimension else above
+
+    def costs(self, forward):
+        """Returns the cost, and with `prior_always` what the prior learns from."""
+        found = super().costs(forward)
+        if self.prior_always:
+            found["prior_kl"] = self._of_prior(forward, by_dimension=False)
+        return found
+
+    def weighted(self, costs, step):
+        """Adds what the prior learns from, of value 0; see `Term.weighted`."""
+        total, by_name = super().weighted({self.name: costs[self.name]}, step)
+        if self.prior_always:
+            total += tf.reduce_mean(_without_value(costs["prior_kl"]))
+        return total, by_name
+
+    def _of_prior(self, forward, by_dimension):
+        """Computes the divergence with the posterior's gradient stopped."""
+        still = forward._replace(
+            posterior=_stopped(forward.posterior),
+            z=tf.stop_gradient(forward.z),
+            log_q=tf.stop_gradient(forward.log_q),
+        )
+        if by_dimension:
+            return kl_by_dimension(still.posterior, still.prior)
+        return kl_divergence(still)
 
     def _above(self, kl):
         """Applies the floor to `[B, ...]`."""
@@ -212,7 +258,7 @@ class UnitVarianceKL(Term):
     def check(self, model):
         """Refuses a posterior that is no Gaussian."""
         super().check(model)
-        posterior = _as_multivariate(_examples(model)[0])
+        posterior = _as_multivariate(example_distributions(model)[0])
         if not isinstance(posterior, tfd.MultivariateNormalLinearOperator):
             raise ValueError(
                 "`UnitVarianceKL` needs a Gaussian posterior. Use `Gaussian`, or `KL`. "
@@ -222,6 +268,24 @@ class UnitVarianceKL(Term):
     def cost(self, forward):
         """Computes the cost `[B]` in nats per sentence."""
         return kl_to_unit_variance(forward.posterior)
+
+
+def _without_value(tensor):
+    """Returns zeros with the gradient of a tensor."""
+    return tensor - tf.stop_gradient(tensor)
+
+
+def _stopped(distribution):
+    """Creates a distribution of the same parameters, their gradients stopped."""
+    parameters = {
+        name: _stopped(value)
+        if isinstance(value, tfd.Distribution)
+        else tf.nest.map_structure(
+            lambda each: tf.stop_gradient(each) if tf.is_tensor(each) else each, value
+        )
+        for name, value in distribution.parameters.items()
+    }
+    return distribution.copy(**parameters)
 
 
 def _of_one_family(posterior, prior):
@@ -247,8 +311,8 @@ def _as_multivariate(distribution):
     return tfd.MultivariateNormalDiag(normal.loc, scale)
 
 
-def _examples(model):
-    """Creates a posterior and a prior of one row, to look at their types."""
+def example_distributions(model):
+    """Creates a model's posterior and prior of one row, to look at their types."""
     code = tf.zeros([1, model.widths["code_dim"]])
     posterior = model.posterior.distribution(model.posterior(code))
     context_dim = model.widths["context_dim"]

@@ -12,6 +12,7 @@ from tfvae.distributions.mutual_information import (
     tangent_bound,
 )
 from tfvae.layers.dense import MLP
+from tfvae.objectives.critics import score
 from tfvae.objectives.term import CriticTerm
 
 _FORMS = ("donsker_varadhan", "nwj", "paper")
@@ -127,15 +128,9 @@ class MutualInformation(CriticTerm):
 
     def _scores(self, forward, shift):
         """Scores pairs that belong together and others, both float32 `[S, B]`."""
-        code = tf.stop_gradient(forward.code)
-        shape = tf.concat([tf.shape(forward.z)[:1], tf.shape(code)], 0)
-        code = tf.broadcast_to(code, shape)
-
-        def score(z):
-            pairs = tf.concat([code, tf.cast(z, code.dtype)], -1)
-            return tf.cast(self.critic(pairs)[..., 0], tf.float32)
-
-        return score(forward.z), score(roll_batch(forward.z, shift))
+        known = [forward.code]
+        others = roll_batch(forward.z, shift)
+        return score(self.critic, forward.z, known), score(self.critic, others, known)
 
     def _estimate(self, joint, product):
         if self.momentum is None:

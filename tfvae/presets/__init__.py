@@ -13,7 +13,14 @@ from tfvae.presets.baselines import vae as vae
 from tfvae.presets.baselines import word_dropout_vae as word_dropout_vae
 from tfvae.presets.builder import ModelBuilder as ModelBuilder
 from tfvae.presets.conditional import cvae as cvae
+from tfvae.presets.conditional import ded as ded
+from tfvae.presets.conditional import dialogue_wae as dialogue_wae
+from tfvae.presets.conditional import dialogue_wae_gmp as dialogue_wae_gmp
+from tfvae.presets.conditional import ivae_dialogue as ivae_dialogue
 from tfvae.presets.conditional import seq2seq as seq2seq
+from tfvae.presets.conditional import ved as ved
+from tfvae.presets.conditional import wed_deterministic as wed_deterministic
+from tfvae.presets.conditional import wed_stochastic as wed_stochastic
 from tfvae.presets.copula import copula_prior_vae as copula_prior_vae
 from tfvae.presets.copula import copula_vae as copula_vae
 from tfvae.presets.copula import full_covariance_vae as full_covariance_vae
@@ -37,6 +44,10 @@ from tfvae.presets.settings import SETTINGS as SETTINGS
 from tfvae.presets.settings import PaperSetting as PaperSetting
 from tfvae.presets.stochastic_wae import wae_deterministic as wae_deterministic
 from tfvae.presets.stochastic_wae import wae_stochastic as wae_stochastic
+from tfvae.presets.style import arae as arae
+from tfvae.presets.style import dae_transfer as dae_transfer
+from tfvae.presets.style import ivae_transfer as ivae_transfer
+from tfvae.presets.style import vae_transfer as vae_transfer
 from tfvae.presets.table import PRESETS as PRESETS
 from tfvae.presets.table import Preset as Preset
 from tfvae.presets.table import coupled as coupled

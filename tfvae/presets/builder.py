@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import typing
 
 import keras
 import tensorflow as tf
@@ -50,13 +51,20 @@ class ModelBuilder:
         jit_compile: Whether XLA compiles the steps, see `TextModel.compile`.
         context: `"text"` or `"turns"`, what stands beside the sentences of a batch and
             every model is conditioned on; `None` for what `data` hold.
-        num_labels: Int, the labels that models are conditioned on; `None` for none.
+        num_labels: Int, the labels that models are conditioned on; `None` for those of
+            `data`, none where they have none.
+        label_names: Sequence of str, the names of the labels by number; `None` for
+            those of `data`, or for numbers.
+        encoder_reads: `"text"`, or `"context"` for models whose encoder reads the
+            context in the place of the sentence, which is then no condition beside it;
+            see `VAE`.
         coupling: `Coupling`, a copy of which ends the objective of every `VAE`; or
             `None`.
 
     Raises:
-        ValueError: If the setting is unknown, no vocabulary is given, or both `epochs`
-            and `total_steps` are.
+        ValueError: If the setting is unknown, no vocabulary is given, both `epochs`
+            and `total_steps` are, `num_labels` are not as many as there are, or an
+            encoder is to read several turns as one text.
     """
 
     setting: PaperSetting | str
@@ -73,6 +81,8 @@ class ModelBuilder:
     coupling: Coupling | None = None
     context: str | None = None
     num_labels: int | None = None
+    label_names: typing.Sequence | None = None
+    encoder_reads: str = "text"
 
     def __post_init__(self):
         """Looks up the setting, the tokenizer and the size of its vocabulary."""
@@ -96,6 +106,13 @@ class ModelBuilder:
         if self.context is None and self.data is not None and self.data.has_context:
             kind = "text" if self.data.max_turns is None else "turns"
             object.__setattr__(self, "context", kind)
+        self._set_labels()
+        if self.encoder_reads == "context" and self.context != "text":
+            raise ValueError(
+                "The encoder of this preset reads the context, one text. Give contexts "
+                "of one turn (--context-column without --max-turns). "
+                f"Received: context={self.context!r}"
+            )
         if self.tokenizer is None and self.data is not None:
             object.__setattr__(self, "tokenizer", self.data.tokenizer)
         if self.vocabulary_size is None:
@@ -106,6 +123,22 @@ class ModelBuilder:
                 )
             size = self.tokenizer.vocabulary_size
             object.__setattr__(self, "vocabulary_size", size)
+
+    def _set_labels(self):
+        """Takes the labels of the data where none are given."""
+        names = self.label_names
+        if names is None and self.data is not None:
+            names = self.data.label_names
+        if names is None:
+            return
+        if self.num_labels not in (None, len(names)):
+            raise ValueError(
+                "`num_labels` must be that of the data or of `label_names`: leave it "
+                f"out. Received: num_labels={self.num_labels}, labels: "
+                f"{', '.join(names)}"
+            )
+        object.__setattr__(self, "label_names", tuple(names))
+        object.__setattr__(self, "num_labels", len(names))
 
     @property
     def num_steps(self):
@@ -296,20 +329,30 @@ class ModelBuilder:
         """Whether models are conditioned on something beside the sentence."""
         return self.context is not None or self.num_labels is not None
 
-    def condition(self):
+    def condition(self, encoder=None):
         """Creates the condition: encoders like the sentences' own, a label, or both.
+
+        Args:
+            encoder: `Encoder` of the sentences, which reads contexts too where the
+                setting shares it; or `None` for another one.
 
         Returns:
             A `Condition`, or `None` where there is nothing to be conditioned on.
         """
         parts = []
-        if self.context == "text":
-            parts.append(ContextEncoder(self.encoder()))
-        elif self.context == "turns":
-            encoder = self.encoder()
-            parts.append(TurnEncoder(encoder, encoder.code_dim))
+        if self.context is not None and self.encoder_reads == "text":
+            s = self.setting
+            if encoder is None or not s.share_encoder:
+                encoder = self.encoder()
+            if self.context == "text":
+                parts.append(ContextEncoder(encoder))
+            else:
+                width = s.context_dim or encoder.code_dim
+                parts.append(
+                    TurnEncoder(encoder, width, dropout=s.context_dropout),
+                )
         if self.num_labels is not None:
-            parts.append(LabelEncoder(self.num_labels))
+            parts.append(LabelEncoder(self.num_labels, label_names=self.label_names))
         return JoinedConditions(parts) if len(parts) > 1 else next(iter(parts), None)
 
     def bridge(self):
@@ -337,6 +380,7 @@ class ModelBuilder:
         encoder=None,
         bridge=None,
         decoder=None,
+        context_to=None,
         loop=None,
         refiner=None,
         num_samples=1,
@@ -354,6 +398,8 @@ class ModelBuilder:
             encoder: `Encoder`, or `None` for the setting's.
             bridge: `Bridge`, or `None` for the setting's.
             decoder: `Decoder`, or `None` for the setting's.
+            context_to: Tuple of str, what reads the condition, see `VAE`; or `None` for
+                posterior, bridge and, where it may be learned, prior.
             loop: `TrainingLoop`, or `None` for one joint update a batch.
             refiner: `SVIRefiner`, or `None`.
             num_samples: Positive int, samples of the latent in training. Defaults to
@@ -380,12 +426,13 @@ class ModelBuilder:
         encoder = encoder or self.encoder()
         posterior = posterior or self.posterior()
         decoder = decoder or self.decoder()
-        condition, context_to = self.condition(), ["posterior", "prior", "bridge"]
         is_trained = any(term.trains_prior for term in terms)
         is_shared = any(term.pools_codes for term in terms)
         may_read = self.setting.learned_prior and is_trained and not is_shared
-        if condition is not None and not may_read:
-            context_to.remove("prior")
+        condition = self.condition(encoder)
+        if context_to is None:
+            reads_prior = condition is None or may_read
+            context_to = ("posterior", *["prior"] * reads_prior, "bridge")
         model = VAE(
             encoder,
             posterior,
@@ -393,7 +440,8 @@ class ModelBuilder:
             prior=prior,
             bridge=bridge or self.bridge(),
             condition=condition,
-            context_to=tuple(context_to),
+            context_to=context_to,
+            encoder_reads=self.encoder_reads,
             objective=terms,
             loop=loop,
             refiner=refiner,

@@ -126,16 +126,17 @@ def _critic_rate(builder, given, num_critic_steps):
 
 def _terms(weight, joint, both_critics, critic):
     """Creates the objective; the term of weight 0 trains its critic alone."""
-    terms = [Reconstruction(), _dual_kl(weight, joint, *critic)]
+    terms = [Reconstruction(), dual_kl(weight, joint, *critic)]
     if both_critics:
-        terms.append(_dual_kl(0.0, not joint, *critic))
+        terms.append(dual_kl(0.0, not joint, *critic))
     return terms
 
 
-def _dual_kl(weight, joint, critic_dims, learning_rate, num_steps):
+def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, form="tangent"):
+    """Creates the term with a critic that learns by PyTorch's Adam."""
     # PyTorch's epsilon; Keras has 1e-7.
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
-    return DualKL(weight, joint, critic_dims, optimizer, num_steps)
+    return DualKL(weight, joint, critic_dims, optimizer, num_steps, form)
 
 
 def _implicit(builder, terms, hidden_dims, noise_dim):

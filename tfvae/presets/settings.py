@@ -22,6 +22,11 @@ class PaperSetting:
         add_bos: Whether the encoder reads `<s>` before the words.
         add_eos: Whether it reads `</s>` after them.
         share_embedding: Whether encoder and decoder share embeddings.
+        share_encoder: Whether, with contexts, sentences and contexts are read by one
+            encoder.
+        context_dim: Int, width of the GRU over the turns of a context, or `None` for
+            that of a turn's code.
+        context_dropout: Rate on the codes of turns.
         batch_normalization: Whether the posterior's heads are batch normalised, where
             it has such, see `ModelBuilder.posterior`.
         learned_prior: Whether, with a condition, the prior reads it and is learned
@@ -84,6 +89,9 @@ class PaperSetting:
     add_bos: bool = True
     add_eos: bool = True
     share_embedding: bool = False
+    share_encoder: bool = False
+    context_dim: int | None = None
+    context_dropout: float = 0.0
     batch_normalization: bool = False
     bridge_dims: tuple = ()
     state_activation: str | None = None
@@ -248,6 +256,98 @@ _ALL = [
         annealing=Linear(9, first=0.1),
         cycles=40,
     ),
+    PaperSetting(
+        name="wae_dialogue",
+        source="Bahuleyan et al. 2019, section 4.2, and its released code for "
+        "dialogue, whose cost is a mean over tokens: the weight is multiplied by 13, "
+        "the tokens of a reply of DailyDialog that is cut at 20 words, and its clip of "
+        "5 on a batch's sum is 0.5 here. The learning rate is halved each 34 epochs "
+        "(there: times 0.98 each epoch, as fast). Embeddings are trained (there: "
+        "word2vec, frozen), the LSTM has no layer normalisation, and posts and replies "
+        "have one vocabulary, of the training text (there: two, of all texts).",
+        cell="lstm",
+        embedding_dim=300,
+        encoder_dim=500,
+        decoder_dim=1000,
+        latent_dim=300,
+        bidirectional=True,
+        conditioning=("inputs",),
+        encoder_dropout=0.2,
+        input_dropout=0.2,
+        memory_dropout=0.2,
+        embedding_range=0.1,
+        decay="step",
+        decay_start=0,
+        decay_every=34,
+        clip_value=0.5,
+        batch_size=128,
+        budget=200,
+        # Counted in steps by the code, of 594 to an epoch of DailyDialog.
+        annealing=Peaking(4500 / 594, 1000 / 594, 2300 / 594, scale=13.0),
+        cycles=200,
+        max_tokens=20000,
+        lowercase=True,
+        max_length=20,
+    ),
+    PaperSetting(
+        name="dialogue",
+        source="Gu et al. 2019, DialogWAE, and Fang et al. 2019 for dialogue, whose "
+        "nets are the former's, sizes of the released code (the papers: a decoder of "
+        "300). There SGD of rate 1 learns the reconstruction and RMSprop of rate 5e-5 "
+        "the codes' distance, in turn and with the encoders held in the latter; here "
+        "one Adam learns both. Their clip of 1 stands beside a mean over tokens, 15.5 "
+        "of a turn of DailyDialog. The decoder's first state is affine in code and "
+        "context (there: both side by side), initial weights are PyTorch's (there: "
+        "linear layers within 0.02, orthogonal GRUs, GloVe).",
+        cell="gru",
+        embedding_dim=200,
+        encoder_dim=300,
+        decoder_dim=500,
+        latent_dim=200,
+        bidirectional=True,
+        share_embedding=True,
+        share_encoder=True,
+        context_dim=300,
+        context_dropout=0.25,
+        conditioning=("state",),
+        encoder_dropout=0.5,
+        clip_norm=15.5,
+        budget=100,
+        annealing=Linear(1, first=1.0),
+        cycles=100,
+        max_tokens=10000,
+        lowercase=True,
+        max_length=40,
+    ),
 ]
+
+_ALL.append(
+    PaperSetting(
+        name="style",
+        source="Zhao et al. 2018 (ARAE) and Fang et al. 2019, the released code of "
+        "both for style transfer on Yelp. The cost there is a mean over tokens, here "
+        "a sum: the learning rate is a tenth and the clip tenfold, for sentences of "
+        "10 tokens. Critics have optimizers of their own, while encoder, generator "
+        "and decoders share one (there: Adam for the generator, and for each cost a "
+        "step of its own).",
+        cell="lstm",
+        embedding_dim=128,
+        encoder_dim=128,
+        decoder_dim=128,
+        latent_dim=128,
+        conditioning=("inputs",),
+        weight_range=0.1,
+        embedding_range=0.1,
+        optimizer="sgd",
+        learning_rate=0.1,
+        clip_norm=10.0,
+        batch_size=64,
+        budget=25,
+        annealing=Linear(1, first=1.0),
+        cycles=25,
+        max_tokens=30000,
+        max_length=25,
+    )
+)
 
 SETTINGS = {setting.name: setting for setting in _ALL}

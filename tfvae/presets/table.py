@@ -15,6 +15,7 @@ from tfvae.presets import (
     mine,
     remedies,
     stochastic_wae,
+    style,
 )
 from tfvae.presets.builder import as_builder
 
@@ -33,6 +34,7 @@ class Preset:
             path, or `None`.
         matching_weight: Float, the default of that option of a coupled form.
         needs_context: Whether it answers contexts and cannot do without them.
+        needs_label: Whether it tells labels apart and cannot do without them.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Preset:
     coupled_form_of: str | None = None
     matching_weight: float = 0.1
     needs_context: bool = False
+    needs_label: bool = False
 
     @property
     def summary(self):
@@ -469,6 +472,54 @@ _ROWS = [
         needs_context=True,
     ),
     Preset(
+        "ded",
+        conditional.ded,
+        "Bahuleyan et al. 2019 (DED)",
+        {"dailydialog": "bleu-2 3.96, bleu-4 0.85, dist-2 0.275 (wae)"},
+        needs_context=True,
+    ),
+    Preset(
+        "ved",
+        conditional.ved,
+        "Bahuleyan et al. 2019 (VED)",
+        {"dailydialog": "bleu-2 3.26, bleu-4 0.59, dist-2 0.204 (wae)"},
+        needs_context=True,
+    ),
+    Preset(
+        "wed_deterministic",
+        conditional.wed_deterministic,
+        "Bahuleyan et al. 2019 (WED-D)",
+        {"dailydialog": "bleu-2 4.05, bleu-4 0.98, dist-2 0.272 (wae)"},
+        needs_context=True,
+    ),
+    Preset(
+        "wed_stochastic",
+        conditional.wed_stochastic,
+        "Bahuleyan et al. 2019 (WED-S)",
+        {"dailydialog": "bleu-2 3.72, bleu-4 0.69, dist-2 0.309 (wae)"},
+        needs_context=True,
+    ),
+    Preset(
+        "ivae_dialogue",
+        conditional.ivae_dialogue,
+        "Fang et al. 2019 (iVAE-MI, dialogue)",
+        {"dailydialog": "bleu recall .355, precision .239, f1 .285 (ivae)"},
+        needs_context=True,
+    ),
+    Preset(
+        "dialogue_wae",
+        conditional.dialogue_wae,
+        "Gu et al. 2019 (DialogWAE)",
+        {"dailydialog": "bleu recall .341, precision .278, f1 .306 (ivae)"},
+        needs_context=True,
+    ),
+    Preset(
+        "dialogue_wae_gmp",
+        conditional.dialogue_wae_gmp,
+        "Gu et al. 2019 (DialogWAE-GMP)",
+        needs_context=True,
+    ),
+    Preset(
         "wae_deterministic",
         stochastic_wae.wae_deterministic,
         "Bahuleyan et al. 2019 (WAE-D)",
@@ -477,6 +528,32 @@ _ROWS = [
         "wae_stochastic",
         stochastic_wae.wae_stochastic,
         "Bahuleyan et al. 2019 (WAE-S)",
+    ),
+    Preset(
+        "vae_transfer",
+        style.vae_transfer,
+        "Kingma et al. 2014 (M2, every label known), as a baseline of style transfer",
+        needs_label=True,
+    ),
+    Preset(
+        "dae_transfer",
+        style.dae_transfer,
+        "the autoencoder of Zhao et al. 2018 (ARAE), section 5.2, as a baseline",
+        needs_label=True,
+    ),
+    Preset(
+        "ivae_transfer",
+        style.ivae_transfer,
+        "Fang et al. 2019 (iVAE-MI), section 4.3",
+        {"yelp": "accuracy 92, BLEU 36.7, perplexity 6.2, reverse perplexity 285"},
+        needs_label=True,
+    ),
+    Preset(
+        "arae",
+        style.arae,
+        "Zhao et al. 2018 (ARAE), section 5.2; as in Fang et al. 2019, Table 7",
+        {"yelp": "accuracy 95, BLEU 32.5, perplexity 6.8, reverse perplexity 395"},
+        needs_label=True,
     ),
     Preset("bn_vae", remedies.bn_vae, "Zhu et al. 2020 (BN-VAE)"),
     Preset("pooling_vae", remedies.pooling_vae, "Long et al. 2019"),

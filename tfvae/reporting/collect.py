@@ -12,9 +12,14 @@ from tfvae.models import writing
 from tfvae.reporting.latent_pictures import summarize_latent
 from tfvae.reporting.run_record import Result, read_run
 from tfvae.text import read_columns, read_lines, read_numbered, read_texts
-from tfvae.text.records import RecordError
+from tfvae.text.labels import RecordError
+from tfvae.text.readers import read_records
 
-_COMPONENTS = ("encoder", "posterior", "prior", "decoder", "tokenizer")
+_COMPONENTS = ("encoder", "posterior", "prior", "condition", "decoder", "tokenizer")
+# Of a conditional run that keeps no evaluation.
+_MEASURED = ("likelihood", "latent", "responses")
+# Responses to read to each context.
+_NUM_RESPONSES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +28,14 @@ class ReportOptions:
 
     Attributes:
         groups: Names of the groups of metrics to compute for every run; `"all"`;
-            `"none"`; or `None` for likelihood and latent of runs that keep no
-            evaluation.
+            `"none"`; or `None` for likelihood and latent, and responses to contexts, of
+            runs that keep no evaluation.
         num_samples: Int, posterior samples per sentence for the likelihood.
         num_generated: Positive int, sentences generated for the metrics of generation.
+        num_responses: Positive int, responses to each context for their metrics.
         num_drawn: Positive int, the most sentences whose codes are drawn as pictures.
-        num_read: Positive int, sentences reconstructed, and as many generated, to read.
+        num_read: Positive int, sentences reconstructed, and as many generated, to read;
+            or contexts answered.
         batch_size: Positive int, sentences at once.
         seed: Int, of everything.
         max_length: Positive int, the most tokens of a sentence, or `None` for each
@@ -42,6 +49,7 @@ class ReportOptions:
     groups: typing.Any = None
     num_samples: int = 100
     num_generated: int = 100_000
+    num_responses: int = 10
     num_drawn: int = 1000
     num_read: int = 6
     batch_size: int = 32
@@ -55,7 +63,10 @@ class ReportOptions:
         """Checks the values that need no data."""
         if self.groups not in (None, "all", "none"):
             object.__setattr__(self, "groups", check_groups(self.groups))
-        for name in ("num_generated", "num_drawn", "num_read", "batch_size"):
+        for name in (
+            *("num_generated", "num_responses", "num_drawn", "num_read"),
+            "batch_size",
+        ):
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"`{name}` must be positive. Received: {value}")
@@ -79,7 +90,8 @@ def collect_runs(folders, data=None, **options):
     Raises:
         FileNotFoundError: If a folder holds no run.
         ValueError: If there is no folder, a file is damaged, `groups` is given without
-            `data`, a run has contexts, or a sentence is too long for a run.
+            `data`, a run reads contexts or labels that `data` lacks, or a sentence is
+            too long for a run.
     """
     options = ReportOptions(**options)
     if not folders:
@@ -91,11 +103,8 @@ def collect_runs(folders, data=None, **options):
         for folder, name in zip(folders, _names(folders), strict=True)
     ]
     for record in records:
-        if record.configuration.context_column is not None:
-            raise ValueError(
-                f"{record.folder.path}: the run answers contexts, which a report has "
-                "no pictures and samples for. Use `tfvae evaluate` and `tfvae respond`."
-            )
+        if data is not None:
+            _rows(record, data)
     for record in records:
         if record.has_model:
             _use_model(record, data, options)
@@ -139,7 +148,7 @@ def _use_model(record, data, options):
     ):
         log(f"{record.name}: measuring")
         record.results.append(_evaluate(model, record, data, batches, options))
-    if data is not None and model.posterior is not None:
+    if data is not None and model.posterior is not None and not model.requires:
         log(f"{record.name}: encoding")
         rows = _chosen(len(data.texts), options.num_drawn, options.seed)
         if len(rows) > 1:
@@ -160,6 +169,14 @@ def _use_model(record, data, options):
             "latent space, no reconstructions and no interpolations."
         )
     log(f"{record.name}: writing")
+    if model.requires:
+        record.notes.append(
+            "A conditional run has no pictures of one latent space and no sentences "
+            "without a context; its responses are shown in their place."
+        )
+        if data is not None:
+            record.samples = write_responses(model, record, data, options)
+        return
     texts = []
     if data is not None:
         rows = _chosen(len(data.texts), options.num_read, options.seed)
@@ -180,7 +197,10 @@ def _batches(model, configuration, record, data, options):
         ValueError: If a sentence is too long, named by its line.
     """
     batches = configuration.batches(
-        data.texts, model.tokenizer, shuffle=False, batch_size=options.batch_size
+        _rows(record, data),
+        model.tokenizer,
+        shuffle=False,
+        batch_size=options.batch_size,
     )
     try:
         counts = batches.counts()
@@ -203,13 +223,42 @@ def _batches(model, configuration, record, data, options):
     return batches
 
 
+def _rows(record, data):
+    """Returns the sentences with what a run reads beside them.
+
+    Raises:
+        ValueError: If the run reads contexts or labels and there are none.
+    """
+    configuration, rows = record.configuration, [{"text": text} for text in data.texts]
+    for key, column, found in (
+        ("context", configuration.context_column, data.contexts),
+        ("label", configuration.label_column, data.labels),
+    ):
+        if column is None:
+            continue
+        if found is None:
+            raise ValueError(
+                f"{record.folder.path}: the run reads a {key} beside each sentence, "
+                f"and {data.name} was read without. Read it with the column of the "
+                f"{key}s, {column!r} in the run."
+            )
+        rows = [{**row, key: value} for row, value in zip(rows, found, strict=True)]
+    return data.texts if len(rows[0]) == 1 else rows
+
+
 def _evaluate(model, record, data, batches, options):
     """Measures a run on the sentences; leaves out what is not defined for it."""
     configuration, groups, notes = record.configuration, options.groups, []
     train_texts = functools.partial(
         read_texts, configuration.train, **configuration.columns(configuration.train)
     )
-    if isinstance(groups, list):
+    if groups is None and model.requires:
+        groups = [
+            name
+            for name in _MEASURED
+            if not why_undefined(model, name, data.texts, train_texts)
+        ]
+    elif isinstance(groups, list):
         reasons = {
             name: why_undefined(model, name, data.texts, train_texts) for name in groups
         }
@@ -228,6 +277,7 @@ def _evaluate(model, record, data, batches, options):
             train_texts=train_texts,
             num_samples=options.num_samples,
             num_generated=options.num_generated,
+            num_responses=options.num_responses,
             seed=options.seed,
             progress=options.progress,
         )
@@ -264,11 +314,14 @@ class Samples(typing.NamedTuple):
         generated: List of str, from samples of the prior or of a language model.
         reconstructions: List of tuples of a sentence and its reconstruction.
         interpolations: List of `Interpolation`.
+        responses: List of tuples of a tuple of turns, the sentence that answers them
+            and a list of str, responses.
     """
 
     generated: list
     reconstructions: list
     interpolations: list
+    responses: list = ()
 
 
 def write_samples(
@@ -311,6 +364,48 @@ def write_samples(
     return Samples(generated, reconstructions, paths)
 
 
+def write_responses(model, record, data, options):
+    """Answers some contexts to read.
+
+    Args:
+        model: Conditional model with a tokenizer.
+        record: `RunRecord` of its run.
+        data: `LabelledText` with what the model reads.
+        options: `ReportOptions`.
+
+    Returns:
+        `Samples` of responses alone; without any where the prior is not trained.
+    """
+    if why_undefined(model, "responses") is not None:
+        return Samples([], [], [])
+    configuration, rows = record.configuration, _rows(record, data)
+    rows = [rows[n] for n in _chosen(len(rows), options.num_read, options.seed)]
+    contexts, labels = None, None
+    if "context" in model.requires:
+        contexts = [row["context"] for row in rows]
+        if configuration.max_turns is not None:
+            contexts = [
+                [turns] if isinstance(turns, str) else turns[-configuration.max_turns :]
+                for turns in contexts
+            ]
+    if "label" in model.requires:
+        names = configuration.known_labels()
+        labels = [names.index(row["label"]) for row in rows]
+    answers = model.respond(
+        contexts,
+        labels=labels,
+        num=_NUM_RESPONSES,
+        max_length=configuration.resolved_setting().max_length,
+        seed=options.seed,
+    )
+    shown = [
+        (turns,) if isinstance(turns, str) else tuple(turns)
+        for turns in contexts or [row["label"] for row in rows]
+    ]
+    texts = [row["text"] for row in rows]
+    return Samples([], [], [], list(zip(shown, texts, answers, strict=True)))
+
+
 class LabelledText(typing.NamedTuple):
     """Sentences to measure and to show.
 
@@ -319,15 +414,25 @@ class LabelledText(typing.NamedTuple):
         texts: List of str.
         labels: List of str, one a sentence, or `None`.
         lines: List of int, the line of each sentence in its file, or `None`.
+        contexts: List of what each sentence answers, a str or a list of str, or `None`.
     """
 
     name: str
     texts: list
     labels: list | None = None
     lines: list | None = None
+    contexts: list | None = None
 
 
-def read_labelled(path, column="text", *, header=True, labels=None, label_column=None):
+def read_labelled(
+    path,
+    column="text",
+    *,
+    header=True,
+    labels=None,
+    label_column=None,
+    context_column=None,
+):
     """Reads sentences and their labels.
 
     Args:
@@ -338,6 +443,8 @@ def read_labelled(path, column="text", *, header=True, labels=None, label_column
             to `True`.
         labels: Path of a file with one label a line, or `None`.
         label_column: Str, column of the labels in the file of the sentences, or `None`.
+        context_column: Str, column of the contexts there, see `read_records`, or
+            `None`.
 
     Returns:
         A `LabelledText`.
@@ -350,6 +457,19 @@ def read_labelled(path, column="text", *, header=True, labels=None, label_column
     name = os.path.basename(path)
     if labels is not None and label_column is not None:
         raise ValueError("Give a file of labels or a column of labels, not both.")
+    if context_column is not None:
+        beside = {"context_column": context_column, "label_column": label_column}
+        lines, records = zip(
+            *read_records(path, column, header=header, **beside), strict=True
+        )
+        given = labels and _labels(labels, path, len(records))
+        return LabelledText(
+            name,
+            [record["text"] for record in records],
+            [str(r["label"]) for r in records] if label_column is not None else given,
+            list(lines),
+            [record["context"] for record in records],
+        )
     numbered = read_numbered(path, column, header=header)
     if label_column is not None:
         rows = read_columns(path, [column, label_column], header=header)
@@ -360,10 +480,15 @@ def read_labelled(path, column="text", *, header=True, labels=None, label_column
     lines, texts = map(list, zip(*numbered, strict=True))
     if labels is None:
         return LabelledText(name, texts, None, lines)
+    return LabelledText(name, texts, _labels(labels, path, len(texts)), lines)
+
+
+def _labels(labels, path, num_texts):
+    """Reads one label a line for each sentence of another file."""
     found = list(read_lines(labels))
-    if len(found) != len(texts):
+    if len(found) != num_texts:
         raise ValueError(
             f"{labels}: one label a line is needed for each sentence of {path}. "
-            f"Received: {len(found)} labels, {len(texts)} sentences"
+            f"Received: {len(found)} labels, {num_texts} sentences"
         )
-    return LabelledText(name, texts, found, lines)
+    return found

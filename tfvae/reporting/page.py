@@ -107,6 +107,7 @@ def render(records, data=None):
         labels=label_groups(labels) if labels else [],
         reconstructions=_side_by_side(records, "reconstructions"),
         interpolations=_side_by_side(records, "interpolations"),
+        responses=_side_by_side(records, "responses"),
         glyphs=GLYPHS,
         num_series=len(SERIES),
         versions={
@@ -184,6 +185,7 @@ _FIRST_TITLE = "Likelihood and latent code"
 _TITLES = {
     "reconstruction": "Reconstruction",
     "generation": "Generation",
+    "responses": "Responses",
     "gradients": "Gradient norms",
 }
 

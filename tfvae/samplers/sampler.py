@@ -10,6 +10,8 @@ from tfvae.seeds import fold_in, uniform
 _IMPOSSIBLE = -1e9
 # The bit pattern of 1.0; those of non-negative floats are in the order of the floats.
 _BITS_OF_ONE = 0x3F800000
+# The last of them is made where the others were refused, of the nucleus itself.
+_DRAWS = 4
 
 
 class Sampler:
@@ -119,7 +121,7 @@ class Sampler:
             num_rows: Int scalar tensor `N`.
 
         Returns:
-            Float32 tensor `[N, 2]`.
+            Float32 tensor `[N, 2]`, or with as many numbers as `choose` reads.
         """
         return uniform([num_rows, 2], fold_in(seed, step))
 
@@ -269,6 +271,12 @@ class TopK(Ancestral):
 class Nucleus(Ancestral):
     """Samples each word from the likeliest that hold a given mass, renormalised.
 
+    A word is drawn from the whole softmax and kept if it is in the nucleus, which one
+    sum over the likelier words tells; otherwise another is drawn. So hardly more is
+    computed than for `Ancestral`, where finding the nucleus itself takes many passes
+    over the vocabulary. A row that is refused several times has its nucleus found. The
+    sizes depend on what is drawn: XLA cannot compile it.
+
     Args:
         p: Float in `(0, 1]`, the mass under the softmax of `logits / temperature`.
             Defaults to `0.9`.
@@ -289,11 +297,26 @@ class Nucleus(Ancestral):
             raise ValueError(f"`p` of top-p must be in (0, 1]. Received: p={p}")
         self.p = p
 
+    def noise(self, seed, step, num_rows):
+        """Samples two numbers for each draw, float32 `[N, 8]`."""
+        return uniform([num_rows, 2 * _DRAWS], fold_in(seed, step))
+
     def choose(self, logits, noise):
         """Samples from the nucleus."""
-        if self.p < 1.0:
-            logits = keep_nucleus(logits, self.p)
-        return categorical(logits, noise)
+        if self.p == 1.0:
+            return categorical(logits, noise[:, :2])
+        # A nucleus of little mass refuses most draws: it is found at once.
+        num_draws = _DRAWS - 1 if self.p >= 0.5 else 0
+        rows = tf.range(tf.shape(logits)[0])
+        chosen = tf.zeros_like(rows)
+        for draw in range(num_draws):
+            own = logits if draw == 0 else tf.gather(logits, rows)
+            drawn = categorical(own, tf.gather(noise, rows)[:, 2 * draw : 2 * draw + 2])
+            chosen = tf.tensor_scatter_nd_update(chosen, rows[:, None], drawn)
+            rows = tf.boolean_mask(rows, ~in_nucleus(own, drawn, self.p))
+        own = keep_nucleus(tf.gather(logits, rows), self.p)
+        drawn = categorical(own, tf.gather(noise, rows)[:, -2:])
+        return tf.tensor_scatter_nd_update(chosen, rows[:, None], drawn)
 
 
 def categorical(logits, noise):
@@ -347,6 +370,28 @@ def _invert(weights, uniform):
     # Rounded sums need not grow with the classes, hence the care for weight 0.
     scores = tf.where(weights > 0, tf.where(reached, 2.0, weights / sums[:, -1:]), -1.0)
     return tf.argmax(scores, -1, output_type=tf.int32)
+
+
+def in_nucleus(logits, classes, mass):
+    """Tells whether a class of each row is in the nucleus; see `keep_nucleus`.
+
+    Args:
+        logits: Float32 tensor `[N, V]`.
+        classes: Int tensor `[N]`.
+        mass: Float in `(0, 1]`.
+
+    Returns:
+        Bool tensor `[N]`.
+
+    Example:
+    >>> logits = tf.math.log([[0.5, 0.3, 0.2]] * 3)
+    >>> in_nucleus(logits, [0, 1, 2], 0.6).numpy()
+    array([ True,  True, False])
+    """
+    probs = tf.nn.softmax(logits)
+    own = tf.gather(probs, classes, batch_dims=1)[:, None]
+    likelier = tf.reduce_sum(tf.where(probs > own, probs, 0.0), -1)
+    return likelier < mass
 
 
 def keep_nucleus(logits, mass):

@@ -1,6 +1,7 @@
 """Tokenizers, readers, batches and the corpus of known entropy."""
 
 from tfvae.text.batches import Batches as Batches
+from tfvae.text.batches import read_label_names as read_label_names
 from tfvae.text.batches import reader_errors as reader_errors
 from tfvae.text.boundaries import bucket_boundaries as bucket_boundaries
 from tfvae.text.formats import is_stream as is_stream

@@ -11,14 +11,15 @@ import tensorflow as tf
 
 from tfvae.text.boundaries import bucket_boundaries, checked_boundaries
 from tfvae.text.formats import count_lines, is_stream
+from tfvae.text.labels import RecordError
 from tfvae.text.readers import read_numbered, read_records, read_texts
 from tfvae.text.records import (
     TOO_LONG,
     Limits,
-    RecordError,
     concatenate,
     count_records,
     count_words,
+    learn_label_names,
     read_blocks,
     select,
 )
@@ -52,8 +53,8 @@ class Batches:
             never a sentence; no pipe, since every epoch reads it anew), a list of
             texts, or a callable without arguments that returns a fresh iterator over
             them. Texts are str, or dicts with `"text"` and, in all or none, `"label"`
-            (int) and `"context"` (str, or with `max_turns` a list of str, the oldest
-            turn first).
+            (str or int) and `"context"` (str, or with `max_turns` a list of str, the
+            oldest turn first).
         tokenizer: A tokenizer, or `None` for a `WordTokenizer`. If it has no vocabulary
             yet, the constructor reads the texts, with their contexts, and it learns
             from what is trained on: not from the sentences, or ends of sentences, that
@@ -66,7 +67,10 @@ class Batches:
             Defaults to `True`.
         context_column: Str or int. The column of the contexts in such a file, see
             `read_records`, or `None`.
-        label_column: Str or int. The column of the labels, ints, or `None`.
+        label_column: Str or int. The column of the labels, texts or ints, or `None`.
+        label_names: Sequence of str, the labels by the numbers that they have in
+            training, for texts to validate and test on; `None` for those that occur,
+            see `learn_label_names`.
         max_length: Positive int. Largest number of tokens of a text. Defaults to
             `200`.
         max_context_length: Positive int. Largest number of tokens of a context, or of
@@ -126,6 +130,7 @@ class Batches:
         header=True,
         context_column=None,
         label_column=None,
+        label_names=None,
         max_length=200,
         max_context_length=None,
         max_turns=None,
@@ -193,6 +198,7 @@ class Batches:
         self._counts = None
         self._failures = []
         self._file = None
+        self._label_names = None if label_names is None else tuple(label_names)
         beside = {"context_column": context_column, "label_column": label_column}
         if isinstance(texts, (str, os.PathLike)):
             self._file = functools.partial(
@@ -258,10 +264,25 @@ class Batches:
     @property
     def has_context(self):
         """Whether the sentences come with a context; reads the first of them."""
+        return self._comes_with("context")
+
+    @property
+    def label_names(self):
+        """The labels by their numbers, a tuple of str; `None` without labels.
+
+        The first access reads the texts, unless the names were given.
+        """
+        if self._label_names is None and self._comes_with("label"):
+            with self._locating():
+                self._label_names = learn_label_names(self._read())
+        return self._label_names
+
+    def _comes_with(self, key):
+        """Whether the sentences come with a context or a label."""
         if self._counts is not None:
-            return "context" in self._counts.keys
+            return key in self._counts.keys
         first = next(iter(self._read()), None)
-        return isinstance(first, dict) and "context" in first
+        return isinstance(first, dict) and key in first
 
     def num_sentences(self):
         """Returns the number of sentences, without those dropped as too long.
@@ -403,23 +424,16 @@ class Batches:
 
     def _limits(self):
         limits = Limits(
-            self.max_length, self.too_long, self.max_context_length, self.max_turns
+            self.max_length,
+            self.too_long,
+            self.max_context_length,
+            self.max_turns,
+            lambda: self.label_names,
         )
         return self.tokenizer, limits
 
-    @contextlib.contextmanager
     def _locating(self):
-        """Names the file and the line of a sentence that is refused."""
-        try:
-            yield
-        except RecordError as error:
-            if self._file is None:
-                raise
-            place = self._place
-            if error.number is not None:
-                lines = itertools.islice(self._file(), error.number - 1, None)
-                place = f"{place}, line {next(lines)[0]}"
-            raise ValueError(f"{place}: {error.problem}") from None
+        return _locating(self._place, self._file)
 
     def _blocks(self, epoch):
         generator = np.random.default_rng([self.seed, epoch, 1])
@@ -470,6 +484,51 @@ class Batches:
     def _width(self, key, lengths):
         widths = self.context_boundaries if key == "context" else self.boundaries
         return widths[np.searchsorted(widths, lengths.max())]
+
+
+def read_label_names(path, label_column, *, column="text", header=True):
+    """Reads the labels of a table, in the order in which they are numbered.
+
+    Args:
+        path: Path of a table, see `read_records`.
+        label_column: Str or int. The column of the labels, texts or ints.
+        column: Str or int. The column of the sentences. Defaults to `"text"`.
+        header: Bool. Whether the first row of `.csv` and `.tsv` holds names. Defaults
+            to `True`.
+
+    Returns:
+        Tuple of at least two str, see `learn_label_names`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is malformed, a column is missing, or a label or all of
+            them are refused.
+    """
+    read = functools.partial(
+        read_records, path, column, label_column=label_column, header=header
+    )
+    with _locating(path, read):
+        return learn_label_names(record for _, record in read())
+
+
+@contextlib.contextmanager
+def _locating(place, numbered):
+    """Names the file and the line of a record that is refused.
+
+    Args:
+        place: Str, what the texts are called.
+        numbered: Function that reads a file's records with their lines, or `None`
+            where the texts are no file.
+    """
+    try:
+        yield
+    except RecordError as error:
+        if numbered is None:
+            raise
+        if error.number is not None:
+            lines = itertools.islice(numbered(), error.number - 1, None)
+            place = f"{place}, line {next(lines)[0]}"
+        raise ValueError(f"{place}: {error.problem}") from None
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from tfvae.text.labels import RecordError, in_order, label_numbers, names_of
 from tfvae.text.token_rows import TokenRows, TurnRows
 from tfvae.text.vocabulary import UNK_ID, chunks
 
@@ -13,22 +14,9 @@ TOO_LONG = ("error", "truncate", "drop")
 # From here on a share of sentences or tokens is worth a warning.
 _LARGE_SHARE = 0.2
 _CHUNK = 4096
+# More are taken for a column of another kind.
+_MOST_LABELS = 1000
 _NAMES = {"text": "tokens", "context": "context", "label": "label"}
-
-
-class RecordError(ValueError):
-    """A record that is refused, or all of them.
-
-    Args:
-        number: Int. Which record it is, counted from 1, or `None` for all.
-        problem: Str. What is wrong and what to do, to follow the name of a place.
-    """
-
-    def __init__(self, number, problem):
-        place = "`texts`" if number is None else f"Sentence {number}"
-        super().__init__(f"{place}: {problem}")
-        self.number = number
-        self.problem = problem
 
 
 class TextCounts(typing.NamedTuple):
@@ -124,12 +112,15 @@ class Limits(typing.NamedTuple):
             `None` for `max_length`.
         max_turns: Positive int. Largest number of turns of a context, which then is a
             list of str; the oldest ones are what is cut. `None` for one text.
+        label_names: Function that returns the labels by their numbers, a sequence of
+            str; called where the texts come with labels.
     """
 
     max_length: int
     too_long: str = "error"
     max_context_length: int | None = None
     max_turns: int | None = None
+    label_names: typing.Callable | None = None
 
     def of(self, key):
         """Returns the largest number of tokens of `"text"` or `"context"`."""
@@ -143,8 +134,8 @@ def read_blocks(texts, tokenizer, limits):
 
     Args:
         texts: Iterable of str, or of dicts with `"text"` and, in all of them or none,
-            `"context"` (str, or with `max_turns` list of str) and `"label"` (int, or
-            str of an int).
+            `"context"` (str, or with `max_turns` list of str) and `"label"` (str or
+            int).
         tokenizer: A tokenizer with `encode_batch`.
         limits: `Limits`.
 
@@ -156,7 +147,7 @@ def read_blocks(texts, tokenizer, limits):
     Raises:
         RecordError: A ValueError that names the record's number, counted from 1, if it
             lacks a key or has another one, a text or context has no token or too many,
-            or a label is no int.
+            or a label is not one of the limits' names.
     """
     for first, columns in _column_chunks(texts):
         yield _block(columns, first, tokenizer, limits)[0]
@@ -252,6 +243,45 @@ def count_records(texts, tokenizer, limits):
     if not total["num_sentences"]:
         raise _no_sentence(limits.max_length)
     return TextCounts(longest=longest, keys=keys, **total)
+
+
+def learn_label_names(texts):
+    """Lists the labels that occur, in the order in which they are numbered.
+
+    Ints are in the order of their values, so that labels `0`, `1`, ... keep their
+    numbers; texts are sorted.
+
+    Args:
+        texts: Iterable of dicts with labels, as for `read_blocks`.
+
+    Returns:
+        Tuple of at least two str.
+
+    Raises:
+        ValueError: If a record lacks a key or has another one, a label is empty or no
+            str nor int, all are one, or there are too many to be labels.
+
+    Example:
+    >>> learn_label_names([{"text": "a", "label": 10}, {"text": "b", "label": 9}])
+    ('9', '10')
+    """
+    found = set()
+    for first, columns in _column_chunks(texts):
+        found.update(names_of(columns["label"], first))
+        if len(found) > _MOST_LABELS:
+            raise RecordError(
+                None,
+                f"more than {_MOST_LABELS} different labels. Name the column of the "
+                "labels by `label_column` (`--label-column`).",
+            )
+    if len(found) < 2:
+        raise RecordError(
+            None,
+            "two labels at least are needed to tell sentences apart. Leave out "
+            "`label_column` (`--label-column`), or name another. Received: "
+            + " and ".join(map(repr, found)),
+        )
+    return in_order(found)
 
 
 def _no_sentence(max_length):
@@ -365,7 +395,7 @@ def _block(columns, first, tokenizer, limits):
     is_long = np.zeros(len(columns["text"]), bool)
     for key, column in columns.items():
         if key == "label":
-            block[key] = _labels(column, first)
+            block[key] = label_numbers(column, limits.label_names(), first)
         elif key == "context" and limits.max_turns is not None:
             turns, longer = _turns(column, first, limits)
             owners = np.repeat(np.arange(len(turns)), [len(each) for each in turns])
@@ -457,20 +487,3 @@ def _padded_turns(rows, turns, num_turns):
     lengths = np.zeros([len(turns), num_turns], np.int64)
     lengths[np.arange(num_turns) >= num_turns - counts[:, None]] = rows.lengths
     return TurnRows(TokenRows(rows.flat, lengths.reshape(-1)), num_turns)
-
-
-def _labels(column, first):
-    labels = np.empty(len(column), np.int32)
-    for place, value in enumerate(column):
-        try:
-            labels[place] = int(value)
-            exact = isinstance(value, str) or labels[place] == value
-        except (TypeError, ValueError, OverflowError):
-            exact = False
-        if not exact:
-            raise RecordError(
-                first + place,
-                f"'label' must be an int below 2**31. Received: {value!r}. Number the "
-                "classes from 0.",
-            )
-    return labels

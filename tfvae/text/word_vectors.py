@@ -1,10 +1,14 @@
 """Reader of the text files of pretrained word vectors."""
 
 import itertools
+import re
 
 import numpy as np
 
 from tfvae.text.formats import check_file, numbered_lines
+
+# What is left over at the end of a word where a line has too many numbers.
+_NUMBER = re.compile(r" [+-]?\d+\.\d+(e[+-]?\d+)?$")
 
 
 def read_word_vectors(path, words):
@@ -34,9 +38,9 @@ def read_word_vectors(path, words):
     width, lines = _width(lines)
     wanted, found = set(words), {}
     for number, line in lines:
-        # Some words of GloVe's largest files hold spaces.
+        # Some words of GloVe's largest files hold spaces, but none a vector's number.
         word, *numbers = line.rsplit(" ", width)
-        if len(numbers) != width or not word:
+        if len(numbers) != width or not word or _NUMBER.search(word):
             raise ValueError(
                 f"{path}, line {number}: a word and {width} numbers are needed, as on "
                 f"the first line. Received: {line[:60]!r}"
@@ -59,8 +63,8 @@ def read_word_vectors(path, words):
     if not found:
         raise ValueError(
             f"{path}: no vector for any of the {len(wanted)} words of the vocabulary. "
-            "A word and its numbers are needed on each line; --set lowercase=true "
-            "matches files of lowercase words."
+            "A word and its numbers are needed on each line; files of lowercase words "
+            "match models that are trained with --set lowercase=true."
         )
     return found
 

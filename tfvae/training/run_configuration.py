@@ -15,6 +15,7 @@ from tfvae.text import (
     WordpieceTokenizer,
     WordTokenizer,
     has_columns,
+    read_label_names,
 )
 
 _TOKENIZERS = {
@@ -54,6 +55,10 @@ class RunConfiguration:
             contexts of one text.
         max_context_length: Longest context, or turn of one, in tokens; `None` for that
             of the sentences.
+        label_column: Column of a label, a text or an int, that models are conditioned
+            on; or `None`.
+        label_names: List of str, the labels by number; `None` for those that occur in
+            the training text, which a run folder records.
         tokenizer: `"word"`, `"wordpiece"` or `"character"`.
         unknown_share: Float, share of the words of training that are replaced by
             `<unk>`, see `Batches`.
@@ -94,6 +99,8 @@ class RunConfiguration:
     context_column: str | None = None
     max_turns: int | None = None
     max_context_length: int | None = None
+    label_column: str | None = None
+    label_names: list | None = None
     tokenizer: str = "word"
     unknown_share: float = 0.0
     start_from: str | None = None
@@ -151,6 +158,12 @@ class RunConfiguration:
                 f"The preset {self.preset!r} answers contexts. Give `context_column` "
                 "(--context-column), the column of what each sentence answers. "
                 "Received: context_column=None"
+            )
+        if preset.needs_label and self.label_column is None:
+            raise ValueError(
+                f"The preset {self.preset!r} tells labels apart. Give `label_column` "
+                "(--label-column), the column of each sentence's label. "
+                "Received: label_column=None"
             )
         for name in ("max_turns", "max_context_length"):
             if getattr(self, name) is not None and self.context_column is None:
@@ -238,20 +251,27 @@ class RunConfiguration:
             tokenizer: Tokenizer; without a vocabulary it learns that of the texts.
             shuffle: Whether for training; otherwise sorted by length, nothing dropped.
             batch_size: Int, or `None` for the run's.
-            columns: Dict of `column` and `header` of a path, or `None` for the run's.
+            columns: Dict of `column`, `header` and `label_column` of a path, those that
+                differ from the run's; or `None`.
 
         Returns:
             `Batches`.
         """
         setting = self.resolved_setting()
+        is_path = isinstance(texts, (str, os.PathLike))
         if columns is None:
-            is_path = isinstance(texts, (str, os.PathLike))
             columns = self.columns(texts) if is_path else {}
+        if is_path:
+            beside = {
+                "context_column": self.context_column,
+                "label_column": self.label_column,
+            }
+            columns = {**beside, **columns}
         return Batches(
             texts,
             tokenizer,
             batch_size or setting.batch_size,
-            context_column=self.context_column,
+            label_names=self.known_labels(),
             max_length=setting.max_length,
             max_context_length=self.max_context_length,
             max_turns=self.max_turns,
@@ -262,6 +282,22 @@ class RunConfiguration:
             seed=self.seed,
             **columns,
         )
+
+    def known_labels(self):
+        """Returns the labels by number, recorded or read from the training text.
+
+        Returns:
+            List of str, or `None` without a `label_column`.
+
+        Raises:
+            ValueError: If the training text is refused.
+            FileNotFoundError: If it is missing.
+        """
+        if self.label_column is None or self.label_names is not None:
+            return self.label_names
+        columns = self.columns(self.train)
+        names = read_label_names(self.train, self.label_column, **columns)
+        return list(names)
 
     def columns(self, path):
         """Returns how a file is read: the run's column, if it has columns.
@@ -291,6 +327,7 @@ class RunConfiguration:
             seed=self.seed,
             jit_compile="auto" if self.xla else False,
             context=self.context,
+            label_names=self.known_labels(),
         )
 
     @property

@@ -1,6 +1,7 @@
 """Training from a configuration into a run folder."""
 
 import csv
+import dataclasses
 import itertools
 import os
 
@@ -68,6 +69,8 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
         configuration, state = _resumed(configuration, folder)
         if state is not None and (state["finished"] or state["stopped"]):
             return
+    labels = workers.run_on_all(configuration.known_labels, lambda names: names)
+    configuration = dataclasses.replace(configuration, label_names=labels)
     is_new = state is None or not state["epoch"]
     setting = configuration.resolved_setting()
     workers.check_batch_size(setting.batch_size)
@@ -247,6 +250,9 @@ def _resumed(configuration, folder):
             "give the folder of the run."
         )
     stored, state = folder.load_configuration(), folder.load_state()
+    if configuration is not None and configuration.label_names is None:
+        names = stored.label_names
+        configuration = dataclasses.replace(configuration, label_names=names)
     if configuration is None or configuration == stored:
         return stored, state
     changed = sorted(

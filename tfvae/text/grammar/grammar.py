@@ -1,5 +1,6 @@
 """A small English of known entropy, probabilities and attributes."""
 
+import collections
 import functools
 import itertools
 import json
@@ -12,6 +13,7 @@ from tfvae.text.grammar.pcfg import PCFG
 from tfvae.text.grammar.rules import (
     FORM_WEIGHTS,
     FORMS,
+    SAME_SENTIMENT,
     SENTIMENT_WEIGHTS,
     SENTIMENTS,
     TENSE_WEIGHTS,
@@ -89,6 +91,7 @@ class Grammar:
             for symbol in rules
             if symbol.startswith("Question")
         }
+        self._replies = _replies_by_verb(rules)
 
     def entropy(self):
         """Computes the entropy of a sentence.
@@ -187,6 +190,22 @@ class Grammar:
             for items, p in self.pcfg.rules["Asked"]
         )
 
+    def answer_entropy(self):
+        """Computes the entropy of an answer whose question is not known.
+
+        It is above `pair_entropy` by the information that question and answer share.
+
+        Returns:
+            Float, in nats.
+        """
+        shares = {}
+        for (question,), p in self.pcfg.rules["Asked"]:
+            for (reply,), q in self.pcfg.rules[self._answer_of[question]]:
+                shares[reply] = shares.get(reply, 0.0) + p * q
+        entropies = self.pcfg.expectation(lambda _, p: -math.log(p))
+        # An answer shows which reply it is.
+        return math.fsum(p * (entropies[r] - math.log(p)) for r, p in shares.items())
+
     def sample_pairs(self, num, seed=0):
         """Samples questions, distributed as those of `sample`, each with an answer.
 
@@ -220,13 +239,98 @@ class Grammar:
         Raises:
             ValueError: If `context` is not a question of the grammar.
         """
+        symbol = self._question(context)
+        return _log(self.pcfg.probability(text.split(), self._answer_of[symbol]))
+
+    def sample_answers(self, context, num, seed=0):
+        """Samples independent answers to a question.
+
+        Args:
+            context: Str. The question.
+            num: Int. How many.
+            seed: Int or str. Defaults to `0`.
+
+        Returns:
+            List of `Sentence` records as those of `sample_pairs`.
+
+        Raises:
+            ValueError: If `context` is not a question of the grammar.
+        """
+        symbol = self._answer_of[self._question(context)]
+        generator = random.Random(f"answers {seed}")
+        answers = (self._sample(generator, symbol)[0] for _ in range(num))
+        return [answer._replace(context=context) for answer in answers]
+
+    def answer_agreement(self, contexts, answers):
+        """Measures how well answers fit their questions, exactly.
+
+        Args:
+            contexts: List of `N` str, the questions.
+            answers: List of `N` lists of `S` str, what was answered to each.
+
+        Returns:
+            Dict of floats. `allowed_share`, of the answers that the grammar can give to
+            their question. `well_formed_share`, of those that it can give to any; and
+            `topic_share`, `verb_share` and `tense_share`, of those that are well formed
+            and have the topic, verb or tense of their question. `sentiment_kl`,
+            `KL(q || p)` in nats, `p` the true probabilities of an answer's sentiment
+            given that of its question, `q` the shares among the well-formed answers to
+            all questions of a sentiment, and `sentiment_kl_of_question`, `q` the shares
+            among those to one question, averaged over questions. Shares of few answers
+            differ from `p` by chance: `sentiment_kl_of_question_floor` is the latter's
+            expectation if all were drawn from the grammar. The divergences are left
+            out where no answer is well formed.
+
+        Raises:
+            ValueError: If there is no answer, or a context is not a question of the
+                grammar.
+        """
+        num = sum(map(len, answers))
+        if len(contexts) != len(answers) or not num:
+            raise ValueError(
+                "`answers` must hold a list for each of `contexts`, not all empty. "
+                f"Received: {len(contexts)} contexts, {len(answers)} lists, "
+                f"{num} answers"
+            )
+        totals = collections.Counter()
+        counts = [[0] * len(SENTIMENTS) for _ in contexts]
+        sentiments = []
+        for row, (context, texts) in enumerate(zip(contexts, answers, strict=True)):
+            asked = _key(self._question(context))
+            sentiments.append(SENTIMENTS.index(asked["sentiment"]))
+            for text in texts:
+                reply = self._reply(text)
+                if reply is None:
+                    continue
+                agrees = [k for k in ("topic", "verb", "tense") if reply[k] == asked[k]]
+                totals.update(["well_formed", *agrees])
+                totals["allowed"] += len(agrees) == 3
+                counts[row][SENTIMENTS.index(reply["sentiment"])] += 1
+        names = ("allowed", "well_formed", "topic", "verb", "tense")
+        found = {f"{name}_share": totals[name] / num for name in names}
+        return found | _sentiment_divergences(sentiments, counts)
+
+    def _question(self, context):
+        """Returns the symbol of a question.
+
+        Raises:
+            ValueError: If the grammar does not generate it.
+        """
         symbol, _ = self._find(context, "Asked")
         if symbol is None:
             raise ValueError(
                 "`context` must be a question that the grammar generates. "
                 f"Received: {context!r}"
             )
-        return _log(self.pcfg.probability(text.split(), self._answer_of[symbol]))
+        return symbol
+
+    def _reply(self, text):
+        """Returns the attributes of an answer to any question, or `None`."""
+        words = text.split()
+        # Its verb tells which ones it can be.
+        symbols = [symbol for word in words for symbol in self._replies.get(word, ())]
+        found = itertools.compress(symbols, self.pcfg.probabilities(words, symbols))
+        return next(map(_key, found), None)
 
     def _sample(self, generator, start):
         (symbol,), first = self.pcfg.choose(generator, start)
@@ -287,6 +391,79 @@ def write_corpus(folder, num_train=10000, num_valid=1000, num_test=1000, seed=0)
         pairs = grammar.sample_pairs(num, f"{seed} {split}")
         _write(folder, f"{split}_pairs.tsv", _table(pairs, ["context", "text"]))
     _write(folder, "attributes.json", [json.dumps(ATTRIBUTES, indent=2)])
+
+
+def _replies_by_verb(rules):
+    """Lists the symbols of answers by each form of their verb, a dict of lists."""
+    forms = {verb[0]: verb for words in TOPICS.values() for verb in words.verbs}
+    found = {}
+    for symbol in rules:
+        if symbol.startswith("Reply"):
+            for form in forms[_key(symbol)["verb"]]:
+                found.setdefault(form, []).append(symbol)
+    return found
+
+
+def _key(symbol):
+    """Returns the attributes in the name of a question or a reply."""
+    values = symbol[symbol.index("[") + 1 : -1].split(",")
+    return dict(zip(("topic", "sentiment", "tense", "verb"), values, strict=True))
+
+
+def _sentiment_divergences(asked, counts):
+    """Computes how far counted sentiments are from the true probabilities.
+
+    Args:
+        asked: List of `N` ints, the sentiments of the questions.
+        counts: List of `N` lists of ints, answers by their sentiment.
+    """
+    num_kinds = len(SENTIMENTS)
+    pooled = [[0] * num_kinds for _ in SENTIMENTS]
+    for sentiment, row in zip(asked, counts, strict=True):
+        pooled[sentiment] = [a + b for a, b in zip(pooled[sentiment], row, strict=True)]
+    answered = [(s, row) for s, row in zip(asked, counts, strict=True) if sum(row)]
+    if not answered:
+        return {}
+    total = sum(map(sum, pooled))
+    of_pooled = (sum(row) * _divergence(s, row) for s, row in enumerate(pooled))
+    of_questions = math.fsum(_divergence(s, row) for s, row in answered)
+    floors = {sum(row): _expected_divergence(sum(row)) for _, row in answered}
+    floor = math.fsum(floors[sum(row)] for _, row in answered)
+    return {
+        "sentiment_kl": math.fsum(of_pooled) / total,
+        "sentiment_kl_of_question": of_questions / len(answered),
+        "sentiment_kl_of_question_floor": floor / len(answered),
+    }
+
+
+def _true_sentiments(asked):
+    """Returns the probabilities of an answer's sentiment given the question's."""
+    other = (1 - SAME_SENTIMENT) / (len(SENTIMENTS) - 1)
+    return [SAME_SENTIMENT if s == asked else other for s in range(len(SENTIMENTS))]
+
+
+def _divergence(asked, row):
+    total = sum(row)
+    return math.fsum(
+        count / total * math.log(count / total / p)
+        for count, p in zip(row, _true_sentiments(asked), strict=True)
+        if count
+    )
+
+
+def _expected_divergence(num):
+    """Computes the expectation of `_divergence` of `num` draws from the truth."""
+    probabilities = _true_sentiments(0)
+    total = 0.0
+    for first in range(num + 1):
+        for second in range(num - first + 1):
+            row = [first, second, num - first - second]
+            log_prob = math.lgamma(num + 1) + math.fsum(
+                n * math.log(p) - math.lgamma(n + 1)
+                for n, p in zip(row, probabilities, strict=True)
+            )
+            total += math.exp(log_prob) * _divergence(0, row)
+    return total
 
 
 def _log(probability):

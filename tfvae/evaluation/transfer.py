@@ -1,0 +1,256 @@
+"""How well a model writes sentences again with other labels."""
+
+import itertools
+
+import numpy as np
+
+from tfvae.evaluation.bleu import bleu, sentence_bleu_method7
+from tfvae.evaluation.ngram import NgramModel
+from tfvae.models.inputs import require_tokenizer, tokenize
+from tfvae.models.transferring import require_transfer
+from tfvae.models.writing import texts_of
+from tfvae.text.labels import label_name
+
+_CHUNK = 1000
+# Of the vectorizer: whatever stands between white space is a word.
+_WORD = r"\S+"
+
+
+def check_extra():
+    """Checks that what classifiers are made of is installed.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            "Transferred sentences are classified by scikit-learn, which is not "
+            "installed. Install it by `pip install tfvae[measures]`."
+        ) from error
+
+
+class LabelClassifiers:
+    """Two classifiers of texts, of different kinds, by scikit-learn.
+
+    The first is a logistic regression on the TF-IDF of sequences of 1 to 3 words; the
+    second, a check on it, a naive Bayes classifier of the words that occur.
+
+    Args:
+        texts: List of str, those of the training split alone.
+        labels: List of str, one for each.
+        seed: Int. Defaults to `0`.
+    """
+
+    def __init__(self, texts, labels, seed=0):
+        # Imported where it is used: that takes a second.
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.naive_bayes import BernoulliNB
+        from sklearn.pipeline import make_pipeline
+
+        words = {"token_pattern": _WORD, "lowercase": False}
+        # A weak penalty, since texts are many and sequences rare.
+        logistic = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
+        self._logistic = make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 3), **words), logistic
+        ).fit(texts, labels)
+        self._bayes = make_pipeline(
+            CountVectorizer(binary=True, **words), BernoulliNB()
+        ).fit(texts, labels)
+
+    def accuracies(self, texts, labels):
+        """Computes the shares of texts that get their labels.
+
+        Args:
+            texts: List of str.
+            labels: List of str.
+
+        Returns:
+            Tuple of floats, of the logistic regression and of naive Bayes.
+        """
+        labels = np.asarray(labels)
+        both = (self._logistic, self._bayes)
+        return tuple(float(np.mean(each.predict(texts) == labels)) for each in both)
+
+
+def transfer_quality(
+    model, records, train_records, *, max_length=200, order=5, seed=0, progress=None
+):
+    """Writes each sentence with every other label, greedily, and measures the result.
+
+    Args:
+        model: `VAE` that transfers, see `VAE.transfer`.
+        records: Iterable of dicts with `"text"` and `"label"`, sentences that neither
+            the model nor a classifier was trained on.
+        train_records: The same of the training split.
+        max_length: Positive int, the most ids written, and the most words read.
+            Defaults to `200`.
+        order: Int, of the n-gram models. Defaults to `5`.
+        seed: Int. Defaults to `0`.
+        progress: Callable of a total and a unit's name that returns an object with
+            `update(num_done)`, or `None`.
+
+    Returns:
+        Dict as of `measure_transfers`.
+
+    Raises:
+        ValueError: If the model does not transfer, or a label is unknown.
+    """
+    require_transfer(model)
+    texts, labels = _known(model, records, max_length)
+    train_texts, train_labels = _known(model, train_records, max_length)
+    if not texts or not train_texts:
+        raise ValueError("Transfer needs sentences to train on and to write again.")
+    sources, targets, places = [], [], []
+    for text, label in zip(texts, labels, strict=True):
+        for target in model.label_names:
+            if target != label:
+                sources.append(text)
+                targets.append(target)
+                places.append(label)
+    bar = progress and progress(len(sources), "sentence")
+    written = []
+    for start in range(0, len(sources), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        written += model.transfer(
+            sources[chunk], targets[chunk], max_length=max_length, seed=seed
+        )
+        if bar:
+            bar.update(len(written))
+    return measure_transfers(
+        sources,
+        places,
+        written,
+        targets,
+        texts=texts,
+        labels=labels,
+        train_texts=train_texts,
+        train_labels=train_labels,
+        order=order,
+        seed=seed,
+    )
+
+
+def measure_transfers(
+    sources,
+    source_labels,
+    transferred,
+    targets,
+    *,
+    texts,
+    labels,
+    train_texts,
+    train_labels,
+    order=5,
+    seed=0,
+):
+    """Measures sentences that were written again with other labels.
+
+    Everything is computed for each direction, from one label to another, and averaged
+    without weights. Words are what stands between white space.
+
+    Args:
+        sources: List of str.
+        source_labels: List of str, the labels that they have.
+        transferred: List of str, what became of them.
+        targets: List of str, the labels that they were to get, others than their own.
+        texts: List of str, sentences that nothing was trained on, for the classifiers'
+            own accuracies and the reverse perplexities.
+        labels: List of str, their labels.
+        train_texts: List of str, the training split, which the classifiers and the
+            n-gram models learn.
+        train_labels: List of str, their labels.
+        order: Int, of the n-gram models. Defaults to `5`.
+        seed: Int. Defaults to `0`.
+
+    Returns:
+        Dict by keys of the group `"transfer"` of `METRICS`, and
+        `"transfer_directions"`, a dict from `"negative to positive"`, say, to a dict of
+        the metrics of that direction.
+
+    Raises:
+        ValueError: If there is no sentence or `scikit-learn` is not installed.
+    """
+    check_extra()
+    if not sources:
+        raise ValueError("`sources` must hold a sentence. Received: none")
+    classifiers = LabelClassifiers(train_texts, train_labels, seed)
+    of_test = classifiers.accuracies(texts, labels)
+    learned, directions = {}, {}
+    rows = list(zip(source_labels, targets, sources, transferred, strict=True))
+    for key in sorted({row[:2] for row in rows}):
+        _, target = key
+        before, after = zip(*(row[2:] for row in rows if row[:2] == key), strict=True)
+        if target not in learned:
+            own = _of_label(train_texts, train_labels, target)
+            learned[target] = NgramModel.fit(own, order)
+        found = _direction(before, after, target, classifiers)
+        found |= _perplexities(
+            after, learned[target], _of_label(texts, labels, target), order
+        )
+        directions[" to ".join(key)] = found
+    result = {
+        key: float(np.mean([each[key] for each in directions.values() if key in each]))
+        for key in dict.fromkeys(itertools.chain(*directions.values()))
+    }
+    return result | {
+        "transfer_classifier_accuracy": of_test[0],
+        "transfer_bayes_classifier_accuracy": of_test[1],
+        "num_transferred": len(rows),
+        "transfer_directions": directions,
+    }
+
+
+def _direction(sources, transferred, target, classifiers):
+    """Computes the metrics of one direction that need no language model."""
+    accuracy, bayes = classifiers.accuracies(transferred, [target] * len(transferred))
+    references = [text.split() for text in sources]
+    hypotheses = [text.split() for text in transferred]
+    similarity = bleu(references, hypotheses)["bleu_4"]
+    of_sentences = map(sentence_bleu_method7, references, hypotheses)
+    copies = [a == b for a, b in zip(references, hypotheses, strict=True)]
+    return {
+        "transfer_accuracy": accuracy,
+        "transfer_bayes_accuracy": bayes,
+        "transfer_self_bleu": similarity,
+        "transfer_self_bleu_method7": float(np.mean(list(of_sentences))),
+        "transfer_copy": float(np.mean(copies)),
+        "transfer_joint": float(np.sqrt(accuracy * similarity)),
+    }
+
+
+def _perplexities(transferred, learned, texts, order):
+    """Computes perplexities of and by the transferred sentences, where defined."""
+    known = {word for text in transferred for word in text.split()} - {"<unk>"}
+    if not known:
+        return {}
+    result = {"transfer_perplexity": learned.score(transferred).perplexity()}
+    if any(known & set(text.split()) for text in texts):
+        reverse = NgramModel.fit(transferred, order).score(texts)
+        result["transfer_reverse_perplexity"] = reverse.perplexity()
+    return result
+
+
+def _of_label(texts, labels, label):
+    return [text for text, own in zip(texts, labels, strict=True) if own == label]
+
+
+def _known(model, records, max_length):
+    """Returns texts in the words that the model knows, and the names of labels."""
+    tokenizer, texts, labels = require_tokenizer(model), [], []
+    records = iter(records)
+    while chunk := list(itertools.islice(records, _CHUNK)):
+        for record in chunk:
+            if isinstance(record, str) or "label" not in record:
+                raise ValueError(
+                    "Transfer is measured on sentences with their labels. Name the "
+                    "column of the labels (--label-column). "
+                    f"Received: {record!r}"
+                )
+        tokens = tokenize(model, [row["text"] for row in chunk], max_length)["tokens"]
+        texts += texts_of(tokenizer, tokens)
+        names = [label_name(row["label"]) for row in chunk]
+        labels += [model.label_names[model.label_number(name)] for name in names]
+    return texts, labels
