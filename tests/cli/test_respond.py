@@ -106,7 +106,6 @@ def test_what_writes_without_contexts_says_what_does(answering, error_of, tmp_pa
     for arguments in (
         ["generate", answering],
         ["generate", answering, "--out", tmp_path / "out.txt"],
-        ["report", answering, "--out", tmp_path / "report.html"],
     ):
         assert "`tfvae respond`" in error_of(*arguments), arguments
     assert list(tmp_path.iterdir()) == []

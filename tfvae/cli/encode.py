@@ -14,9 +14,9 @@ from tfvae.cli.options import (
 from tfvae.cli.reading import (
     Reader,
     add_column,
+    add_condition,
     add_limits,
     add_run,
-    add_turn,
     check_data_options,
     load_run,
     note,
@@ -128,7 +128,7 @@ def _add_neighbours(parser):
         metavar="TEXT",
         help="a sentence; may be given again",
     )
-    add_turn(parser, "that the queries answer")
+    add_condition(parser, "that the queries have")
     add_number(parser, "--num", "found (5)", 5)
     parser.add_argument(
         "--index", metavar="FILE.npz", help="codes to use again, or to write"
@@ -148,12 +148,13 @@ def _neighbours(args):
     require_latent(model)
     reader = Reader(args, configuration, model)
     reader.check(args.query)
-    context = reader.context(args.turn)
+    context, label = reader.context(args.turn), reader.label(args.label)
     codes = encode_means(
         model,
         args.query,
         reader.max_length,
         contexts=None if context is None else [context] * len(args.query),
+        labels=None if label is None else [label] * len(args.query),
         max_context_length=reader.max_context_length,
     )
     _warn_of_unknown(model, args)

@@ -21,9 +21,9 @@ from tfvae.cli.options import (
 from tfvae.cli.reading import (
     Reader,
     add_column,
+    add_condition,
     add_limits,
     add_run,
-    add_turn,
     check_data_options,
     load_run,
     note,
@@ -70,7 +70,6 @@ def _generate(args):
     _check_source(args)
     sampler = make_sampler(args)
     configuration, model = load_run(args)
-    writing.require_no_condition(model)
     texts = writing.generate(
         model,
         args.num,
@@ -263,7 +262,7 @@ def _add_interpolate(parser):
             metavar="TEXT",
             help=f"a sentence whose code is {what}; may be given again",
         )
-    add_turn(parser, "that is held on the way")
+    add_condition(parser, "that is held on the way")
     add_number(parser, "--steps", "sentences written (7)", 7)
     parser.add_argument(
         "--path",
@@ -286,8 +285,12 @@ def _interpolate(args):
     configuration, model = load_run(args)
     require_codes_of_sentences(model)
     reader = Reader(args, configuration, model)
-    context = reader.context(args.turn)
-    first, last = _ends(model, reader, context, args)
+    held = {
+        "context": reader.context(args.turn),
+        "label": reader.label(args.label),
+        "max_context_length": reader.max_context_length,
+    }
+    first, last = _ends(model, reader, held, args)
     rows = interpolate_codes(
         model,
         first,
@@ -297,8 +300,7 @@ def _interpolate(args):
         sampler=sampler,
         max_length=args.max_written,
         seed=args.seed,
-        context=context,
-        max_context_length=reader.max_context_length,
+        **held,
     )
     result = [{"fraction": fraction, "text": text} for fraction, text in rows]
     lines = [f"  {text}" for text in args.texts[:1]]
@@ -327,18 +329,24 @@ def _check_ends(args):
         )
 
 
-def _ends(model, reader, context, args):
+def _ends(model, reader, held, args):
     """Returns the first and the last code."""
     from tfvae.models.interpolation import vector_arithmetic
     from tfvae.models.writing import encode_means, sample_endpoints
 
-    cut = {"max_context_length": reader.max_context_length}
     if args.prior:
-        return sample_endpoints(model, args.seed, context, **cut)
+        return sample_endpoints(model, args.seed, **held)
     texts = [*args.texts, *args.minus, *args.plus]
     reader.check(texts)
-    contexts = None if context is None else [context] * len(texts)
-    codes = encode_means(model, texts, reader.max_length, contexts=contexts, **cut)
+    context, label = held["context"], held["label"]
+    codes = encode_means(
+        model,
+        texts,
+        reader.max_length,
+        contexts=None if context is None else [context] * len(texts),
+        labels=None if label is None else [label] * len(texts),
+        max_context_length=reader.max_context_length,
+    )
     if not (args.minus or args.plus):
         return codes
     plus = 1 + len(args.minus)

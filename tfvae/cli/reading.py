@@ -35,12 +35,12 @@ def add_column(parser, default="the run's"):
     )
 
 
-def add_turn(parser, what):
-    """Declares `--turn`, the context of what the command line gives.
+def add_condition(parser, what):
+    """Declares `--turn` and `--label`, of what the command line gives.
 
     Args:
         parser: Parser of a command.
-        what: Str, what is done with the context.
+        what: Str, what is done with them.
     """
     parser.add_argument(
         "--turn",
@@ -48,6 +48,9 @@ def add_turn(parser, what):
         metavar="TEXT",
         help=f"a turn of the context {what}, for a run with contexts; given again for "
         "each further turn, the oldest first",
+    )
+    parser.add_argument(
+        "--label", metavar="NAME", help=f"the label {what}, for a run with labels"
     )
 
 
@@ -121,7 +124,8 @@ def columns_of(args, configuration):
 class Reader:
     """Reads sentences that a model takes, none of them cut without a word.
 
-    Where the model reads contexts, a sentence comes with its own, in the run's columns.
+    Where the model reads contexts or labels, a sentence comes with its own, in the
+    columns of the run.
 
     Args:
         args: Parsed arguments of `add_limits`, with `command`; for a file also those
@@ -141,6 +145,7 @@ class Reader:
         self.max_context_length = None
         if "context" in model.requires:
             self.max_context_length = configuration.max_context_length or longest
+        self._model = model
         self._max_turns = configuration.max_turns
         self._too_long = args.too_long or configuration.too_long
         self._args = args
@@ -149,7 +154,7 @@ class Reader:
         self._noted = False
 
     def rows(self, keep_blank=False, has_text=True):
-        """Reads the sentences of `--data`, with their contexts.
+        """Reads the sentences of `--data`, with their contexts and labels.
 
         Rows that are too long are left out here. Sentences that are to be cut come
         whole, for the model to cut after `max_length` and `max_context_length`, and
@@ -157,13 +162,13 @@ class Reader:
         error.
 
         Args:
-            keep_blank: Whether blank lines come too, as `""`, where a sentence has no
-                context.
+            keep_blank: Whether blank lines come too, as `""`, where there are sentences
+                alone.
             has_text: Whether there are sentences; else contexts are read alone.
 
         Yields:
-            Tuples of the number of a line, from 1, and its sentence, a str; with a
-            context a dict of `"text"` and `"context"`.
+            Tuples of the number of a line, from 1, and its sentence, a str; for a model
+            that reads more a dict of `"text"`, `"context"` and `"label"`.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -180,6 +185,7 @@ class Reader:
             of_texts = list(itertools.islice(lengths, len(texts)))
             for index, (line, row) in enumerate(chunk):
                 place = f"{self._args.data}, line {line}"
+                self._check_label(place, row)
                 is_long = has_text and self._is_long(
                     place, texts[index], of_texts[index]
                 )
@@ -239,6 +245,27 @@ class Reader:
         lengths = self._lengths(turns).tolist()
         return self._kept("The context", turns, lengths, drops=False)[0]
 
+    def label(self, name):
+        """Checks the label of the command line.
+
+        Args:
+            name: Str, or `None` for none.
+
+        Returns:
+            Str, or `None` for a model that reads none.
+
+        Raises:
+            ValueError: If it is missing, not wanted or unknown.
+        """
+        if name is None and "label" in self._model.requires:
+            raise ValueError(
+                f"{self._args.run_folder}: the run's model reads a label beside each "
+                f"sentence. Give --label, one of {', '.join(self._model.label_names)}."
+            )
+        if name is not None:
+            self._model.label_number(name)
+        return name
+
     @property
     def _has_context(self):
         return self.max_context_length is not None
@@ -250,15 +277,27 @@ class Reader:
 
         path, configuration = self._args.data, self._configuration
         columns = columns_of(self._args, configuration)
-        if not self._has_context:
+        if not self._model.requires:
             return read_numbered(path, keep_blank=keep_blank, **columns)
+        has_label = has_text and "label" in self._model.requires
         own = getattr(self._args, "context_column", None)
         return read_records(
             path,
             columns.get("column", "text") if has_text else None,
             context_column=own or configuration.context_column,
+            label_column=configuration.label_column if has_label else None,
             header=columns.get("header", True),
         )
+
+    def _check_label(self, place, row):
+        from tfvae.text.labels import label_name
+
+        names = self._model.label_names
+        is_labelled = isinstance(row, dict) and "label" in row
+        if is_labelled and label_name(row["label"]) not in names:
+            raise ValueError(
+                f"{place}: the label {row['label']!r} is not one of {', '.join(names)}."
+            )
 
     def _is_long(self, place, text, length):
         """Checks a sentence of a file; tells whether it is to be cut or left out."""
