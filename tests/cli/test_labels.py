@@ -94,7 +94,7 @@ def test_codes_are_of_sentences_with_their_labels(
     search = ["neighbours", labelled, "--data", table, "--query", texts[0]]
     (found,) = json_of(*search, *label)
     assert found["neighbours"][0]["label"] in NAMES
-    assert "Give --label, one of negative, neutral" in error_of(*search)
+    assert "by --label, one of negative, neutral" in error_of(*search)
     bad = tmp_path / "bad.tsv"
     bad.write_text("text\tmood\na\tsad\n")
     line = error_of("encode", labelled, "--data", bad, "--out", out)
