@@ -35,7 +35,13 @@ class Workload:
 
         self.args = args
         configuration = RunConfiguration(
-            args.preset, args.data, setting=args.setting, xla=not args.no_xla
+            args.preset,
+            args.data,
+            setting=args.setting,
+            xla=not args.no_xla,
+            context_column=args.context_column,
+            max_turns=args.max_turns,
+            too_long="truncate" if args.max_turns else "error",
         )
         keras.utils.set_random_seed(configuration.seed)
         self.batches = configuration.training_batches()
@@ -43,23 +49,28 @@ class Workload:
         self.model = configuration.make_model(tokenizer, len(self.batches))
         self.batch_size = self.batches.batch_size
         self.timed = list(itertools.islice(self.batches.arrays(), args.steps))
-        shapes = {batch["tokens"].shape: batch for batch in self.timed}
+        shapes = {
+            tuple(value.shape for value in batch.values()): batch
+            for batch in self.timed
+        }
         self.one_of_each = list(shapes.values())
 
     def train(self):
-        """Passes over the batches."""
+        """Passes over the batches; words of contexts are counted apart."""
         import numpy as np
 
-        num_tokens = sum(
-            int(np.count_nonzero(batch["tokens"])) + len(batch["tokens"])
-            for batch in self.timed
-        )
+        def words(key):
+            return sum(int(np.count_nonzero(batch[key])) for batch in self.timed)
+
+        num_tokens = words("tokens") + sum(len(each["tokens"]) for each in self.timed)
         computed = sum(each["tokens"].size + len(each["tokens"]) for each in self.timed)
         about = {
             "tokens": num_tokens,
             "padding_share": round(1.0 - num_tokens / computed, 4),
             "shapes": len(self.one_of_each),
         }
+        if self.args.context_column is not None:
+            about["context_words"] = words("context")
         warm_up = lambda: self._fit(self.one_of_each)  # noqa: E731
         return warm_up, lambda: self._fit(self.timed), num_tokens, about
 
@@ -141,7 +152,10 @@ class Workload:
     def _dataset(self, batches):
         import tensorflow as tf
 
-        signature = {"tokens": tf.TensorSpec([None, None], tf.int32)}
+        signature = {
+            key: tf.TensorSpec([None] * value.ndim, tf.int32)
+            for key, value in batches[0].items()
+        }
         dataset = tf.data.Dataset.from_generator(
             lambda: iter(batches), output_signature=signature
         )
@@ -207,6 +221,8 @@ def main():
         help="sentences written at once (the setting's)",
     )
     parser.add_argument("--top-p", type=float, metavar="P", help="nucleus of `sample`")
+    parser.add_argument("--context-column", metavar="NAME", help="column of contexts")
+    parser.add_argument("--max-turns", type=int, metavar="N", help="turns of a context")
     parser.add_argument("--no-xla", action="store_true")
     parser.add_argument("--json", default="-", metavar="FILE")
     args = parser.parse_args()
