@@ -152,7 +152,7 @@ def texts(tmp_path_factory):
 @pytest.mark.parametrize(
     "command, error",
     [
-        ("tfvae train vea", "Did you mean 'vae'"),
+        ("tfvae train vaee", "Did you mean 'vae'"),
         ("tfvae train beta_vae --set bta=0.5", "Did you mean 'beta'"),
         ("tfvae train beta_vae --set beta=high", "must be a float"),
         ("tfvae train vae --setting ptb", "no setting 'ptb'"),

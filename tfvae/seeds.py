@@ -33,7 +33,7 @@ class Stream(enum.IntEnum):
     MMD = 101
     DUAL_KL = 102
     WASSERSTEIN = 104
-    WASSERSTEIN_PATH = 105
+    CRITIC_SLOPES = 105
     # An alias of PROPOSAL, which is folded into the seed of another pass.
     COUPLING = 103
     COPULA = 0x636F7075

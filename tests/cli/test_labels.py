@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.training.conftest import TINY
 from tfvae.cli.main import main
 from tfvae.text import ATTRIBUTES, default_grammar
+from tfvae.text.readers import read_records
 from tfvae.training import RunConfiguration, RunFolder
 from tfvae.training.run_folder import NEW_STATE
 
@@ -67,6 +69,36 @@ def test_writes_sentences_of_a_label(labelled, capsys, error_of):
     assert "one of negative, neutral, positive" in error_of(*command)
     found = error_of(*command, "--label", "sad")
     assert "negative, neutral, positive. Received: 'sad'" in found
+
+
+def test_codes_are_of_sentences_with_their_labels(
+    labelled, table, tmp_path, json_of, error_of, capsys
+):
+    model = RunFolder(labelled).load_model()
+    rows = list(read_records(table, label_column="mood"))
+    texts, labels = zip(*[(r["text"], r["label"]) for _, r in rows], strict=True)
+    out = tmp_path / "codes.npz"
+    assert main(["encode", labelled, "--data", table, "--out", str(out)]) == 0
+    with np.load(out) as arrays:
+        codes = model.encode(texts, labels=labels)
+        np.testing.assert_allclose(arrays["codes"], codes, atol=1e-6)
+    capsys.readouterr()
+    found = json_of("reconstruct", labelled, "--data", table, "--num", "2")
+    assert [row["label"] for row in found] == list(labels[:2])
+    label = ["--label", labels[0]]
+    steps = ["--steps", "2", "--max-written", "5"]
+    found = json_of("interpolate", labelled, *texts[:2], *label, *steps)
+    ends = model.encode(texts[:2], labels=labels[:1] * 2)
+    wanted = model.decode(ends, labels=labels[:1] * 2, max_length=5)
+    assert [row["text"] for row in found] == wanted
+    search = ["neighbours", labelled, "--data", table, "--query", texts[0]]
+    (found,) = json_of(*search, *label)
+    assert found["neighbours"][0]["label"] in NAMES
+    assert "Give --label, one of negative, neutral" in error_of(*search)
+    bad = tmp_path / "bad.tsv"
+    bad.write_text("text\tmood\na\tsad\n")
+    line = error_of("encode", labelled, "--data", bad, "--out", out)
+    assert "bad.tsv, line 2: the label 'sad' is not one of negative, neutral" in line
 
 
 def test_a_model_of_sentences_takes_no_label(run, error_of):

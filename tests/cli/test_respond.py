@@ -106,7 +106,6 @@ def test_what_writes_without_contexts_says_what_does(answering, error_of, tmp_pa
     for arguments in (
         ["generate", answering],
         ["generate", answering, "--out", tmp_path / "out.txt"],
-        ["report", answering, "--out", tmp_path / "report.html"],
     ):
         assert "`tfvae respond`" in error_of(*arguments), arguments
     assert list(tmp_path.iterdir()) == []
@@ -239,3 +238,78 @@ def test_is_evaluated(answering, pairs, json_of):
     assert result["nll_method"] == "importance_weighted"
     assert {"context_gain", "context_gain_se", "mi_with_context"} <= set(result)
     assert not {"mi", "marginal_kl"} & set(result)
+
+
+def test_its_responses_are_measured(answering, pairs, json_of, tmp_path):
+    arguments = ["evaluate", answering, "--data", pairs, "--metrics", "responses"]
+    arguments += ["--num-responses", "2"]
+    result = json_of(*arguments)
+    assert (result["num_responses"], result["num_contexts"]) == (2, 20)
+    assert result["embedding"].startswith("ppmi-svd ")
+    assert result["embedding"].endswith(", training text")
+    assert "bow_greedy_random" in result and "nll" not in result
+    path = tmp_path / "vectors.txt"
+    path.write_text("yes 1.0 2.0\nsure 0.5 -1.0\n", encoding="utf-8")
+    again = json_of(*arguments, "--embeddings", str(path))
+    assert again["embedding"] == str(path)
+    assert again["embedding_coverage"] < 0.2
+    assert again["response_bleu_recall"] == result["response_bleu_recall"]
+    table = tmp_path / "asked.tsv"
+    with open(pairs, encoding="utf-8") as file:
+        table.write_text(file.read().replace("context", "asked", 1), encoding="utf-8")
+    arguments[arguments.index(pairs)] = str(table)
+    assert json_of(*arguments, "--context-column", "asked") == result
+
+
+def test_bad_data_for_responses(answering, run, texts, pairs, tmp_path, error_of):
+    table, vectors = tmp_path / "pairs.tsv", tmp_path / "vectors.txt"
+    arguments = ["evaluate", answering, "--data", table]
+    for content, message in (
+        ("text\nyes .\n", f"{table}, line 1: no column 'context'"),
+        ("context\ttext\n", f"{table}: the file holds no row"),
+        ("context\ttext\n\tyes .\n", f"{table}, line 2: the context is empty"),
+    ):
+        table.write_text(content, encoding="utf-8")
+        assert message in error_of(*arguments)
+        report = ["report", answering, "--data", table]
+        assert message in error_of(*report, "--out", tmp_path / "report.html")
+    arguments = ["evaluate", answering, "--data", pairs, "--metrics", "responses"]
+    for content, message in (
+        ("xyzzy 1.0 2.0\n", "no vector for any of the"),
+        ("", "no vector for any of the"),
+        ("yes 1.0 2.0\nsure 0.5\n", "line 2: a word and 2 numbers are needed"),
+        ("yes 1.0 2.0\nsure 0.5 1.5 2.5\n", "line 2: a word and 2 numbers"),
+    ):
+        vectors.write_text(content, encoding="utf-8")
+        line = error_of(*arguments, "--embeddings", vectors)
+        assert f"{vectors}" in line and message in line
+    missing = tmp_path / "none.txt"
+    assert f"{missing}: no such file" in error_of(*arguments, "--embeddings", missing)
+    line = error_of(*arguments, "--num-responses", "0")
+    assert "--num-responses must be positive" in line
+    line = error_of(*arguments[:-2], "--num-responses", "3")
+    assert "--num-responses is for the metrics of responses" in line
+    plain = ["evaluate", run, "--data", texts["valid"]]
+    line = error_of(*plain, "--metrics", "responses")
+    assert "'responses' is not defined" in line and "--context-column" in line
+    line = error_of(*plain, "--context-column", "context")
+    assert "the run reads no contexts" in line
+
+
+def test_a_report_shows_its_responses(answering, pairs, tmp_path):
+    page, kept = tmp_path / "report.html", tmp_path / "metrics.json"
+    arguments = ["report", answering, "--out", str(page)]
+    assert main(arguments) == 0
+    alone = page.read_text("utf-8")
+    assert "<h3>Responses</h3>" not in alone and "<h3>Samples</h3>" not in alone
+    arguments += ["--data", pairs, "--samples", "2", "--num-responses", "2"]
+    assert main([*arguments, "--num-read", "2", "--json", str(kept)]) == 0
+    metrics = json.loads(kept.read_text("utf-8"))
+    assert {"nll", "context_gain", "response_bleu_f1", "bow_average"} <= set(metrics)
+    shown = page.read_text("utf-8")
+    assert "<h3>Responses</h3>" in shown and 'data-key="inter_dist_2"' in shown
+    assert 'id="latent"' not in shown and "<h3>Interpolations</h3>" not in shown
+    with open(pairs, encoding="utf-8") as file:
+        rows = [line.rstrip().split("\t") for line in list(file)[1:]]
+    read = [row for row in rows if all(f"<dd>{text}</dd>" in shown for text in row)]
+    assert len(read) >= 2

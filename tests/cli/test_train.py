@@ -94,7 +94,7 @@ def test_a_model_that_is_too_large(texts, tmp_path, error_of):
 
 
 def test_unknown_preset(tmp_path, error_of):
-    line = error_of("train", "vea", "--train", "x", "--out", tmp_path / "run")
+    line = error_of("train", "vaee", "--train", "x", "--out", tmp_path / "run")
     assert "Did you mean 'vae'?" in line
 
 

@@ -193,6 +193,12 @@ PARTS = [
     Component("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
     Component("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
     Component(
+        "dual_smooth",
+        "term",
+        lambda: DualKL(1, True, (5,), "sgd", 1, "donsker_varadhan", 0.5),
+        True,
+    ),
+    Component(
         "wasserstein",
         "term",
         lambda: Wasserstein(0.5, 5.0, "batch_mean", 0.1, (5,), "rmsprop", 2),

@@ -16,7 +16,7 @@ from tfvae.evaluation.responses import response_quality, score_responses
 from tfvae.models import VAE, LanguageModel
 from tfvae.objectives import Reconstruction
 from tfvae.samplers import Ancestral, Greedy
-from tfvae.text import Batches, WordTokenizer, default_grammar
+from tfvae.text import Batches, CharacterTokenizer, WordTokenizer, default_grammar
 
 VECTORS = {
     "a": np.array([1.0, 0.0]),
@@ -267,6 +267,26 @@ def test_as_a_group(model):
     assert result["embedding"].startswith("ppmi-svd") and "notes" not in result
     assert set(result) <= set(METRICS)
     assert result["num_responses"] == 2 and "nll" not in result
+
+
+def test_words_of_a_file_that_wordpieces_may_make(tmp_path, monkeypatch):
+    # Of other tokens than words, responses may hold any word of the training text.
+    rows = [{"text": "ab ba", "context": "a b"}, {"text": "ba", "context": "b"}]
+    tokenizer = CharacterTokenizer()
+    batches = Batches(rows, tokenizer, 2, max_length=9, shuffle=False)
+    support.reseed(1)
+    monkeypatch.setattr(support, "VOCABULARY_SIZE", tokenizer.vocabulary_size)
+    model = make_model(tokenizer=tokenizer)
+    path = tmp_path / "vectors.txt"
+    path.write_text("ab 1.0 2.0\nabba 2.0 0.5\nzebra 1.0 1.0\n")
+    options = {"embeddings_file": path, "num_responses": 2, "max_length": 5}
+    result = response_quality(
+        model, batches, train_texts=lambda: iter(["abba"]), **options
+    )
+    assert result["num_contexts_embedded"] == 1
+    path.write_text("zebra 1.0 1.0\n")
+    with pytest.raises(ValueError, match="any of the 3 words"):
+        response_quality(model, batches, train_texts=lambda: iter(["abba"]), **options)
 
 
 def test_where_there_are_none(model):

@@ -215,7 +215,7 @@ def test_errors():
     ):
         with pytest.raises(ValueError, match="`CopulaLikelihood` needs.*Received: "):
             make_vae(posterior=posterior, objective=[CopulaLikelihood()])
-    with pytest.raises(ValueError, match="posterior=no latent"):
+    with pytest.raises(ValueError, match="`CopulaLikelihood` reads latent codes"):
         LanguageModel(make_decoder(conditioning=()), objective=[CopulaLikelihood()])
     with pytest.raises(ValueError, match="`floor` must be positive"):
         CopulaLikelihood(floor=0)

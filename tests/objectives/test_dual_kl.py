@@ -189,3 +189,17 @@ def test_the_form_of_donsker_and_varadhan(rng):
     assert tangent.cost(forward).numpy().mean() < value
     with pytest.raises(ValueError, match="`form` must be one of"):
         DualKL(form="paper")
+
+
+def test_the_critics_slope_may_be_penalised():
+    forward = record(6, 0)
+    costs = []
+    for penalty in (0.0, 0.3):
+        term = DualKL(joint=False, hidden_dims=(), slope_penalty=penalty)
+        term.build(code_dim=1, latent_dim=1)
+        term.critic.hidden_layers[0].kernel.assign([[-1.5]])
+        term.critic.hidden_layers[0].bias.assign([0.2])
+        costs.append(float(term.critic_cost(forward, 2)))
+    assert costs[1] - costs[0] == pytest.approx(0.3 * 1.5**2, rel=1e-4)
+    with pytest.raises(ValueError, match="`slope_penalty` must not be negative"):
+        DualKL(slope_penalty=-1.0)

@@ -80,7 +80,7 @@ def test_the_penalty_is_of_each_row():
         kernel = term.critic.hidden_layers[0].kernel
         kernel.assign([[3.0], [4.0]])
         fresh = tf.zeros_like(forward.z)
-        norms = term._gradient_norms(forward, fresh, 0).numpy()
+        norms = term._slopes(forward, fresh, 0).numpy()
         np.testing.assert_allclose(norms, np.full((1, size), 5.0 / shrink), rtol=1e-5)
         # The rest of what the critic minimises is the difference of the scores.
         kernel.assign([[0.0], [0.0]])
@@ -98,7 +98,7 @@ def test_the_norm_of_a_curved_critic(rng):
     term = linear(10.0)
     term.critic = lambda z: 0.5 * tf.reduce_sum(z**2, -1, keepdims=True)
     forward = record(6, 0)
-    norms = term._gradient_norms(forward, forward.z, 0)
+    norms = term._slopes(forward, forward.z, 0)
     np.testing.assert_allclose(norms, np.linalg.norm(forward.z, axis=-1), rtol=1e-5)
 
 

@@ -10,6 +10,8 @@ _PUBLISHED = {
     "wae": ("lstm", True, 300, 100, 200, 100, 128),
     "style": ("lstm", False, 128, 128, 128, 128, 64),
     "ivae": ("lstm", False, 256, 256, 256, 32, 32),
+    "wae_dialogue": ("lstm", True, 300, 500, 1000, 300, 128),
+    "dialogue": ("gru", True, 200, 300, 500, 200, 32),
 }
 
 
@@ -40,6 +42,13 @@ def test_annealing_of_ivae_counts_epochs():
 def test_annealing_of_wae_is_frozen_on_its_way():
     # 11 * (tanh(-1.5) + 1) / 2
     assert _weights_at("wae", [3000, 80000]) == [0.5217, 0.5217]
+
+
+def test_annealing_of_dialogue():
+    # 13 * (tanh(-2.2) + 1) / 2, frozen at step 2300 of 594 an epoch.
+    weights = _weights_at("wae_dialogue", [2300, 80000], steps_per_epoch=594)
+    assert weights == [0.1577, 0.1577]
+    assert _weights_at("dialogue", [0, 9000], steps_per_epoch=594) == [1.0, 1.0]
 
 
 def test_annealing_of_copula():

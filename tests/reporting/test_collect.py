@@ -34,7 +34,7 @@ def test_paths_between_samples_of_the_prior(runs, monkeypatch):
 
 def test_a_language_model_only_generates(records):
     generated, *others = records[2].samples
-    assert len(generated) == 4 and others == [[], []]
+    assert len(generated) == 4 and others == [[], [], []]
 
 
 def test_kept_metrics_are_not_computed_again(records):
@@ -47,11 +47,23 @@ def test_a_column_of_labels(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("kind\ttext\nx\tone two\ny\t \nz\tthree\n")
     found = read_labelled(str(path), label_column="kind")
-    assert found == ("a.tsv", ["one two", "three"], ["x", "z"], [2, 4])
+    assert found == ("a.tsv", ["one two", "three"], ["x", "z"], [2, 4], None)
     assert read_labelled(str(path)).labels is None
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "one", "kind": 3}\n')
     assert read_labelled(str(path), label_column="kind").labels == ["3"]
+
+
+def test_a_column_of_contexts(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("asked\tkind\ttext\nwho ?\tx\tme\na __eou__ b\ty\tc\n")
+    found = read_labelled(str(path), label_column="kind", context_column="asked")
+    contexts = ["who ?", ["a", "b"]]
+    assert found == ("a.tsv", ["me", "c"], ["x", "y"], [2, 3], contexts)
+    labels = tmp_path / "labels.txt"
+    labels.write_text("u\nv\n")
+    options = {"labels": str(labels), "context_column": "asked"}
+    assert read_labelled(str(path), **options).labels == ["u", "v"]
 
 
 def test_a_file_of_labels(tmp_path):

@@ -122,7 +122,9 @@ CONDITIONAL = {
     "turns": lambda: make_model(condition=TurnEncoder(make_encoder(), 5)),
     "text": lambda: make_model(condition=ContextEncoder(make_encoder())),
     "seq2seq": make_seq2seq,
-    "label": lambda: make_model(condition=LabelEncoder(3)),
+    "label": lambda: make_model(
+        condition=LabelEncoder(3, label_names=["bad", "fair", "good"])
+    ),
     "both": lambda: make_model(
         condition=JoinedConditions(
             [TurnEncoder(make_encoder(), 5), LabelEncoder(3, embedding_dim=2)]

@@ -30,6 +30,7 @@ from tfvae.encoders import Condition, ContextEncoder
 from tfvae.latents import Implicit
 from tfvae.models.inputs import batch_of
 from tfvae.objectives import Reconstruction
+from tfvae.seeds import Stream, fold_in
 from tfvae.serving import export, signatures_of
 from tfvae.serving.per_example import InferenceEngine
 
@@ -278,26 +279,43 @@ def test_cards(exports):
     assert "| input | `context` | string | [B, 3] |" in readme
     assert "at most 3 turns in their order: the last one is answered" in readme
     card, readme = card_of(exports("label")[1])
-    assert card["condition"] == {"reads": ["label"], "num_labels": 3}
-    assert "`label` is an int below 3" in readme
+    names = ["bad", "fair", "good"]
+    assert card["condition"] == {"reads": ["label"], "label_names": names}
+    assert "`label` is the number of a label: 0 bad, 1 fair, 2 good." in readme
     card, readme = card_of(exports("seq2seq")[1])
     assert "max_turns" not in card["condition"] and "one text" in readme
     _, readme = card_of(exports("reader")[1])
     assert f"nll is of the mean over {NUM_SAMPLES} samples" in readme
 
 
-def test_a_prior_without_a_density_has_no_score(tmp_path):
+def test_a_prior_without_a_density(tmp_path):
     model = make_model(
         condition=ContextEncoder(make_encoder()),
         prior=Implicit(2, 2, (4,)),
         objective=[Reconstruction()],
     )
-    folder = export(model, tmp_path / "tiny", max_length=3, warmup=False)
+    folder = export(
+        model, tmp_path / "tiny", num_samples=2, max_length=MAX_LENGTH, warmup=False
+    )
     card, readme = card_of(folder)
-    assert set(card["signatures"]) == {"reconstruct", "encode", "decode"}
-    assert set(card["left_out"]) == {"respond", "score"}
-    assert "There is no `score`: the prior has no density" in readme
+    assert set(card["signatures"]) == {"reconstruct", "encode", "decode", "score"}
+    assert set(card["left_out"]) == {"respond"}
     assert "There is no `respond`: no term" in readme
+    assert "nll is of the mean over 20 samples of the prior" in readme
+    loaded = tf.saved_model.load(folder)
+    scores = call(loaded.signatures, "score", request_for(loaded.signatures, "score"))
+    names = {"reconstruction", "nll", "num_tokens", "num_samples", "truncated"}
+    assert set(scores) == names and set(scores["num_samples"]) == {20}
+    for row in (0, 1, 4):
+        inputs = inputs_of(model, row, TEXTS)
+        context = model.condition(inputs)
+        z, _ = model.prior.sample(
+            model.prior(context), 20, fold_in(tf.constant(SEEDS[row]), Stream.PROPOSAL)
+        )
+        memory = model.memory(z, context)
+        log_p = model.decoder.log_prob(inputs["tokens"], memory)[:, 0].numpy()
+        nll = np.log(20) - scipy.special.logsumexp(log_p.astype(np.float64))
+        assert scores["nll"][row] == pytest.approx(nll, rel=1e-5)
 
 
 class Weather(Condition):

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tests.support import make_vae
 from tfvae.loops.lagging import Lagging
 from tfvae.seeds import as_seed, fold_in
+from tfvae.text import default_grammar
 from tfvae.training import RunFolder, train
 from tfvae.training.distribute import Workers
 
@@ -200,6 +201,45 @@ def test_two_machines_equal_one_process(tmp_path, configuration):
         assert_same_on_both(tmp_path, name)
     whole = train(silent, tmp_path / "whole", verbose=0)
     shared = RunFolder(tmp_path / "dae")
+    assert_close(loaded(shared), loaded(whole))
+    assert_same_history(shared, whole)
+
+
+@pytest.fixture
+def dialogues(tmp_path):
+    """The arguments of a configuration whose sentences answer up to two turns."""
+    paths = {}
+    for name, num in (("train", 40), ("valid", 20)):
+        pairs = list(default_grammar().sample_pairs(num, name))
+        turns = [[pair.context] for pair in pairs]
+        # Every other dialogue has a turn more.
+        for row in range(0, num, 2):
+            turns[row].insert(0, pairs[row - 1].text)
+        rows = zip(turns, (pair.text for pair in pairs), strict=True)
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(
+            "".join(json.dumps({"context": c, "text": t}) + "\n" for c, t in rows)
+        )
+        paths[name] = str(path)
+    return {**paths, "context_column": "context", "max_turns": 2}
+
+
+@pytest.mark.slow
+def test_two_machines_read_contexts(tmp_path, configuration, dialogues):
+    one = {"epochs": 1, "overrides": DESCENT, **dialogues}
+    noisy = {name: configuration(name, **one) for name in ("cvae", "coupled_cvae")}
+    silent = {
+        "seq2seq": configuration(
+            "seq2seq", epochs=2, overrides={**DESCENT, **SILENT}, **dialogues
+        )
+    }
+    codes, said = pair({**noisy, **silent}, tmp_path)
+    assert codes == [0, 0], said
+    for name, made in noisy.items():
+        assert_close(loaded(RunFolder(tmp_path / name)), by_hand(made))
+        assert_same_on_both(tmp_path, name)
+    whole = train(silent["seq2seq"], tmp_path / "whole", verbose=0)
+    shared = RunFolder(tmp_path / "seq2seq")
     assert_close(loaded(shared), loaded(whole))
     assert_same_history(shared, whole)
 

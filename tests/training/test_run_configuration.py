@@ -110,7 +110,7 @@ def test_columns_are_of_files_that_have_some(configuration):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"preset": "vea"}, "Did you mean 'vae'?"),
+        ({"preset": "vaee"}, "Did you mean 'vae'?"),
         ({"setting": "ivea"}, "Did you mean 'ivae'?"),
         ({"tokenizer": "words"}, "Did you mean 'word'?"),
         ({"overrides": {"laten_dim": 3}}, "Did you mean 'latent_dim'?"),

@@ -207,13 +207,14 @@ def test_value_of_an_objective():
     assert Objective.parse("val_nelbo - 1 mi").is_measured
 
 
-def _model(monitor, posterior=True, has_density=True):
+def _model(monitor, posterior=True, has_density=True, requires=()):
     latent = types.SimpleNamespace(has_density=has_density)
     return types.SimpleNamespace(
         monitor=monitor,
         validation_metrics=("val_loss", monitor),
         posterior=latent if posterior else None,
         has_density=has_density,
+        requires=requires,
     )
 
 
@@ -222,6 +223,11 @@ def _model(monitor, posterior=True, has_density=True):
     [
         ("val_nelbo", _model("val_nll", posterior=False), "val_loss, val_nll"),
         ("nll - 1 mi", _model("val_nll", posterior=False), "needs a latent"),
+        (
+            "nll - 1 mi",
+            _model("val_nll", requires=("context",)),
+            "codes that repeat the context.*use 'nll'",
+        ),
         (
             "nll",
             _model("val_reconstruction", has_density=False),

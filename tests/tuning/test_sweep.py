@@ -10,6 +10,7 @@ import types
 import pytest
 
 from tests.training.test_train import Interrupt, _rows
+from tfvae.text import default_grammar
 from tfvae.training import RunConfiguration, RunFolder, train
 from tfvae.tuning import sweep as sweep_module
 from tfvae.tuning import tuner as tuner_module
@@ -80,6 +81,23 @@ def test_metrics_of_trials(done):
     assert metrics["nelbo"] == pytest.approx(
         metrics["reconstruction"] + metrics["kl"], rel=1e-5
     )
+
+
+@pytest.mark.slow
+def test_a_conditional_preset(tiny_configuration, tmp_path):
+    rows = [f"{p.context}\t{p.text}\n" for p in default_grammar().sample_pairs(40, 1)]
+    table = tmp_path / "pairs.tsv"
+    table.write_text("context\ttext\n" + "".join(rows), encoding="utf-8")
+    paths = {"train": str(table), "valid": str(table), "context_column": "context"}
+    configuration = dataclasses.replace(tiny_configuration, preset="cvae", **paths)
+    sweep = Sweep(configuration, ("bow_weight=0,1",), "grid", "nll", num_samples=2)
+    results = tune(sweep, tmp_path / "sweep")
+    assert [result["values"]["bow_weight"] for result in results] == [0.0, 1.0]
+    for result in results:
+        assert result["score"] == result["metrics"]["nll"]
+        assert "context_gain" in result["metrics"]
+        model = RunFolder(result["folder"]).load_model()
+        assert len(model.respond(["who ?"], max_length=3)) == 1
 
 
 def test_other_arguments_are_refused(done, sweep):

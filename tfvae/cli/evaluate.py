@@ -31,6 +31,11 @@ def _add_arguments(parser):
     parser.add_argument("--data", required=True, metavar="FILE", help="text to measure")
     add_column(parser)
     add_label_column(parser)
+    parser.add_argument(
+        "--context-column",
+        metavar="NAME",
+        help="column of the contexts, of a conditional run (the run's)",
+    )
     add_limits(parser)
     parser.add_argument(
         "--metrics",
@@ -104,6 +109,8 @@ def _run(args):
     learns = "responses" in measured and args.embeddings is None
     if {"generation", "transfer"} & {*measured} or learns:
         args.train = _train_text(args.train, configuration.train)
+    # Read for its words alone where embeddings are of a file.
+    args.train = args.train or configuration.train
     if args.language_model:
         language_model = RunFolder(args.language_model).load_model()
     if args.embeddings is not None:
@@ -167,9 +174,14 @@ def _by_direction(directions):
 
 def _batches(args, configuration, tokenizer):
     """Creates the batches to measure, noting what is strange about them."""
-    limits = {"max_length": args.max_length, "too_long": args.too_long}
-    limits = {name: value for name, value in limits.items() if value is not None}
-    configuration = dataclasses.replace(configuration, **limits)
+    if args.context_column and configuration.context_column is None:
+        raise ValueError(
+            f"{args.run_folder}: the run reads no contexts. Leave --context-column out."
+        )
+    given = ("max_length", "too_long", "context_column")
+    given = {name: getattr(args, name) for name in given}
+    given = {name: value for name, value in given.items() if value is not None}
+    configuration = dataclasses.replace(configuration, **given)
     columns = columns_of(args, configuration)
     if args.label_column is not None:
         columns["label_column"] = args.label_column

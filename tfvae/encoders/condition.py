@@ -20,7 +20,6 @@ class Condition(Component):
     Attributes:
         requires: Tuple of str, the keys of a batch that it reads.
         reads_turns: Whether `"context"` is the turns of a dialogue, `[B, N, T']`.
-        num_labels: Int, the number of labels that it knows, or `None`.
         context_dim: Int, the width `K` of the vector.
         vocabulary_size: Int `V` of the words that it reads, or `None`.
         label_names: Sequence of str, the names of the labels that it reads, by number;
@@ -30,7 +29,6 @@ class Condition(Component):
 
     requires = ()
     reads_turns = False
-    num_labels = None
     context_dim = None
     vocabulary_size = None
     label_names = None
@@ -253,7 +251,6 @@ class JoinedConditions(Condition):
         self.reads_turns = any(each.reads_turns for each in self.conditions)
         self.context_dim = sum(each.context_dim for each in self.conditions)
         self.vocabulary_size = self._first("vocabulary_size")
-        self.num_labels = self._first("num_labels")
         self.label_names = self._first("label_names")
 
     def _first(self, attribute):

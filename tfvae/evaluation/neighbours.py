@@ -35,9 +35,10 @@ def neighbours(
         num: Positive int, neighbours per query. Defaults to `5`.
         contexts: List of what each text answers, see `TextModel.respond`; `None` for a
             model that reads no contexts.
-        labels: List of int, one for each text, or `None` for a model that reads none.
+        labels: List of str or int, one for each text, or `None` for a model that reads
+            none.
         query_contexts: List, the same for each query, or `None`.
-        query_labels: List of int, the same for each query, or `None`.
+        query_labels: List of str or int, the same for each query, or `None`.
 
     Returns:
         List of lists, one per query, of tuples of a sentence and the cosine of its

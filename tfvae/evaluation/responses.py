@@ -174,11 +174,9 @@ def _bleu(references, responses, ended):
     method7 = [
         [
             sentence_bleu_method7([*reference, _END], words + [_END] * int(has_end))
-            for words, has_end in zip(*each, strict=True)
+            for words, has_end in zip(each, ends, strict=True)
         ]
-        for reference, each in zip(
-            references, zip(responses, ended, strict=True), strict=True
-        )
+        for reference, each, ends in zip(references, responses, ended, strict=True)
     ]
     result = {}
     for suffix, scores in (("", by_response), ("_method7", method7)):

@@ -132,7 +132,7 @@ def encode_all(model, texts, contexts=None, labels=None, **options):
         model: `VAE` with a tokenizer.
         texts: Str, or iterable of str.
         contexts: List of contexts, see `rows_of`, or `None`.
-        labels: List of int, or `None`.
+        labels: List of str or int, or `None`.
         **options: Of `encode`.
 
     Returns:

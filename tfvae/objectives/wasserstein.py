@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 from tfvae.layers.dense import MLP
-from tfvae.objectives.critics import prior_codes, score
+from tfvae.objectives.critics import prior_codes, score, slopes
 from tfvae.objectives.term import CriticTerm
-from tfvae.seeds import Stream, fold_in, uniform
+from tfvae.seeds import Stream, fold_in
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -118,7 +118,7 @@ class Wasserstein(CriticTerm):
         fresh = prior_codes(forward, Stream.WASSERSTEIN, index, passes_gradient=False)
         known = self._known(forward)
         own, other = (score(self.critic, z, known) for z in (forward.z, fresh))
-        squared = (self._gradient_norms(forward, fresh, index) - 1.0) ** 2
+        squared = (self._slopes(forward, fresh, index) - 1.0) ** 2
         return tf.reduce_mean(other - own + self.penalty * squared)
 
     def cost(self, forward):
@@ -135,17 +135,8 @@ class Wasserstein(CriticTerm):
     def _known(self, forward):
         return [forward.context] if self._reads_context else []
 
-    def _gradient_norms(self, forward, fresh, index):
-        """Computes the norms `[S, B]` at points between codes and prior draws."""
-        seed = fold_in(fold_in(forward.seed, Stream.WASSERSTEIN_PATH), index)
-        z = tf.stop_gradient(tf.cast(forward.z, tf.float32))
-        share = uniform(tf.shape(z)[:-1], seed)[..., None]
-        points = share * z + (1.0 - share) * fresh
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(points)
-            scores = score(self.critic, points, self._known(forward))
-            if self.penalty_of == "batch_mean":
-                scores = tf.reduce_mean(scores)
-        squared = tf.reduce_sum(tape.gradient(scores, points) ** 2, -1)
-        # The derivative of a norm of 0 is no number.
-        return tf.sqrt(tf.maximum(squared, 1e-24))
+    def _slopes(self, forward, fresh, index):
+        seed = fold_in(fold_in(forward.seed, Stream.CRITIC_SLOPES), index)
+        of_mean = self.penalty_of == "batch_mean"
+        known = self._known(forward)
+        return slopes(self.critic, forward.z, fresh, known, seed, of_mean)

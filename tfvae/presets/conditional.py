@@ -190,6 +190,7 @@ def ivae_dialogue(
     critic_learning_rate: float | None = None,
     num_critic_steps=5,
     dual_form="donsker_varadhan",
+    slope_penalty=1.0,
 ):
     """A conditional `ivae_mi`: sampled posterior and prior, a critic for their KL.
 
@@ -215,6 +216,9 @@ def ivae_dialogue(
         dual_form: `"donsker_varadhan"`, or `"tangent"` as in the paper, whose gradient
             into the learned prior can outweigh all others; see `DualKL`. Defaults to
             the former.
+        slope_penalty: Non-negative float, of the critic's slope, which keeps the
+            learned prior from running away from it; see `DualKL`. Defaults to `1.0`;
+            the paper has none.
 
     Returns:
         A compiled `VAE` with `Pushforward` latents.
@@ -230,7 +234,8 @@ def ivae_dialogue(
     builder = conditional_builder(setting, data)
     rate = critic_learning_rate or builder.setting.learning_rate
     weight = builder.annealing(beta)
-    term = dual_kl(weight, False, critic_dims, rate, num_critic_steps, dual_form)
+    options = {"form": dual_form, "slope_penalty": slope_penalty}
+    term = dual_kl(weight, False, critic_dims, rate, num_critic_steps, **options)
     return _from_noise(builder, term, Gaussian, code_dims)
 
 

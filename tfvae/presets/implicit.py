@@ -132,11 +132,11 @@ def _terms(weight, joint, both_critics, critic):
     return terms
 
 
-def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, form="tangent"):
+def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, **options):
     """Creates the term with a critic that learns by PyTorch's Adam."""
     # PyTorch's epsilon; Keras has 1e-7.
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
-    return DualKL(weight, joint, critic_dims, optimizer, num_steps, form)
+    return DualKL(weight, joint, critic_dims, optimizer, num_steps, **options)
 
 
 def _implicit(builder, terms, hidden_dims, noise_dim):

@@ -321,7 +321,7 @@ class Samples(typing.NamedTuple):
     generated: list
     reconstructions: list
     interpolations: list
-    responses: list = ()
+    responses: list
 
 
 def write_samples(
@@ -348,7 +348,7 @@ def write_samples(
         writing.generate(model, num_samples, batch_size=num_samples, **options)
     )
     if model.posterior is None:
-        return Samples(generated, [], [])
+        return Samples(generated, [], [], [])
     reconstructions = list(writing.reconstruct(model, texts, **options))
     options["num_steps"] = num_steps
     pairs = list(zip(texts[::2], texts[1::2], strict=False))[:num_paths]
@@ -361,7 +361,7 @@ def write_samples(
             ends = writing.sample_endpoints(model, seed + path)
             steps = writing.interpolate_codes(model, *ends, **options)
             paths.append(Interpolation(None, None, steps))
-    return Samples(generated, reconstructions, paths)
+    return Samples(generated, reconstructions, paths, [])
 
 
 def write_responses(model, record, data, options):
@@ -377,7 +377,7 @@ def write_responses(model, record, data, options):
         `Samples` of responses alone; without any where the prior is not trained.
     """
     if why_undefined(model, "responses") is not None:
-        return Samples([], [], [])
+        return Samples([], [], [], [])
     configuration, rows = record.configuration, _rows(record, data)
     rows = [rows[n] for n in _chosen(len(rows), options.num_read, options.seed)]
     contexts, labels = None, None

@@ -186,6 +186,7 @@ _TITLES = {
     "reconstruction": "Reconstruction",
     "generation": "Generation",
     "responses": "Responses",
+    "transfer": "Transfer",
     "gradients": "Gradient norms",
 }
 

@@ -323,8 +323,8 @@ _TURNS = """\
   {max_context_length} words a turn is cut and `truncated` is true.
 """
 _LABEL = """\
-- `label` is an int below {num_labels}. A row of another is answered as if it had none,
-  and its `unknown_label` is true.
+- `label` is the number of a label: {names}. A row of another one is answered as if it
+  had none, and its `unknown_label` is true.
 """
 
 
@@ -405,14 +405,12 @@ def _condition(engine, max_turns):
     if model.reads_turns:
         found["max_turns"] = max_turns
         found["answered"] = "the last turn"
-    if "label" in model.requires:
-        found["num_labels"] = model.condition.num_labels
+    if model.label_names is not None:
+        found["label_names"] = list(model.label_names)
     return found
 
 
 def _likelihood(engine):
-    if "score" in left_out(engine.model):
-        return "no cost of a text is defined"
     if engine.has_latent and engine.model.encoder_reads == "context":
         return (
             f"nll is of the mean over {engine.num_samples} samples of the posterior "
@@ -420,6 +418,11 @@ def _likelihood(engine):
         )
     if not engine.has_latent:
         return "nll is exact; the seed does not matter"
+    if engine.num_prior_samples is not None:
+        return (
+            f"nll is of the mean over {engine.num_prior_samples} samples of the prior, "
+            "which has no density; reconstruction is at 1 sample"
+        )
     if engine.kl_method is None:
         return f"none is defined; reconstruction is at {engine.num_samples} sample"
     return (
@@ -467,8 +470,10 @@ def _readme(card, name):
     if "context" in condition.get("reads", ()):
         about = _TURNS if "max_turns" in condition else _CONTEXT
         behaviour += about.format(**condition)
-    if "num_labels" in condition:
-        behaviour += _LABEL.format(**condition)
+    if "label_names" in condition:
+        names = enumerate(condition["label_names"])
+        numbered = ", ".join(f"{number} {name}" for number, name in names)
+        behaviour += _LABEL.format(names=numbered)
     lines += ["", "## Behaviour", "", behaviour]
     for title, key in (("Metrics", "metrics"), ("Run", "run")):
         if card[key] is not None:

@@ -4,7 +4,7 @@ import functools
 
 import tensorflow as tf
 
-from tfvae.evaluation.posterior import is_random
+from tfvae.evaluation.posterior import PosteriorSampler
 from tfvae.models import inference
 from tfvae.models.inputs import input_specs
 from tfvae.objectives import KL, BagOfWords, Reconstruction
@@ -32,6 +32,9 @@ class InferenceEngine:
             of one; `None` for `max_length`.
 
     Attributes:
+        num_samples: Int, samples of the posterior behind a cost; 1 without a latent.
+        num_prior_samples: Int, samples of a prior without a density behind `nll`; see
+            `PosteriorSampler`. `None` for other models.
         kl_method: `"closed_form"` or `"monte_carlo"`, or `None` without densities or
             where the posterior does not read the sentence.
         tables: List of the lookup tables that texts are read and written by.
@@ -47,7 +50,12 @@ class InferenceEngine:
         self.max_length = max_length
         self.max_context_length = max_context_length or max_length
         self.has_latent = model.posterior is not None
-        self.num_samples = num_samples if _is_sampled(model) else 1
+        self.num_samples, self.num_prior_samples = 1, None
+        if self.has_latent:
+            sampler = PosteriorSampler(model, num_samples)
+            self.num_prior_samples = sampler.num_prior_samples
+            if model.has_density or sampler.nll_method == "context_samples":
+                self.num_samples = sampler.num_samples
         self.tokenize = model.tokenizer.tokenize
         if isinstance(model.tokenizer, WordpieceTokenizer):
             self.tokenize = WordpieceLookup(model.tokenizer)
@@ -104,9 +112,9 @@ class InferenceEngine:
                 inputs["context"] = tf.gather(turns, order, batch_dims=1)
         if label is not None:
             inputs["label"] = label
-            num_labels = self.model.condition.num_labels
-            if num_labels is not None:
-                flags["unknown_label"] = (label < 0) | (label >= num_labels)
+            names = self.model.label_names
+            if names is not None:
+                flags["unknown_label"] = (label < 0) | (label >= len(names))
         if cuts:
             flags["truncated"] = functools.reduce(tf.logical_or, cuts)
         return inputs, flags
@@ -177,24 +185,36 @@ class InferenceEngine:
             Dict of float32 `[B]`, in nats per sentence with `</s>`; see
             `inference.likelihoods`.
         """
-        model, tokens = self.model, inputs["tokens"]
-        encoded = self.encode(inputs)
-        context = encoded.context
+        model, encoded = self.model, self.encode(inputs)
+        z = log_q = None
         if self.has_latent:
             z, log_q = self.sample_posterior(encoded.params, seed, self.num_samples)
-            # One sample after the other: memory stays that of one, whatever their
-            # number.
-            log_likelihood = tf.map_fn(
-                lambda z: inference.decode(model, tokens, z[None], context)[1][0],
-                z,
-                parallel_iterations=1,
-                fn_output_signature=tf.TensorSpec([None], tf.float32),
-            )
-        else:
-            z = log_q = None
-            _, log_likelihood = inference.decode(model, tokens, None, context)
+        log_likelihood = self._log_likelihood(encoded, z)
         record = inference.record(model, encoded, z, log_q, None, log_likelihood, None)
-        return inference.likelihoods(model, record)
+        costs = inference.likelihoods(model, record)
+        if self.num_prior_samples is None:
+            return costs
+        count, params = self.num_prior_samples, encoded.prior_params
+        z, _ = sample_per_example(model.prior, params, seed, Stream.PROPOSAL, count)
+        log_likelihood = self._log_likelihood(encoded, z)
+        no_ratio = tf.zeros_like(log_likelihood)
+        return {**costs, "nll": inference.importance_weighted(log_likelihood, no_ratio)}
+
+    def _log_likelihood(self, encoded, z):
+        """Computes `log p(x|z)` of codes `[S, B, Z]`, float32 `[S, B]` in nats.
+
+        One sample after the other: memory stays that of one, whatever their number.
+        """
+        model, context, tokens = self.model, encoded.context, encoded.inputs["tokens"]
+        if z is None:
+            return inference.decode(model, tokens, None, context)[1]
+        log_likelihood = tf.map_fn(
+            lambda z: inference.decode(model, tokens, z[None], context)[1][0],
+            z,
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([None], tf.float32),
+        )
+        return tf.ensure_shape(log_likelihood, [z.shape[0], None])
 
 
 def _check(model, max_length, num_samples):
@@ -218,14 +238,6 @@ def _check(model, max_length, num_samples):
             f"`free_bits_over='batch'`. Export a model with `refiner=None`. Received: "
             f"objective with {shared}"
         )
-
-
-def _is_sampled(model):
-    """Tells whether a likelihood is a mean over samples of the latent."""
-    if model.posterior is None or model.encoder_reads == "text":
-        return model.posterior is not None and model.has_density
-    params = model.posterior(tf.zeros([1, model.widths["code_dim"]]))
-    return is_random(model.posterior.distribution(params))
 
 
 def _is_by_sentence(term):

@@ -64,8 +64,7 @@ def signatures_of(model, max_turns=10):
     Where the model reads a context or a label, so does every signature that needs it:
     `context`, strings `[B, max_turns]` (`[B, 1]` of one text), and `label`, int32
     `[B]`. A model that reads contexts answers them, `respond`, and has no `generate`
-    nor `interpolate`. `respond` and `score` are left out where the model cannot: see
-    `left_out`.
+    nor `interpolate`. `respond` is left out where the model cannot: see `left_out`.
 
     Args:
         model: `VAE` or `LanguageModel`.
@@ -142,13 +141,9 @@ def left_out(model):
     Returns:
         Dict of str, the reason of each, by the signature's name.
     """
-    missing = {}
     if "context" in model.requires and not can_respond(model):
-        missing["respond"] = "no term of the objective brings codes to the prior"
-    has_density = model.posterior is None or model.prior.has_density
-    if not has_density and model.encoder_reads == "text":
-        missing["score"] = "the prior has no density, so no cost of a text is defined"
-    return missing
+        return {"respond": "no term of the objective brings codes to the prior"}
+    return {}
 
 
 def _beside(model, max_turns):
@@ -231,10 +226,11 @@ def _interpolate(engine, text_a, text_b, fraction, **beside):
 def _score(engine, text, seed, **beside):
     inputs, flags = engine.read_inputs(text, **beside)
     num_tokens = lengths(inputs["tokens"]) + 1
+    num_samples = engine.num_prior_samples or engine.num_samples
     return {
         **engine.score(inputs, seed),
         "num_tokens": num_tokens,
-        "num_samples": tf.fill(tf.shape(num_tokens), engine.num_samples),
+        "num_samples": tf.fill(tf.shape(num_tokens), num_samples),
         **flags,
     }
 

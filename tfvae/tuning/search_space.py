@@ -346,6 +346,11 @@ class Objective:
                 f"The objective {self.name!r} needs a latent, and this {kind} has "
                 "none: use 'val_nll'."
             )
+        if self.weight and model.requires:
+            raise ValueError(
+                f"The objective {self.name!r} would reward codes that repeat the "
+                f"{model.requires[0]} that this {kind} reads: use {self.base!r}."
+            )
         if self.weight and not model.posterior.has_density:
             raise ValueError(
                 f"The objective {self.name!r} needs a posterior with a density. "
