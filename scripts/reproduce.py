@@ -2,17 +2,20 @@
 
     scripts/reproduce.py grammar [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py pairs [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
+    scripts/reproduce.py style [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py ptb --data DIR [--rows NAME ...] [--budget N] [--samples N]
     scripts/reproduce.py dialogue --data DIR [--rows NAME ...] [--samples N]
 
 `grammar` takes every preset on a corpus whose entropy is known, `pairs` conditional
 ones on answers to questions, whose entropy given the question is known; both exit with
-an error if a bound of the likelihood lies below it. `ptb` takes the systems of the
-papers on the Penn Treebank (DIR holds train.txt, valid.txt and test.txt), `dialogue`
-those that answer on DailyDialog (the same files, a dialogue a line). Each run lives in
-a folder of its own under --out, and one that was interrupted goes on where it stopped.
-What a row measured is written to one file of --results for each seed; what is there
-already is not run again. `scripts/results.py` makes the pages of these files.
+an error if a bound of the likelihood lies below it. `style` takes the presets of style
+transfer on the sentiments of the same corpus, whose transfer is known. `ptb` takes the
+systems of the papers on the Penn Treebank (DIR holds train.txt, valid.txt and
+test.txt), `dialogue` those that answer on DailyDialog (the same files, a dialogue a
+line). Each run lives in a folder of its own under --out, and one that was interrupted
+goes on where it stopped. What a row measured is written to one file of --results for
+each seed; what is there already is not run again. `scripts/results.py` makes the pages
+of these files.
 """
 
 import argparse
@@ -102,6 +105,32 @@ DIALOGUE_ROWS = {
     "dialogue_wae": ("dialogue_wae", "dialogue", 3, 3000, {}),
     "ivae_dialogue": ("ivae_dialogue", "dialogue", 3, 3000, {}),
 }
+# Style transfer needs codes that hold nearly all of a sentence: networks twice as wide,
+# and weights that leave the autoencoder its way.
+STYLE_SIZES = GRAMMAR_SIZES | {
+    "embedding_dim": 64,
+    "encoder_dim": 128,
+    "decoder_dim": 128,
+    "latent_dim": 64,
+    "bridge_dims": (),
+    "learning_rate": 3e-3,
+}
+_ADVERSARY = {
+    "adversary_weight": 3.0,
+    "adversary_learning_rate": 1e-3,
+    "code_noise": 0.02,
+    "num_critic_steps": 1,
+    # One decoder that reads the label costs a third of three.
+    "decoder_per_label": False,
+}
+STYLE_OPTIONS = {
+    "vae_transfer": {},
+    "dae_transfer": {},
+    "ivae_transfer": _ADVERSARY | {"beta": 0.3, "noise_dim": 8},
+    "arae": _ADVERSARY | {"distance_weight": 0.3},
+}
+# What is known of each kind of row.
+TRUTHS = {"grammar": "sentences", "pairs": "answers", "style": "sentiment"}
 # Answers of the agreement with the grammar, by sampled words.
 NUM_ANSWERS = 10
 # Differences of paired means count when they exceed this many standard errors.
@@ -174,6 +203,8 @@ def measure(model, configuration, job, path):
         model, batches, num_samples=job["num_samples"], per_sentence=True
     )
     sentences = metrics.pop("per_sentence", {})
+    if job["truth"] == "sentiment":
+        return metrics | transfers(model, batches, configuration, path)
     if model.requires:
         metrics |= evaluate(
             model,
@@ -202,6 +233,34 @@ def agreement(model, path):
     asked = [row["context"] for row in read_columns(path, ["context"])]
     answers = model.respond(asked, num=NUM_ANSWERS)
     return default_grammar().answer_agreement(asked, answers)
+
+
+def transfers(model, batches, configuration, path):
+    """Transfers sentiments on the grammar; measures that by classifiers and parser."""
+    from tfvae.evaluation import evaluate
+    from tfvae.evaluation.grammar_transfer import measure_grammar_transfer
+    from tfvae.text import ATTRIBUTES
+    from tfvae.text.readers import read_records
+
+    column = {"label_column": configuration.label_column}
+    metrics = evaluate(
+        model,
+        batches,
+        groups=["transfer"],
+        train_texts=lambda: (r for _, r in read_records(configuration.train, **column)),
+    )
+    rows = [
+        (record["text"], target)
+        for _, record in read_records(path, **column)
+        for target in model.label_names
+        if target != record["label"]
+    ]
+    texts, targets = map(list, zip(*rows, strict=True))
+    written = model.transfer(texts, targets)
+    # The corpus has the places of sentiments for labels.
+    names = [ATTRIBUTES["sentiment"][int(target)] for target in targets]
+    exact = measure_grammar_transfer(texts, written, names)
+    return metrics | {f"grammar_{key}": value for key, value in exact.items()}
 
 
 def true_costs(kind, path):
@@ -276,14 +335,14 @@ def run_all(jobs, num_jobs):
 
 
 def grammar(args):
-    """Runs sentences, or with `args.kind` `"pairs"` answers, of the grammar."""
+    """Runs the grammar's sentences, answers (`"pairs"`) or sentiments (`"style"`)."""
     from tfvae.presets import PRESETS
     from tfvae.text import write_corpus
 
     corpus = os.path.join(args.out, "corpus")
     if not os.path.exists(corpus):
         write_corpus(corpus, num_train=GRAMMAR_TRAIN)
-    suffix = "_pairs.tsv" if args.kind == "pairs" else ".txt"
+    suffix = {"pairs": "_pairs.tsv", "style": ".tsv"}.get(args.kind, ".txt")
     paths = {
         split: os.path.join(corpus, split + suffix)
         for split in ("train", "valid", "test")
@@ -295,6 +354,8 @@ def grammar(args):
     ]
     if args.kind == "pairs":
         presets += UNDER_A_CONDITION
+    if args.kind == "style":
+        presets = list(STYLE_OPTIONS)
     jobs = []
     for seed in range(args.seeds):
         for name in args.rows or presets:
@@ -312,6 +373,9 @@ def grammar(args):
             }
             if args.kind == "pairs":
                 configuration["context_column"] = "context"
+            if args.kind == "style":
+                configuration["label_column"] = "sentiment"
+                configuration["overrides"] = STYLE_SIZES | STYLE_OPTIONS[name]
             command = f"scripts/reproduce.py {args.kind} --rows {name}"
             command += f" --budget {args.budget} --seeds {args.seeds}"
             tests = {"metrics": paths["test"]}
@@ -415,7 +479,7 @@ def _job(args, name, configuration, command, tests, num_samples):
         "result": os.path.join(args.results, args.kind, f"{row}.json"),
         "tests": tests,
         "num_samples": num_samples,
-        "truth": {"grammar": "sentences", "pairs": "answers"}.get(args.kind),
+        "truth": TRUTHS.get(args.kind),
     }
 
 
@@ -424,14 +488,17 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
-    of_grammar, of_pairs = (kinds.add_parser(kind) for kind in ("grammar", "pairs"))
-    for each in (of_grammar, of_pairs):
+    of_grammar, of_pairs, of_style = map(kinds.add_parser, TRUTHS)
+    for each in (of_grammar, of_pairs, of_style):
         each.add_argument(
             "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
         )
         each.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
     of_grammar.set_defaults(out=os.path.join("runs", "reproduce", "grammar"))
     of_pairs.set_defaults(out=os.path.join("runs", "reproduce", "pairs"))
+    of_style.set_defaults(
+        out=os.path.join("runs", "reproduce", "style"), budget=10000, seeds=1
+    )
     of_ptb = kinds.add_parser("ptb")
     of_ptb.add_argument("--data", required=True, metavar="DIR")
     of_ptb.add_argument("--setting", default="coupled")
@@ -442,7 +509,7 @@ def main():
     of_dialogue.add_argument("--data", required=True, metavar="DIR")
     of_dialogue.add_argument("--samples", type=int, default=20, help="for the nll (20)")
     of_dialogue.set_defaults(out=os.path.join("runs", "reproduce", "dialogue"))
-    for each in (of_grammar, of_pairs, of_ptb, of_dialogue):
+    for each in (of_grammar, of_pairs, of_style, of_ptb, of_dialogue):
         each.add_argument("--out", metavar="DIR", help="folder of the runs")
         each.add_argument("--rows", nargs="+", metavar="NAME", help="presets (all)")
         each.add_argument("--jobs", type=int, default=1, help="rows side by side (1)")
