@@ -69,11 +69,27 @@ DIALOGUE_COLUMNS = {
     "bow_average_random": "of random",
     "response_length": "length",
 }
+STYLE_COLUMNS = {
+    "grammar_sentiment_reached": "sentiment reached",
+    "grammar_content_kept": "all else kept",
+    "grammar_grammatical": "grammatical",
+    "grammar_topic_kept": "topic kept",
+    "grammar_tense_kept": "tense kept",
+    "grammar_form_kept": "form kept",
+    "transfer_accuracy": "accuracy",
+    "transfer_classifier_accuracy": "classifier's own",
+    "transfer_self_bleu": "BLEU with source",
+    "transfer_joint": "joint",
+    "transfer_perplexity": "perplexity",
+    "transfer_reverse_perplexity": "reverse perplexity",
+    "transfer_copy": "copies",
+}
 COLUMNS = {
     "grammar": SENTENCE_COLUMNS,
     "ptb": SENTENCE_COLUMNS,
     "pairs": ANSWER_COLUMNS,
     "dialogue": DIALOGUE_COLUMNS,
+    "style": STYLE_COLUMNS,
 }
 PICTURE = "grammar.svg"
 
@@ -236,18 +252,21 @@ def measured(name, rows, presets):
         own = [each.name for each in presets.values() if each.coupled_form_of]
     beside = ["vae", f"coupled_{name}"]
     beside += [presets[each].coupled_form_of for each in own]
-    kind, corpus = "grammar", "On the corpus of known entropy"
+    kind, corpus, anchor = "grammar", "the corpus", "a-corpus-of-known-entropy"
     if name in presets and presets[name].needs_context:
-        kind, corpus = "pairs", "On answers to questions of known entropy"
+        kind, corpus, anchor = "pairs", "answers to questions", "answers-to-questions"
         beside += ["seq2seq", "cvae"]
+    if name in presets and presets[name].needs_label:
+        kind, corpus, anchor = "style", "sentiments", "style-transfer"
+        beside += ["vae_transfer", "dae_transfer"]
     found = rows.get(kind, {})
     if not any(each in found for each in own):
         return "Not measured yet."
     chosen = {each: found[each] for each in [*beside, *own] if each in found}
-    anchor = {"grammar": "a-corpus-of-known-entropy", "pairs": "answers-to-questions"}
+    known = "transfer" if kind == "style" else "entropy, nats per sentence"
     return "\n".join(
         [
-            f"{corpus}, nats per sentence; [all rows](../results.md#{anchor[kind]}).",
+            f"On {corpus} of known {known}; [all rows](../results.md#{anchor}).",
             "",
             table(chosen, presets, COLUMNS[kind]),
         ]
