@@ -1,5 +1,6 @@
 """Runs on labelled sentences: what commands make of a label's name."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from tests.training.conftest import TINY
 from tfvae.cli.main import main
+from tfvae.models import writing
+from tfvae.reporting import collect_runs, read_labelled
 from tfvae.text import ATTRIBUTES, default_grammar
 from tfvae.text.readers import read_records
 from tfvae.training import RunConfiguration, RunFolder
@@ -71,6 +74,27 @@ def test_writes_sentences_of_a_label(labelled, capsys, error_of):
     assert "negative, neutral, positive. Received: 'sad'" in found
 
 
+def test_writes_from_posteriors_with_labels(labelled, style, table, capsys, error_of):
+    rows = [row for _, row in read_records(table, label_column="mood")]
+    texts, own = zip(*[(row["text"], row["label"]) for row in rows], strict=True)
+    write = ["--data", table, "--greedy", "--max-written", "5", "--num", "45"]
+    for folder in (labelled, style):
+        model = RunFolder(folder).load_model()
+        given = [folder, "--from", "posterior", *write]
+        assert main(["generate", *given]) == 0
+        shown = capsys.readouterr().out.splitlines()
+        # The codes of `writing.posterior_codes`, which begin again after 40 sentences.
+        drawn = itertools.islice(writing.posterior_codes(model, rows), 45)
+        z = np.stack(list(drawn))
+        assert shown == model.decode(z, labels=(own * 2)[:45], max_length=5)
+        assert main(["generate", *given, "--label", "negative"]) == 0
+        shown = capsys.readouterr().out.splitlines()
+        assert shown == model.decode(z, labels=["negative"] * 45, max_length=5)
+    assert main(["generate", labelled, "--from", "aggregate", *write]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 45
+    assert set(texts) and "one of negative" in error_of("generate", labelled)
+
+
 def test_codes_are_of_sentences_with_their_labels(
     labelled, table, tmp_path, json_of, error_of, capsys
 ):
@@ -99,6 +123,51 @@ def test_codes_are_of_sentences_with_their_labels(
     bad.write_text("text\tmood\na\tsad\n")
     line = error_of("encode", labelled, "--data", bad, "--out", out)
     assert "bad.tsv, line 2: the label 'sad' is not one of negative, neutral" in line
+
+
+def test_begins_from_a_run_of_the_same_labels(labelled, table, tmp_path, error_of):
+    other = tmp_path / "other.tsv"
+    rows = "the chef .\tgood\nthe soup .\tbad\n" * 4
+    other.write_text("text\tmood\n" + rows)
+    command = arguments(str(other), tmp_path / "out")
+    found = error_of(*command, "--from", labelled)
+    assert f"{labelled}: the labels of that run are not those of the new one" in found
+    assert "negative, neutral, positive against bad, good" in found
+    again = arguments(table, tmp_path / "again")
+    assert main([*again, "--from", labelled]) == 0
+
+
+def test_reports_sentences_with_each_label(style, labelled, table, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    command = ["report", style, labelled, "--out", str(out), "--num-read", "2"]
+    assert main(command) == 0
+    page = out.read_text("utf-8")
+    assert "Sentences with each label" in page and "<h3>Transfers</h3>" not in page
+    assert all(f"<dt>label</dt><dd>{name}</dd>" in page for name in NAMES)
+    measured = ["--data", table, "--metrics", "transfer", "--json", "-"]
+    capsys.readouterr()
+    assert main([*command, *measured]) == 0
+    found = json.loads(capsys.readouterr().out)["style"]
+    assert found["num_transferred"] == 80
+    # The classifier has read the training sentences with their labels.
+    assert found["transfer_classifier_accuracy"] == 1.0
+    page = out.read_text("utf-8")
+    assert "<h3>Transfers</h3>" in page and "<h3>Reconstructions</h3>" in page
+    records = collect_runs(
+        [style, labelled],
+        read_labelled(table, label_column="mood"),
+        groups="none",
+        max_length=20,
+        num_read=2,
+    )
+    samples, others = (record.samples for record in records)
+    model = RunFolder(style).load_model()
+    assert [name for name, _ in samples.labelled] == NAMES
+    assert len(samples.transferred) == 2 and not others.transferred
+    for text, own, written in samples.transferred:
+        assert [name for name, _ in written] == [n for n in NAMES if n != own]
+        for name, again in written:
+            assert model.transfer([text], name, max_length=20) == [again]
 
 
 def test_a_model_of_sentences_takes_no_label(run, error_of):

@@ -122,7 +122,7 @@ def _run(args):
         model,
         batches,
         groups=groups,
-        train_texts=lambda: _training_texts(args.train, configuration),
+        train_texts=lambda: configuration.training_rows(args.train),
         **counts_of(args),
         language_model=language_model,
         embeddings_file=args.embeddings,
@@ -143,18 +143,6 @@ def _run(args):
     if num_hidden:
         lines.append(f"{num_hidden} more are printed by --all or --metrics GROUP,...")
     show(args, result, "\n".join(lines))
-
-
-def _training_texts(path, configuration):
-    """Reads the training sentences, with their labels where the run has labels."""
-    from tfvae.text import read_texts
-    from tfvae.text.readers import read_records
-
-    columns = configuration.columns(path)
-    if configuration.label_column is None:
-        return read_texts(path, **columns)
-    columns["label_column"] = configuration.label_column
-    return (record for _, record in read_records(path, **columns))
 
 
 def _by_direction(directions):

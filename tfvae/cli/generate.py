@@ -68,7 +68,8 @@ def _generate(args):
     _check_source(args)
     sampler = make_sampler(args)
     configuration, model = load_run(args)
-    writing.check_label(model, args.label)
+    if args.source == "prior" or args.label is not None:
+        writing.check_label(model, args.label)
     texts = writing.generate(
         model,
         args.num,
@@ -126,6 +127,10 @@ def _codes(model, configuration, args):
     reader = Reader(args, configuration, model)
     writing.require_latent(model)
     options = {"max_length": reader.max_length, "seed": args.seed}
+    if model.requires != ("label",):
+        writing.require_no_condition(model)
+    elif args.label is None:
+        options["with_labels"] = True
     if args.source == "aggregate":
         return writing.aggregate_codes(model, reader.texts(), **options)
     return writing.posterior_codes(model, reader.texts, **options)
@@ -170,7 +175,8 @@ Write sentences with the model of a run, one a line: from samples of the prior, 
 nothing where the model is a language model. With --from posterior each comes from a
 sample of the posterior of a sentence of --data, in their order, over and over; with
 --from aggregate the sentences are chosen at random, so that codes come from the
-aggregated posterior. The same seed writes the same sentences, however many.
+aggregated posterior. The same seed writes the same sentences, however many. A run with
+labels writes with --label, or without one with each sentence's own label of --data.
 
 examples:
   tfvae generate runs/vae --num 10 --seed 1
@@ -178,6 +184,7 @@ examples:
   tfvae generate runs/vae --from aggregate --data train.txt --beams 5
   tfvae generate runs/vae --prefix "the food was" --num 5
   tfvae generate runs/labelled --label positive --num 5
+  tfvae generate runs/labelled --from posterior --data test.tsv
 """,
     _add_generate,
     _generate,

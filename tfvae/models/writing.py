@@ -152,17 +152,20 @@ def encode_means(model, texts, max_length=None, **options):
     return encode_all(model, texts, max_length=max_length, **options)
 
 
-def posterior_codes(model, texts, *, max_length=None, seed=0):
+def posterior_codes(model, texts, *, max_length=None, seed=0, with_labels=False):
     """Samples a code from each sentence's posterior, over and over in their order.
 
     Args:
         model: `VAE` with a tokenizer.
-        texts: Callable that returns a fresh iterator of str, or a list.
+        texts: Callable that returns a fresh iterator of str, or a list; for a model of
+            labels, of dicts as `rows_of` makes them.
         max_length: Int, words after which a sentence is cut, or `None`.
         seed: Int.
+        with_labels: Whether a code comes with its sentence's label. Defaults to
+            `False`.
 
     Yields:
-        Float32 arrays `[Z]`, without end.
+        Float32 arrays `[Z]`, or tuples of one and a label, without end.
 
     Raises:
         ValueError: If the model has no latent or no tokenizer, or a sentence has no
@@ -170,22 +173,23 @@ def posterior_codes(model, texts, *, max_length=None, seed=0):
     """
     read = texts if callable(texts) else lambda: texts
     endless = itertools.chain.from_iterable(read() for _ in itertools.count())
-    yield from _sampled(model, endless, max_length, seed)
+    yield from _sampled(model, endless, max_length, seed, with_labels)
 
 
-def aggregate_codes(model, texts, *, max_length=None, seed=0):
+def aggregate_codes(model, texts, *, max_length=None, seed=0, with_labels=False):
     """Samples codes from the aggregated posterior, the mean of all posteriors.
 
     Each comes from the posterior of a sentence drawn at random, with replacement.
 
     Args:
         model: `VAE` with a tokenizer.
-        texts: Iterable of str, at least one; all are held in memory.
+        texts: Iterable of str or dicts, at least one; all are held in memory.
         max_length: Int, words after which a sentence is cut, or `None`.
         seed: Int.
+        with_labels: As in `posterior_codes`. Defaults to `False`.
 
     Yields:
-        Float32 arrays `[Z]`, without end.
+        Float32 arrays `[Z]`, or tuples of one and a label, without end.
 
     Raises:
         ValueError: If there is no sentence, the model has no latent or no tokenizer,
@@ -196,13 +200,14 @@ def aggregate_codes(model, texts, *, max_length=None, seed=0):
         raise ValueError("`texts` must hold a sentence. Received: none")
     random = np.random.default_rng(seed)
     endless = (texts[random.integers(len(texts))] for _ in itertools.count())
-    yield from _sampled(model, endless, max_length, seed)
+    yield from _sampled(model, endless, max_length, seed, with_labels)
 
 
-def _sampled(model, texts, max_length, seed):
+def _sampled(model, texts, max_length, seed, with_labels):
     batches = encode(model, texts, num_samples=1, max_length=max_length, seed=seed)
-    for _, codes in batches:
-        yield from codes[0]
+    for rows, codes in batches:
+        labels = [row["label"] for row in rows] if with_labels else None
+        yield from zip(codes[0], labels, strict=True) if with_labels else codes[0]
 
 
 def generate(model, num, **options):
@@ -243,9 +248,10 @@ def generate_ids(
         num: Positive int. It does not change the sentences that come first.
         sampler: `Sampler` or its name. Defaults to `"ancestral"`.
         codes: Iterable of at least `num` latent codes, float arrays `[Z]`, to write
-            from, as `posterior_codes` gives them; `None` for the prior.
+            from, or of tuples of one and its label, as `posterior_codes` gives them;
+            `None` for the prior.
         label: Str or int, the label of all sentences, one of `model.label_names`;
-            `None` for a model that reads none.
+            `None` for a model that reads none, and where codes come with labels.
         max_length: Positive int, the most ids, `</s>` included. Defaults to `60`.
         seed: Int. The same seed and `batch_size` write the same sentences.
         batch_size: Positive int, sentences written at once.
@@ -259,7 +265,8 @@ def generate_ids(
         ValueError: If `num` or `batch_size` is not positive, the label is missing,
             unknown or not wanted, or the model reads contexts.
     """
-    number = check_label(model, label)
+    has_own = codes is not None and label is None and model.requires == ("label",)
+    number = 0 if has_own else check_label(model, label)
     if num < 1 or batch_size < 1:
         raise ValueError(
             "`num` and `batch_size` must be positive. Received: "
@@ -295,11 +302,12 @@ def generate_ids(
         size = min(batch_size, num - start)
         read = (tf.constant(size), tf.constant(number))
         if codes is not None:
-            read = (np.stack(list(itertools.islice(codes, size))).astype("float32"),)
-            if model.memory_requires:
-                read += ({"label": tf.fill([size], number)},)
-            else:
-                read += ({},)
+            z, numbers = list(itertools.islice(codes, size)), [number] * size
+            if has_own:
+                z, labels = zip(*z, strict=True)
+                numbers = [model.label_number(each) for each in labels]
+            given = {"label": tf.constant(numbers)} if model.memory_requires else {}
+            read = (np.stack(z).astype("float32"), given)
         ids = run(*read, fold_in(as_seed(seed), start)).numpy()
         prefix = np.tile(np.array(prefix_ids, np.int32), [len(ids), 1])
         yield np.concatenate([prefix, ids], axis=1)

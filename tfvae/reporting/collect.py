@@ -1,7 +1,6 @@
 """What a report shows of runs: kept metrics, new ones and what the models write."""
 
 import dataclasses
-import functools
 import os
 import typing
 
@@ -9,9 +8,10 @@ import numpy as np
 
 from tfvae.evaluation.evaluate import check_groups, evaluate, why_undefined
 from tfvae.models import writing
+from tfvae.models.transferring import can_transfer
 from tfvae.reporting.latent_pictures import summarize_latent
 from tfvae.reporting.run_record import Result, read_run
-from tfvae.text import read_columns, read_lines, read_numbered, read_texts
+from tfvae.text import read_columns, read_lines, read_numbered
 from tfvae.text.labels import RecordError
 from tfvae.text.readers import read_records
 
@@ -169,6 +169,24 @@ def _use_model(record, data, options):
             "latent space, no reconstructions and no interpolations."
         )
     log(f"{record.name}: writing")
+    if model.requires == ("label",):
+        record.notes.append(
+            "A run with labels has no pictures of one latent space; what it writes "
+            "with each label is shown in their place."
+        )
+        rows = []
+        if data is not None:
+            rows = _rows(record, data)
+            chosen = _chosen(len(rows), options.num_read, options.seed)
+            rows = [rows[row] for row in chosen]
+        record.samples = write_labelled(
+            model,
+            rows,
+            num_samples=options.num_read,
+            max_length=max_length,
+            seed=options.seed,
+        )
+        return
     if model.requires:
         record.notes.append(
             "A conditional run has no pictures of one latent space and no sentences "
@@ -249,9 +267,7 @@ def _rows(record, data):
 def _evaluate(model, record, data, batches, options):
     """Measures a run on the sentences; leaves out what is not defined for it."""
     configuration, groups, notes = record.configuration, options.groups, []
-    train_texts = functools.partial(
-        read_texts, configuration.train, **configuration.columns(configuration.train)
-    )
+    train_texts = configuration.training_rows
     if groups is None and model.requires:
         groups = [
             name
@@ -316,12 +332,17 @@ class Samples(typing.NamedTuple):
         interpolations: List of `Interpolation`.
         responses: List of tuples of a tuple of turns, the sentence that answers them
             and a list of str, responses.
+        labelled: List of tuples of a label and a list of str, sentences with it.
+        transferred: List of tuples of a sentence, its label and a list of tuples of
+            each other label and the sentence with it.
     """
 
-    generated: list
-    reconstructions: list
-    interpolations: list
-    responses: list
+    generated: list = []
+    reconstructions: list = []
+    interpolations: list = []
+    responses: list = []
+    labelled: list = []
+    transferred: list = []
 
 
 def write_samples(
@@ -348,7 +369,7 @@ def write_samples(
         writing.generate(model, num_samples, batch_size=num_samples, **options)
     )
     if model.posterior is None:
-        return Samples(generated, [], [], [])
+        return Samples(generated)
     reconstructions = list(writing.reconstruct(model, texts, **options))
     options["num_steps"] = num_steps
     pairs = list(zip(texts[::2], texts[1::2], strict=False))[:num_paths]
@@ -361,14 +382,52 @@ def write_samples(
             ends = writing.sample_endpoints(model, seed + path)
             steps = writing.interpolate_codes(model, *ends, **options)
             paths.append(Interpolation(None, None, steps))
-    return Samples(generated, reconstructions, paths, [])
+    return Samples(generated, reconstructions, paths)
+
+
+def write_labelled(model, rows=(), *, num_samples=8, max_length=60, seed=0):
+    """Writes sentences with each label to read, and some again with other labels.
+
+    Args:
+        model: `VAE` or `LanguageModel` of labels alone, with a tokenizer.
+        rows: List of dicts of `"text"` and `"label"` to reconstruct and to transfer.
+        num_samples: Positive int, sentences generated with each label.
+        max_length: Positive int, the most words read and written.
+        seed: Int.
+
+    Returns:
+        `Samples`; without a latent only those with labels, and without transfers where
+        the model has none.
+    """
+    options, names = {"max_length": max_length, "seed": seed}, model.label_names
+    labelled = [
+        (name, model.generate(num_samples, label=name, **options)) for name in names
+    ]
+    if not rows or model.posterior is None:
+        return Samples(labelled=labelled)
+    pairs = list(writing.reconstruct(model, rows, **options))
+    samples = Samples(reconstructions=pairs, labelled=labelled)
+    if not can_transfer(model):
+        return samples
+    texts = [row["text"] for row in rows]
+    written = {name: model.transfer(texts, name, **options) for name in names}
+    transferred = [
+        (row["text"], row["label"], _others(written, row["label"], number))
+        for number, row in enumerate(rows)
+    ]
+    return samples._replace(transferred=transferred)
+
+
+def _others(written, label, number):
+    """Lists a row's transfers to the other labels, with those."""
+    return [(name, texts[number]) for name, texts in written.items() if name != label]
 
 
 def write_responses(model, record, data, options):
     """Answers some contexts to read.
 
     Args:
-        model: Conditional model with a tokenizer.
+        model: Model of contexts with a tokenizer.
         record: `RunRecord` of its run.
         data: `LabelledText` with what the model reads.
         options: `ReportOptions`.
@@ -377,20 +436,17 @@ def write_responses(model, record, data, options):
         `Samples` of responses alone; without any where the prior is not trained.
     """
     if why_undefined(model, "responses") is not None:
-        return Samples([], [], [], [])
+        return Samples()
     configuration, rows = record.configuration, _rows(record, data)
     rows = [rows[n] for n in _chosen(len(rows), options.num_read, options.seed)]
-    contexts, labels = None, None
-    if "context" in model.requires:
-        contexts = [row["context"] for row in rows]
-        if configuration.max_turns is not None:
-            contexts = [
-                [turns] if isinstance(turns, str) else turns[-configuration.max_turns :]
-                for turns in contexts
-            ]
+    labels, contexts = None, [row["context"] for row in rows]
+    if configuration.max_turns is not None:
+        contexts = [
+            [turns] if isinstance(turns, str) else turns[-configuration.max_turns :]
+            for turns in contexts
+        ]
     if "label" in model.requires:
-        names = configuration.known_labels()
-        labels = [names.index(row["label"]) for row in rows]
+        labels = [row["label"] for row in rows]
     answers = model.respond(
         contexts,
         labels=labels,
@@ -398,12 +454,9 @@ def write_responses(model, record, data, options):
         max_length=configuration.resolved_setting().max_length,
         seed=options.seed,
     )
-    shown = [
-        (turns,) if isinstance(turns, str) else tuple(turns)
-        for turns in contexts or [row["label"] for row in rows]
-    ]
+    shown = [(turns,) if isinstance(turns, str) else tuple(turns) for turns in contexts]
     texts = [row["text"] for row in rows]
-    return Samples([], [], [], list(zip(shown, texts, answers, strict=True)))
+    return Samples(responses=list(zip(shown, texts, answers, strict=True)))
 
 
 class LabelledText(typing.NamedTuple):

@@ -2,7 +2,7 @@
 
 from tfvae.text import read_word_vectors
 
-_PARTS = ("encoder", "posterior", "prior", "bridge", "decoder")
+_PARTS = ("encoder", "condition", "posterior", "prior", "bridge", "decoder")
 
 
 def begin(model, configuration, source, steps_per_epoch):
@@ -48,8 +48,18 @@ def copy_weights(source, model, place):
         place: Where `source` comes from, for the error.
 
     Raises:
-        ValueError: If a part is missing or of another kind or size.
+        ValueError: If a part is missing or of another kind or size, or the labels are
+            others.
     """
+    if source.label_names != model.label_names:
+        old, new = (
+            "none" if names is None else ", ".join(names)
+            for names in (source.label_names, model.label_names)
+        )
+        raise ValueError(
+            f"{place}: the labels of that run are not those of the new one: {old} "
+            f"against {new}. Train on rows with the same labels (--label-column)."
+        )
     for name in _PARTS:
         old, new = getattr(source, name, None), getattr(model, name, None)
         if new is None or not new.weights:

@@ -16,7 +16,9 @@ from tfvae.text import (
     WordTokenizer,
     has_columns,
     read_label_names,
+    read_texts,
 )
+from tfvae.text.readers import read_records
 
 _TOKENIZERS = {
     "word": WordTokenizer,
@@ -282,6 +284,27 @@ class RunConfiguration:
             seed=self.seed,
             **columns,
         )
+
+    def training_rows(self, path=None):
+        """Reads the training sentences, with labels where models read them.
+
+        Args:
+            path: Path of another text read alike, or `None`.
+
+        Yields:
+            Str, or dicts of `"text"` and `"label"`.
+
+        Raises:
+            ValueError: If the text is refused.
+            FileNotFoundError: If it is missing.
+        """
+        path = path or self.train
+        columns = self.columns(path)
+        if self.label_column is None:
+            yield from read_texts(path, **columns)
+            return
+        rows = read_records(path, **columns, label_column=self.label_column)
+        yield from (row for _, row in rows)
 
     def known_labels(self):
         """Returns the labels by number, recorded or read from the training text.
