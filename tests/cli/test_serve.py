@@ -162,8 +162,20 @@ def respond(context, seed, temperature):
     return {"text": tf.strings.join(words, " ")}
 
 
+def transfer(text, label, seed, temperature):
+    return {"text": text + "|" + tf.as_string(label)}
+
+
+def labels(label):
+    name = tf.gather(["bad", "good", ""], tf.minimum(label, 2))
+    return {"name": name, "unknown_label": label > 1}
+
+
 TURNS = tf.TensorSpec([None, 3], tf.string)
+LABEL = tf.TensorSpec([None], tf.int32)
 SIGNATURES = {
+    "transfer": Stub(transfer, text=TEXT, label=LABEL, seed=SEED, temperature=NUMBER),
+    "labels": Stub(labels, label=LABEL),
     "respond": Stub(respond, context=TURNS, seed=SEED, temperature=NUMBER),
     "score": Stub(score, text=TEXT, seed=SEED),
     "encode": Stub(lambda text, seed: {"mode": [[0.5, -1.0]]}, text=TEXT, seed=SEED),
@@ -235,6 +247,20 @@ def test_client_sends_contexts(where, capsys, tmp_path):
     }
 
 
+def test_client_transfers(where, capsys, tmp_path, error_of):
+    command = ["client", "transfer", *where]
+    assert main([*command, "--to", "good", "--text", "a b", "c"]) == 0
+    assert capsys.readouterr().out == "  a b\n> a b|1\n  c\n> c|1\n"
+    path = tmp_path / "texts.txt"
+    path.write_text("one two\n")
+    assert main([*command, "--to", "bad", "--data", str(path), "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"text": ["one two|0"], "input": ["one two"]}
+    # By its name alone: a number may be one too.
+    found = error_of(*command, "--to", "1", "--text", "a")
+    assert "The label must be one of bad, good. Received: '1'" in found
+
+
 def test_a_context_goes_along_with_each_text(monkeypatch, capsys, tmp_path):
     sent = []
 
@@ -268,6 +294,10 @@ def test_a_context_goes_along_with_each_text(monkeypatch, capsys, tmp_path):
         (["respond", "--turn", "a", "--num", "0"], "--num must be positive"),
         (["respond", "--turn", "a", "--data", "b"], "not both"),
         (["respond", "--turn", "a", "--context-column", "b"], "this is about"),
+        (["transfer", "--text", "a"], "the label that texts are to have: give --to"),
+        (["transfer", "--to", "a"], "transfer needs texts"),
+        (["reconstruct", "--text", "a", "--to", "b"], "--to is for transfer, not for"),
+        (["transfer", "--to", "a", "--turn", "b"], "--turn is for respond, recon"),
         (["generate", "--turn", "a"], "--turn is for respond, reconstruct, encode"),
         (["score"], "score needs texts"),
         (["generate", "--text", "a"], "generate takes no texts"),

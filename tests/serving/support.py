@@ -1,5 +1,8 @@
 """A tiny model to export, requests, and reference answers of one row at a time."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -12,6 +15,7 @@ from tfvae.encoders import (
 )
 from tfvae.latents import Gaussian
 from tfvae.models import LanguageModel
+from tfvae.presets import SETTINGS, ModelBuilder, arae
 from tfvae.text import WordTokenizer
 
 WORDS = ["a", "cat", "dog", "ran", "saw", "été", "the"]
@@ -118,13 +122,32 @@ def make_seq2seq():
     return model
 
 
+LABEL_NAMES = ["bad", "fair", "good"]
+
+
+def make_arae(**options):
+    reseed(5)
+    sizes = dict.fromkeys(("embedding_dim", "encoder_dim", "decoder_dim"), 4)
+    builder = ModelBuilder(
+        dataclasses.replace(SETTINGS["style"], latent_dim=2, **sizes),
+        tokenizer=WordTokenizer(vocabulary=WORDS),
+        total_steps=10,
+        num_labels=3,
+        label_names=LABEL_NAMES,
+    )
+    model = arae(builder, prior_noise_dim=2, prior_dims=(4,), **options)
+    for weight in model.trainable_weights:
+        weight.assign(weight * 20.0)
+    return model
+
+
 CONDITIONAL = {
     "turns": lambda: make_model(condition=TurnEncoder(make_encoder(), 5)),
     "text": lambda: make_model(condition=ContextEncoder(make_encoder())),
     "seq2seq": make_seq2seq,
-    "label": lambda: make_model(
-        condition=LabelEncoder(3, label_names=["bad", "fair", "good"])
-    ),
+    "label": lambda: make_model(condition=LabelEncoder(3, label_names=LABEL_NAMES)),
+    "arae": make_arae,
+    "arae_one_decoder": functools.partial(make_arae, decoder_per_label=False),
     "both": lambda: make_model(
         condition=JoinedConditions(
             [TurnEncoder(make_encoder(), 5), LabelEncoder(3, embedding_dim=2)]

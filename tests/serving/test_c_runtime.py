@@ -138,14 +138,18 @@ def test_all_inputs_have_a_batch(answered):
 
 @pytest.mark.parametrize(
     "kind",
-    ["turns", *(pytest.param(k, marks=pytest.mark.slow) for k in ("both", "reader"))],
+    [
+        "turns",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("both", "reader", "arae")),
+    ],
 )
 def test_conditional_exports(exports, kind):
     _, folder, signatures = exports(kind)
     names = sorted(set(signatures) - {"serving_default"})
     inputs = [request_for(signatures, name) for name in names]
     bad = {**inputs[names.index("score")]}
-    bad["context"] = np.repeat(bad["context"], 2, axis=1)
+    beside = "context" if "context" in bad else "label"
+    bad[beside] = np.stack([bad[beside]] * 2, axis=1)
     requests = [
         {"signature": name, "inputs": to_json(each)}
         for name, each in zip([*names, "score"], [*inputs, bad], strict=True)
@@ -154,7 +158,7 @@ def test_conditional_exports(exports, kind):
     for name, each, answer in zip(names, inputs, answers, strict=True):
         wanted = call(signatures, name, each)
         assert_same(to_arrays(answer["outputs"], wanted), wanted)
-    assert "the shape of input `context` is not compatible" in refused["error"]
+    assert f"the shape of input `{beside}` is not compatible" in refused["error"]
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def test_contexts_are_filled_up(rest):
     model = CONDITIONAL["both"]()
     table = {each.name: each for each in signatures_of(model, NUM_TURNS)}
     engine = InferenceEngine(model, 7, 2)
-    names = ("respond", "score", "decode")
+    names = ("respond", "score", "decode", "labels")
     served = {name: table[name].trace(engine) for name in names}
     contexts = ["a cat", ["the dog", "ran"], [b"a", "\u00e9t\u00e9", "saw"]]
     filled = [["", "", "a cat"], ["", "the dog", "ran"], ["a", "été", "saw"]]
@@ -131,6 +131,49 @@ def test_contexts_are_filled_up(rest):
             client.respond(["a"])
         with pytest.raises(ValueError, match="label 'unheard': Servable not found"):
             Client("tiny", "127.0.0.1", port, rest=rest, label="unheard").respond(["a"])
+
+
+def test_labels_by_their_names(rest):
+    model = CONDITIONAL["arae"]()
+    engine = InferenceEngine(model, 7, 2)
+    table = {each.name: each for each in signatures_of(model)}
+    names = ("transfer", "generate", "labels")
+    served = {name: table[name].trace(engine) for name in names}
+    given = {
+        "text": np.array([text.encode() for text in TEXTS[:2]], object),
+        "label": np.array([2, 0], np.int32),
+        "seed": row_seeds(5, 2),
+        "temperature": np.zeros(2, np.float32),
+    }
+    # One more label than a request has rows, as many, and fewer.
+    for batch_size in (2, 3, 32):
+        with SERVERS[rest](Model(served, batching=True)) as port:
+            client = Client("tiny", "127.0.0.1", port, rest=rest, batch_size=batch_size)
+            assert client.label_names() == ("bad", "fair", "good")
+    with SERVERS[rest](Model(served, batching=True)) as port:
+        client = Client("tiny", "127.0.0.1", port, rest=rest)
+        wanted = as_text(call(served, "transfer", given))
+        del wanted["unknown_label"]
+        for labels in (["good", "bad"], [2, "bad"], np.array([2, 0])):
+            assert_same(client.transfer(TEXTS[:2], labels, seed=5), wanted)
+        given["label"][:] = 1
+        wanted = call(served, "transfer", given)["text"].tolist()
+        for label in ("fair", 1):
+            got = client.transfer(TEXTS[:2], label, seed=5)["text"].tolist()
+            assert got == [text.decode() for text in wanted]
+        number = client.generate(2, labels=[2, 2])["text"].tolist()
+        assert client.generate(2, labels=["good"] * 2)["text"].tolist() == number
+        with pytest.raises(ValueError, match="one of bad, fair, good. .* 'sad'$"):
+            client.transfer(TEXTS, "sad")
+        with pytest.raises(ValueError, match="on: 0 to 2, bad, fair, good. .* 7$"):
+            client.transfer(TEXTS[:2], [0, 7])
+        with pytest.raises(ValueError, match="one label for each answer"):
+            client.generate(2, labels="good")
+        with pytest.raises(ValueError, match="one number of rows"):
+            client.transfer(TEXTS[:3], ["good", "bad"])
+    with SERVERS[rest](Model({"transfer": served["transfer"]})) as port:
+        with pytest.raises(ValueError, match="'labels' not found"):
+            Client("tiny", "127.0.0.1", port, rest=rest).transfer(TEXTS, "good")
 
 
 def test_bytes_pass_unchanged(connect):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.serving.support import (
     CONDITIONAL,
+    LABEL_NAMES,
     LABELS,
     MAX_LENGTH,
     NUM_SAMPLES,
@@ -35,12 +36,15 @@ from tfvae.serving import export, signatures_of
 from tfvae.serving.per_example import InferenceEngine
 
 ANSWERING = ["respond", "reconstruct", "encode", "decode", "score"]
+PLAIN = ["reconstruct", "encode", "decode", "generate", "interpolate", "score"]
 SIGNATURES = {
     "turns": ANSWERING,
     "text": ANSWERING,
-    "both": ANSWERING,
+    "both": [*ANSWERING, "labels"],
     "seq2seq": ["respond", "score"],
-    "label": ["reconstruct", "encode", "decode", "generate", "interpolate", "score"],
+    "label": [*PLAIN, "labels"],
+    "arae": [*PLAIN, "transfer", "labels"],
+    "arae_one_decoder": [*PLAIN, "transfer", "labels"],
     "reader": ["respond", "encode", "decode", "score"],
 }
 
@@ -59,7 +63,8 @@ def inputs_of(model, row, texts=None):
 KINDS = [
     *("turns", "seq2seq", "label"),
     *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("text", "both")),
-    "reader",
+    *("reader", "arae"),
+    pytest.param("arae_one_decoder", marks=pytest.mark.slow),
 ]
 
 
@@ -241,6 +246,37 @@ def test_labels(exports):
     np.testing.assert_allclose(line["z"], encoded["mode"], 1e-5, 1e-6)
 
 
+@pytest.mark.parametrize("kind", ["arae", "arae_one_decoder"])
+def test_texts_are_written_with_another_label(exports, kind):
+    model, _, signatures = exports(kind)
+    given = request_for(signatures, "transfer")
+    given["temperature"] = np.zeros(len(TEXTS), np.float32)
+    rows, written = [0, 1, 3, 4], []
+    for number, name in enumerate(LABEL_NAMES):
+        given["label"] = np.full(len(TEXTS), number, np.int32)
+        got = call(signatures, "transfer", given)
+        texts = [" ".join(TEXTS[row].split()[:MAX_LENGTH]) for row in rows]
+        wanted = model.transfer(texts, name, max_length=MAX_LENGTH + 1)
+        codes = model.encode(texts, labels=[name] * len(rows))
+        assert [text.decode() for text in got["text"][rows]] == wanted
+        np.testing.assert_allclose(got["z"][rows], codes, 1e-4, 1e-5)
+        assert got["truncated"].tolist() == [False, False, False, False, True]
+        written.append(wanted)
+    # The label is what makes the difference, and the text what else is written.
+    assert len(set(map(tuple, written))) > 1
+    assert any(len(set(texts)) > 1 for texts in written)
+    given["label"] = np.array([0, 1, 2, 3, -1], np.int32)
+    got = call(signatures, "transfer", given)
+    assert got["unknown_label"].tolist() == [False] * 3 + [True] * 2
+
+
+def test_labels_have_names(exports):
+    _, _, signatures = exports("arae")
+    got = call(signatures, "labels", {"label": np.array([2, 0, 3, -1], np.int32)})
+    assert got["name"].tolist() == [b"good", b"bad", b"", b""]
+    assert got["unknown_label"].tolist() == [False, False, True, True]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_request_of_the_warmup_can_be_answered(exports, kind):
     _, folder, signatures = exports(kind)
@@ -282,6 +318,10 @@ def test_cards(exports):
     names = ["bad", "fair", "good"]
     assert card["condition"] == {"reads": ["label"], "label_names": names}
     assert "`label` is the number of a label: 0 bad, 1 fair, 2 good." in readme
+    assert "There is no `transfer`: a code is of a text with its own label." in readme
+    card, readme = card_of(exports("arae")[1])
+    assert "### `transfer` the text written with the label" in readme
+    assert card["left_out"] == {}
     card, readme = card_of(exports("seq2seq")[1])
     assert "max_turns" not in card["condition"] and "one text" in readme
     _, readme = card_of(exports("reader")[1])

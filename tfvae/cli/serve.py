@@ -104,6 +104,7 @@ def _add_client(parser):
         choices=(
             "respond",
             "reconstruct",
+            "transfer",
             "encode",
             "generate",
             "interpolate",
@@ -126,6 +127,9 @@ def _add_client(parser):
         "--context-column",
         metavar="NAME",
         help="column of the contexts in the table (for respond: context)",
+    )
+    parser.add_argument(
+        "--to", metavar="LABEL", help="the label, by its name, that texts are to have"
     )
     parser.add_argument("--model", required=True, metavar="NAME", help="on the server")
     parser.add_argument("--host", default="localhost")
@@ -181,8 +185,11 @@ def _client(args):
 _ACTION_OPTIONS = {
     "num": {"generate": 10, "respond": 1},
     "steps": {"interpolate": 7},
-    "temperature": dict.fromkeys(("respond", "reconstruct", "generate")),
-    "seed": dict.fromkeys(("respond", "reconstruct", "encode", "generate", "score"), 0),
+    "temperature": dict.fromkeys(("respond", "reconstruct", "transfer", "generate")),
+    "seed": dict.fromkeys(
+        ("respond", "reconstruct", "transfer", "encode", "generate", "score"), 0
+    ),
+    "to": dict.fromkeys(("transfer",)),
     "turn": dict.fromkeys(("respond", "reconstruct", "encode", "score")),
     "context_column": dict.fromkeys(("respond", "reconstruct", "encode", "score")),
 }
@@ -264,6 +271,8 @@ def _texts(args):
         check_least(args, 2, "steps")
     elif not texts:
         raise ValueError(f"{args.action} needs texts: give --text or --data.")
+    if args.action == "transfer" and args.to is None:
+        raise ValueError("transfer needs the label that texts are to have: give --to.")
     return texts
 
 
@@ -278,6 +287,8 @@ def _ask(client, args, texts, contexts):
     if args.action == "interpolate":
         fractions = [step / (args.steps - 1) for step in range(args.steps)]
         return client.interpolate(*texts, fractions)
+    if args.action == "transfer":
+        return client.transfer(texts, args.to, **options)
     return getattr(client, args.action)(texts, contexts=contexts, **options)
 
 
@@ -287,7 +298,7 @@ def _table(args, result):
         return "\n".join(result["text"])
     if args.action == "respond":
         return "\n".join(_answers(result["context"], result["text"], args.num))
-    if args.action == "reconstruct":
+    if args.action in ("reconstruct", "transfer"):
         pairs = zip(result["input"], result["text"], strict=True)
         return "\n".join(f"  {text}\n> {again}" for text, again in pairs)
     if args.action == "encode":

@@ -46,6 +46,16 @@ def transfer(model, texts, labels, sampler, max_length, max_read, seed, batch_si
     return written
 
 
+def can_transfer(model):
+    """Returns whether a model can write a sentence with another label."""
+    return (
+        model.posterior is not None
+        and model.requires == ("label",)
+        and model.label_names is not None
+        and "posterior" not in model.context_to
+    )
+
+
 def require_transfer(model):
     """Refuses a model that cannot write a sentence with another label.
 
@@ -54,6 +64,8 @@ def require_transfer(model):
             posterior reads the label.
     """
     require_latent(model)
+    if can_transfer(model):
+        return
     if model.requires != ("label",) or model.label_names is None:
         read = " and ".join(model.requires) or "nothing"
         raise ValueError(
@@ -61,9 +73,8 @@ def require_transfer(model):
             "transfer takes one that reads a label. Train a preset such as "
             "`arae` with --label-column."
         )
-    if "posterior" in model.context_to:
-        raise ValueError(
-            "The posterior of this model reads the label, so that codes are of a "
-            "sentence with its own. Train a preset of style transfer, such as "
-            "`vae_transfer`, or build it with `context_to=('bridge',)`."
-        )
+    raise ValueError(
+        "The posterior of this model reads the label, so that codes are of a "
+        "sentence with its own. Train a preset of style transfer, such as "
+        "`vae_transfer`, or build it with `context_to=('bridge',)`."
+    )

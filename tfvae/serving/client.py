@@ -68,6 +68,7 @@ class Client:
         address = f"{host}:{_PORTS[rest] if port is None else port}"
         self._transport = transport(address, model, version, label, timeout, retries)
         self._num_turns = {}
+        self._label_names = None
 
     def predict(self, signature, **inputs):
         """Calls a signature.
@@ -104,8 +105,8 @@ class Client:
         Args:
             contexts: List of contexts, each a str, or a list of str, the turns of a
                 dialogue, oldest first.
-            labels: List of int, one for each context, where the model reads them; or
-                `None`.
+            labels: List with one label for each context, where the model reads them, a
+                str of `label_names()` or its number; or `None`.
             seed: Int, from which each row's seed is made, or int array `[B, 2]`.
             temperature: Float, or float array `[B]`; 0 for the most probable words.
 
@@ -128,7 +129,7 @@ class Client:
         Args:
             texts: List of str or bytes.
             contexts: List of what each text answers, see `respond`, or `None`.
-            labels: List of int, one for each text, or `None`.
+            labels: List of labels, see `respond`, one for each text, or `None`.
             seed: Int, from which each row's seed is made, or int array `[B, 2]`.
             temperature: Float, or float array `[B]`; 0 for the most probable words.
 
@@ -139,6 +140,48 @@ class Client:
         beside = self._beside("reconstruct", contexts, labels)
         writing = _writing(len(texts), seed, temperature)
         return self._predict("reconstruct", beside, text=texts, **writing)
+
+    def transfer(self, texts, labels, *, seed=0, temperature=0.0):
+        """Writes texts again with other labels; see `predict` for the errors.
+
+        Args:
+            texts: List of str or bytes.
+            labels: Str of `label_names()` or int, its number, for all texts; or a list
+                of them, one for each text.
+            seed: Int, from which each row's seed is made, or int array `[B, 2]`.
+            temperature: Float, or float array `[B]`; 0 for the most probable words.
+
+        Returns:
+            Dict of arrays, `text` and `token_ids` among them.
+
+        Raises:
+            ValueError: If the model does not know a label.
+        """
+        texts = _texts(texts)
+        if np.ndim(labels) == 0:
+            labels = [labels] * len(texts)
+        beside = self._beside("transfer", None, labels)
+        writing = _writing(len(texts), seed, temperature)
+        return self._predict("transfer", beside, text=texts, **writing)
+
+    def label_names(self):
+        """Asks the server once for the labels that the model reads.
+
+        Returns:
+            Tuple of str, the names of the labels 0, 1 and so on.
+
+        Raises:
+            ValueError: If the model reads no labels.
+        """
+        names = []
+        while self._label_names is None:
+            numbers = np.arange(len(names), len(names) + self.batch_size)
+            answer = self.predict("labels", label=numbers)
+            is_known = ~answer["unknown_label"]
+            names += answer["name"][is_known].tolist()
+            if not is_known.all():
+                self._label_names = tuple(names)
+        return self._label_names
 
     def encode(self, texts, *, contexts=None, labels=None, seed=0):
         """Returns `mode`, `sample` and the posterior's parameters of texts."""
@@ -194,17 +237,38 @@ class Client:
         if unknown.any():
             label = beside["label"][int(np.argmax(unknown))]
             raise ValueError(
-                "`labels` must be of those that the model was trained on; its card "
-                f"tells how many. Received: {label}"
+                "`labels` must be of those that the model was trained on: 0 to "
+                f"{len(self.label_names()) - 1}, {', '.join(self.label_names())}. "
+                f"Received: {label}"
             )
         return answer
 
     def _beside(self, signature, contexts, labels):
         """Returns the inputs that stand beside texts, codes and seeds."""
-        beside = {} if labels is None else {"label": np.asarray(labels)}
+        beside = {} if labels is None else {"label": self._numbered(labels)}
         if contexts is not None:
             beside["context"] = self._filled(signature, contexts)
         return beside
+
+    def _numbered(self, labels):
+        """Replaces the names among labels by their numbers."""
+        if isinstance(labels, (str, int)):
+            raise ValueError(
+                "`labels` must be a list with one label for each answer. "
+                f"Received: {labels!r}"
+            )
+        numbers = []
+        for label in labels:
+            if isinstance(label, str):
+                names = self.label_names()
+                if label not in names:
+                    raise ValueError(
+                        f"The label must be one of {', '.join(names)}. Received: "
+                        f"{label!r}"
+                    )
+                label = names.index(label)
+            numbers.append(label)
+        return np.asarray(numbers)
 
     def _filled(self, signature, contexts):
         """Fills contexts up to the turns of the served model, bytes `[B, N]`.

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfvae.models import inference
 from tfvae.models.responding import can_respond
+from tfvae.models.transferring import can_transfer
 from tfvae.ops.sequences import lengths
 
 TEXT = tf.TensorSpec([None], tf.string)
@@ -64,7 +65,9 @@ def signatures_of(model, max_turns=10):
     Where the model reads a context or a label, so does every signature that needs it:
     `context`, strings `[B, max_turns]` (`[B, 1]` of one text), and `label`, int32
     `[B]`. A model that reads contexts answers them, `respond`, and has no `generate`
-    nor `interpolate`. `respond` is left out where the model cannot: see `left_out`.
+    nor `interpolate`. One that reads labels alone writes texts again with others,
+    `transfer`, and one that reads labels tells their names, `labels`. `respond` and
+    `transfer` are left out where the model cannot: see `left_out`.
 
     Args:
         model: `VAE` or `LanguageModel`.
@@ -97,8 +100,11 @@ def signatures_of(model, max_turns=10):
         + f", from a sample of the {source} given it" * (model.posterior is not None),
     )
     score = Signature("score", _score, scored, "costs of a text in nats")
+    labels = Signature("labels", _labels, {"label": LABEL}, "the name of a label")
+    named = [labels] * (model.label_names is not None)
     if model.posterior is None:
-        return [respond, score] if "context" in beside else [score, generate]
+        found = [respond, score] if "context" in beside else [score, generate]
+        return [*found, *named]
     z = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
     reads_text = model.encoder_reads == "text"
     encoded = {"text": TEXT, **beside} if reads_text else beside
@@ -124,10 +130,18 @@ def signatures_of(model, max_turns=10):
         "the most probable sentence on the line between two posteriors' modes; "
         "fraction 0 is text_a, 1 is text_b",
     )
+    # The code does not read the label, so that a text is written back with any other.
+    transfer = Signature(
+        "transfer",
+        _reconstruct,
+        {"text": TEXT, **beside, **writing},
+        "the text written with the label, from the posterior's mode",
+    )
     if "context" not in beside:
         found = [reconstruct, encode, decode, generate, interpolate, score]
+        found += [transfer] * (model.requires == ("label",)) + named
     else:
-        found = [respond, *[reconstruct] * reads_text, encode, decode, score]
+        found = [respond, *[reconstruct] * reads_text, encode, decode, score, *named]
     missing = left_out(model)
     return [each for each in found if each.name not in missing]
 
@@ -143,6 +157,9 @@ def left_out(model):
     """
     if "context" in model.requires and not can_respond(model):
         return {"respond": "no term of the objective brings codes to the prior"}
+    is_labelled = model.posterior is not None and model.requires == ("label",)
+    if is_labelled and not can_transfer(model):
+        return {"transfer": "a code is of a text with its own label"}
     return {}
 
 
@@ -233,6 +250,14 @@ def _score(engine, text, seed, **beside):
         "num_samples": tf.fill(tf.shape(num_tokens), num_samples),
         **flags,
     }
+
+
+def _labels(engine, label):
+    inputs, flags = engine.read_inputs(label=label)
+    names = tf.constant(list(engine.model.label_names))
+    known = tf.where(flags["unknown_label"], 0, inputs["label"])
+    name = tf.where(flags["unknown_label"], "", tf.gather(names, known))
+    return {"name": name, **flags}
 
 
 def _checked(inputs, specs):
