@@ -34,7 +34,7 @@ from tfvae.latents import (
     StandardNormal,
     VonMisesFisher,
 )
-from tfvae.loops import Lagging, Pretraining
+from tfvae.loops import Alternating, Lagging, Pretraining
 from tfvae.models import LanguageModel, SVIRefiner
 from tfvae.objectives import (
     GECO,
@@ -222,6 +222,7 @@ PARTS = [
     Component(
         "language", "model", lambda: LanguageModel(make_decoder(conditioning=()))
     ),
+    Component("alternating", "loop", Alternating),
     Component("lagging", "loop", lambda: Lagging(5, 20)),
     Component("pretraining", "loop", lambda: Pretraining(3, "sample")),
     Component("svi", "refiner", lambda: SVIRefiner(2, 0.1, 0.2, 3.0, difference=0.1)),

@@ -351,7 +351,7 @@ class Trainer(keras.Model):
         examples = {"tokens": word, "context": word, "label": tf.constant([0])}
         return {key: examples[key] for key in ("tokens", *self.requires)}
 
-    def loss_and_costs(self, forward, step, sample_weight=None):
+    def loss_and_costs(self, forward, step, sample_weight=None, terms=None):
         """Adds up the objective, and the losses of regularizers if there are any.
 
         Args:
@@ -360,13 +360,14 @@ class Trainer(keras.Model):
             sample_weight: Float tensor `[B]` that multiplies the costs of each
                 sentence in the loss, or `None`. A term of the whole batch, such as
                 `MMD`, is multiplied by its mean.
+            terms: List of `Term`s to add up in place of all that; or `None`.
 
         Returns:
             Tuple of the scalar loss, a dict of unweighted costs `[B]` and a dict of
             weights.
         """
         total, costs, weights = tf.constant(0.0), {}, {}
-        for term in self.objective:
+        for term in self.objective if terms is None else terms:
             of_term = counted = term.costs(forward)
             if sample_weight is not None:
                 counted = {k: cost * sample_weight for k, cost in of_term.items()}
@@ -374,7 +375,7 @@ class Trainer(keras.Model):
             total += weighted
             costs.update(of_term)
             weights.update(by_name)
-        if self.losses:
+        if self.losses and terms is None:
             regularization = tf.cast(tf.add_n(self.losses), tf.float32)
             total += regularization
             rows = tf.shape(forward.inputs["tokens"])[:1]

@@ -5,6 +5,7 @@ import keras
 from tfvae.decoders import Bridge, LabelledDecoders
 from tfvae.encoders import CodeNoise
 from tfvae.latents import Deterministic, Implicit, Pushforward, StandardNormal
+from tfvae.loops import Alternating
 from tfvae.objectives import KL, DualKL, Reconstruction, StyleAdversary, Wasserstein
 from tfvae.presets.builder import as_builder
 
@@ -81,6 +82,7 @@ def ivae_transfer(
     adversary_learning_rate=1e-4,
     num_adversary_steps=1,
     decoder_per_label=True,
+    alternating=False,
 ):
     """An implicit VAE with a learned prior, whose codes do not tell the label.
 
@@ -110,6 +112,8 @@ def ivae_transfer(
         num_adversary_steps: Positive int, classifier steps for one of the model.
             Defaults to `1`.
         decoder_per_label: See `vae_transfer`. Defaults to `True`, as released.
+        alternating: Whether each cost has an update and an optimizer of its own, as
+            released, see `Alternating`. Defaults to `False`, one joint update.
 
     Returns:
         A compiled `VAE` with an `Implicit` posterior and a `Pushforward` prior.
@@ -136,11 +140,12 @@ def ivae_transfer(
     )
     return _transferring(
         builder,
-        [Reconstruction(), divergence, adversary],
+        _ordered(divergence, adversary, alternating),
         CodeNoise(builder.encoder(), code_noise),
         Implicit(latent_dim, noise_dim, (), initializer),
         decoder_per_label,
         prior=_generator(builder, prior_noise_dim, prior_dims),
+        loop=_loop(alternating),
     )
 
 
@@ -162,6 +167,7 @@ def arae(
     adversary_learning_rate=1e-4,
     num_adversary_steps=1,
     decoder_per_label=True,
+    alternating=False,
 ):
     """An autoencoder with an adversarially learned prior and codes without the label.
 
@@ -192,6 +198,8 @@ def arae(
         num_adversary_steps: Positive int, classifier steps for one of the model.
             Defaults to `1`.
         decoder_per_label: See `vae_transfer`. Defaults to `True`, as released.
+        alternating: Whether each cost has an update and an optimizer of its own, as
+            released, see `Alternating`. Defaults to `False`, one joint update.
 
     Returns:
         A compiled `VAE` with a `Deterministic` posterior and a `Pushforward` prior.
@@ -219,11 +227,12 @@ def arae(
     )
     return _transferring(
         builder,
-        [Reconstruction(), distance, adversary],
+        _ordered(distance, adversary, alternating),
         CodeNoise(builder.encoder(), code_noise),
         builder.posterior(Deterministic),
         decoder_per_label,
         prior=_generator(builder, prior_noise_dim, prior_dims),
+        loop=_loop(alternating),
     )
 
 
@@ -255,13 +264,27 @@ def _adversary(weight, target, learning_rate, num_steps):
     )
 
 
+def _ordered(divergence, adversary, alternating):
+    """Returns the terms, where their order matters in that of the released code."""
+    if alternating:
+        return [Reconstruction(), adversary, divergence]
+    return [Reconstruction(), divergence, adversary]
+
+
+def _loop(alternating):
+    # The generator's optimizer is that of the released critics.
+    return Alternating(_adam(1e-4)) if alternating else None
+
+
 def _generator(builder, noise_dim, hidden_dims):
     latent_dim = builder.setting.latent_dim
     base = StandardNormal(noise_dim)
     return Pushforward(base, latent_dim, hidden_dims, builder.initializer())
 
 
-def _transferring(builder, terms, encoder, posterior, decoder_per_label, prior=None):
+def _transferring(
+    builder, terms, encoder, posterior, decoder_per_label, prior=None, loop=None
+):
     """Assembles a model whose bridge alone reads the label."""
     bridge = decoder = None
     if decoder_per_label:
@@ -280,4 +303,5 @@ def _transferring(builder, terms, encoder, posterior, decoder_per_label, prior=N
         bridge=bridge,
         decoder=decoder,
         context_to=("bridge",),
+        loop=loop,
     )
