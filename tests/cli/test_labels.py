@@ -122,7 +122,7 @@ def test_codes_are_of_sentences_with_their_labels(
     bad = tmp_path / "bad.tsv"
     bad.write_text("text\tmood\na\tsad\n")
     line = error_of("encode", labelled, "--data", bad, "--out", out)
-    assert "bad.tsv, line 2: the label 'sad' is not one of negative, neutral" in line
+    assert "bad.tsv, line 2: The label must be one of negative, neutral" in line
 
 
 def test_begins_from_a_run_of_the_same_labels(labelled, table, tmp_path, error_of):

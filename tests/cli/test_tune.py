@@ -22,6 +22,8 @@ def stub(make_results, monkeypatch):
 
     def tune(sweep, out, **options):
         results = read_results(make_results(VALUES, METRICS))
+        for result in results:
+            sweep.configuration.save(RunFolder(result["folder"]).configuration)
         asked.update(sweep=sweep, **options)
         options["report"](results[0])
         return results

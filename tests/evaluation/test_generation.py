@@ -27,6 +27,7 @@ class Parrot:
     """Writes fixed sentences, others for each way of writing."""
 
     requires = ()
+    condition = None
 
     def __init__(self, drawn=DRAWN, greedy=GREEDY, posterior="a latent"):
         self.tokenizer = WordTokenizer(vocabulary=VOCABULARY, lowercase=True)
@@ -34,16 +35,16 @@ class Parrot:
         self.drawn, self.greedy = drawn, greedy
         self.lengths = []
 
-    def sample_prior(self, num, seed):
+    def sample_prior(self, num, seed, context=None):
         return tf.zeros([num, 1])
 
     def compiled_function(self, key, function, *specs):
         return tf.function(function, input_signature=specs)
 
-    def decode_ids(self, z, sampler, max_length, seed):
+    def decode_ids(self, z, sampler, max_length, seed, context=None):
         return self.generate_ids(tf.shape(z)[0], sampler, max_length, seed)
 
-    def generate_ids(self, num, sampler, max_length, seed):
+    def generate_ids(self, num, sampler, max_length, seed, context=None):
         self.lengths.append(max_length)
         texts = self.drawn
         if isinstance(sampler, Greedy):
@@ -146,7 +147,7 @@ def test_lengths_of_the_protocols():
 
 def test_share_of_sentences_that_are_cut():
     class Talker(Parrot):
-        def generate_ids(self, num, sampler, max_length, seed):
+        def generate_ids(self, num, sampler, max_length, seed, context=None):
             rows = [[4, 5, 2], [4, 5, 6], [2, 0, 0], [4, 2, 0]]
             return tf.tile(tf.constant(rows), [num // 4 + 1, 1])[:num]
 

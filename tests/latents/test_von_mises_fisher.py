@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tests.support import assert_same_weights, make_vae
 from tfvae.distributions.von_mises_fisher import PolarAngle, log_sphere_area
-from tfvae.latents import SphericalUniform, VonMisesFisher
+from tfvae.latents import SphericalUniform, StandardNormal, VonMisesFisher
 from tfvae.seeds import as_seed
 
 
@@ -123,4 +123,4 @@ def test_errors():
     with pytest.raises(ValueError, match="must be in \\[0, max_concentration\\).*=3"):
         VonMisesFisher(2, min_concentration=3.0, max_concentration=3.0)
     with pytest.raises(ValueError, match="need one support"):
-        make_vae(posterior=VonMisesFisher(2))
+        make_vae(posterior=VonMisesFisher(2), prior=StandardNormal(2))

@@ -195,7 +195,9 @@ def test_widths_say_what_components_hand_on():
         "code_dim": 6,
         "latent_dim": 2,
         "context_dim": None,
+        "code_context_dim": None,
         "memory_context_dim": None,
+        "num_labels": None,
         "memory_dim": 2,
         "vocabulary_size": VOCABULARY_SIZE,
     }

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests import support
 from tfvae import presets
-from tfvae.latents import Deterministic, Implicit, VonMisesFisher
+from tfvae.latents import Deterministic, Implicit, Pushforward, VonMisesFisher
 from tfvae.models import LanguageModel
 from tfvae.objectives import (
     KL,
@@ -102,8 +102,8 @@ def test_every_setting_fits_every_preset(name, setting):
     assert model.compiled and model.optimizer.built
 
 
-# Neither has a mean and a variance to normalise; their docstrings say so.
-NOT_NORMALISED = VonMisesFisher, Implicit
+# None has a mean and a variance to normalise; their docstrings say so.
+NOT_NORMALISED = VonMisesFisher, Implicit, Pushforward
 
 
 @pytest.mark.parametrize("name", UNCOUPLED)

@@ -39,7 +39,7 @@ def test_command_repeats_the_run():
     assert parse_overrides(args.set) == configuration.overrides
     assert args.no_xla
     for name, value in vars(configuration).items():
-        if name not in ("overrides", "xla", "tokenizer"):
+        if name not in ("overrides", "xla", "tokenizer", "label_names"):
             assert getattr(args, name) == value
     # None stands for words, unless a run to start from has another one.
     assert args.tokenizer is None and configuration.tokenizer == "word"

@@ -238,7 +238,7 @@ class ModelBuilder:
         schedule = self.setting.annealing.rescaled(self.steps_per_unit)
         if isinstance(schedule, Linear):
             slope = (1.0 - schedule.first) / schedule.length
-            if final <= schedule.first:
+            if final <= schedule.first or not slope:
                 return Linear(1, first=final * scale, last=final * scale)
             length = (final - schedule.first) / slope
             ends = schedule.first * scale, final * scale
