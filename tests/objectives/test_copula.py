@@ -215,6 +215,13 @@ def test_errors():
     ):
         with pytest.raises(ValueError, match="`CopulaLikelihood` needs.*Received: "):
             make_vae(posterior=posterior, objective=[CopulaLikelihood()])
+    # The prior could shrink with the posterior, at no KL.
+    with pytest.raises(ValueError, match="rewards small scales.*prior=Gaussian"):
+        make_vae(
+            posterior=Gaussian(2),
+            prior=Gaussian(2),
+            objective=[Reconstruction(), KL(), CopulaLikelihood()],
+        )
     with pytest.raises(ValueError, match="`CopulaLikelihood` reads latent codes"):
         LanguageModel(make_decoder(conditioning=()), objective=[CopulaLikelihood()])
     with pytest.raises(ValueError, match="`floor` must be positive"):

@@ -51,7 +51,7 @@ class CopulaLikelihood(Term):
 
     Raises:
         ValueError: If an option is out of range (see `CopulaHead`) or, in a model, the
-            posterior is no diagonal `Gaussian`.
+            posterior is no diagonal `Gaussian` or the prior learns.
 
     References:
         Wang and Wang 2019, Neural Gaussian Copula for Variational Autoencoder,
@@ -63,6 +63,7 @@ class CopulaLikelihood(Term):
     _has_kl = True
 
     requires_latent = True
+    needs_fixed_prior = True
 
     def __init__(
         self,
@@ -88,8 +89,17 @@ class CopulaLikelihood(Term):
         self._make_head(1)
 
     def check(self, model):
-        """Refuses a posterior other than a diagonal Gaussian."""
+        """Refuses a posterior that is not diagonal, and a prior that learns."""
         super().check(model)
+        learns = any(term.trains_prior for term in model.objective)
+        if learns and model.prior.trainable_variables:
+            raise ValueError(
+                "`CopulaLikelihood` rewards small scales, which nothing opposes where "
+                "the prior can follow them. Use `prior=StandardNormal`, given a "
+                "condition with `context_to` that leaves the prior out "
+                "(learned_prior=false). "
+                f"Received: prior={type(model.prior).__name__}"
+            )
         posterior = example_distributions(model)[0]
         is_independent = isinstance(posterior, tfd.Independent)
         if not is_independent or not isinstance(posterior.distribution, tfd.Normal):

@@ -32,6 +32,7 @@ class Term(Component):
         trains_prior: Whether a prior with weights of its own learns from the cost.
         pools_codes: Whether the codes of a batch are compared with the prior as one
             sample, so that there must be one prior for all of them.
+        needs_fixed_prior: Whether a prior that learns would lower the cost without end.
     """
 
     requires_latent = False
@@ -40,6 +41,7 @@ class Term(Component):
     can_be_controlled = True
     trains_prior = False
     pools_codes = False
+    needs_fixed_prior = False
 
     def __init__(self, weight=1.0, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)

@@ -427,8 +427,8 @@ class ModelBuilder:
         posterior = posterior or self.posterior()
         decoder = decoder or self.decoder()
         is_trained = any(term.trains_prior for term in terms)
-        is_shared = any(term.pools_codes for term in terms)
-        may_read = self.setting.learned_prior and is_trained and not is_shared
+        is_fixed = any(term.pools_codes or term.needs_fixed_prior for term in terms)
+        may_read = self.setting.learned_prior and is_trained and not is_fixed
         condition = self.condition(encoder)
         if context_to is None:
             reads_prior = condition is None or may_read
