@@ -230,6 +230,8 @@ def test_what_the_best_model_is_chosen_by(builder):
     assert presets.language_model(builder).monitor == "val_nll"
     assert presets.coupled("vae", builder).monitor == "val_nll"
     assert presets.target_kl_vae(builder).monitor == "val_nelbo"
+    labelled = dataclasses.replace(builder, num_labels=2)
+    assert presets.arae(labelled).monitor == "val_reconstruction"
     # Of a plain VAE the objective at final weights is the negative bound.
     for name in ("vae", "free_bits_vae", "wae_stochastic"):
         model = get_preset(name)(builder)

@@ -304,4 +304,6 @@ def _transferring(
         decoder=decoder,
         context_to=("bridge",),
         loop=loop,
+        # A critic's value drifts with the critic.
+        monitor="val_loss" if prior is None else "val_reconstruction",
     )
