@@ -207,4 +207,5 @@ def test_widths_say_what_components_hand_on():
         condition=LabelEncoder(3),
         context_to=("posterior", "prior"),
     )
-    assert model.widths == {**plain, "code_dim": 9, "context_dim": 3}
+    of_label = {"context_dim": 3, "code_context_dim": 3, "num_labels": 3}
+    assert model.widths == {**plain, **of_label, "code_dim": 9}
