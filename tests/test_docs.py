@@ -28,8 +28,6 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 # Those of methods, whose code `test_method_pages.py` checks.
 ALL_PAGES = [*PAGES, *sorted((ROOT / "docs" / "methods").glob("*.md"))]
-# The others train for minutes.
-QUICK = {"extending.md"}
 NUM_SENTENCES = {"train": 64, "valid": 32, "test": 32}
 # All of one bucket of lengths, so that XLA compiles one program.
 LENGTHS = range(9, 13)
@@ -200,14 +198,8 @@ def check_page(page, languages=("python", "bash")):
 PAGES_WITH_CODE = [page for page in PAGES[1:] if code_blocks(page)]
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[] if page.name in QUICK else [pytest.mark.slow])
-        for page in PAGES_WITH_CODE
-    ],
-    ids=lambda page: page.name,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=lambda page: page.name)
 def test_a_page_runs(page, enter, request):
     text = page.read_text("utf-8")
     needs_runs = page.name != "training.md" and "runs/vae" in text

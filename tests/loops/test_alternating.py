@@ -128,6 +128,7 @@ def test_learning_rates_follow_that_of_the_model(inputs):
     assert rates == [[0.5, 0.5], [0.5, 0.5], [0.25, 0.25]]
 
 
+@pytest.mark.slow
 def test_a_break_in_training_changes_nothing(tmp_path):
     rows = dataset(batch([5, 3, 1, 2, 4, 2]), 2)
     options = {"verbose": 0, "shuffle": False}

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.support import dataset
@@ -53,6 +54,7 @@ def information(loop, seed, epochs=5):
     return mutual_information(model.posterior, params, z).value
 
 
+@pytest.mark.slow
 def test_keeps_information_that_joint_updates_lose():
     # As many updates of the decoder; the KL has its full weight from the start.
     plain = information(None, seed=1)

@@ -38,6 +38,7 @@ def builder(data):
     return tfvae.ModelBuilder(small, data, jit_compile=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vae", "language_model"])
 def test_what_is_written_follows_the_label(builder, data, kind):
     keras.utils.set_random_seed(1)

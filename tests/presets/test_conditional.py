@@ -68,6 +68,7 @@ def test_the_bag_of_zhao():
     assert isinstance(bag, BagOfWords) and bag.weight.final == 0.5
 
 
+@pytest.mark.slow
 def test_an_answer_is_less_surprising_to_who_knows_the_question():
     reseed(1)
     train = pairs(4000, 1, batch_size=32)

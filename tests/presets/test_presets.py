@@ -42,7 +42,17 @@ def with_context(name, builder):
 UNCOUPLED = [name for name, each in PRESETS.items() if not each.coupled_form_of]
 
 
-@pytest.mark.parametrize("name", UNCOUPLED)
+# Tracing their loops takes as long as all other presets do.
+LONG_TO_TRACE = {"sa_vae", "lagging_vae"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in LONG_TO_TRACE))
+        for name in UNCOUPLED
+    ],
+)
 def test_takes_a_training_step(name, builder):
     model = get_preset(name)(with_context(name, builder))
     # Tracing a function costs many times what one small step does.

@@ -139,8 +139,8 @@ def test_all_inputs_have_a_batch(answered):
 @pytest.mark.parametrize(
     "kind",
     [
-        "turns",
-        *(pytest.param(k, marks=pytest.mark.slow) for k in ("both", "reader", "arae")),
+        pytest.param(kind, marks=pytest.mark.slow)
+        for kind in ("turns", "both", "reader", "arae")
     ],
 )
 def test_conditional_exports(exports, kind):
