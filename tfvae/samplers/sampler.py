@@ -309,9 +309,10 @@ class Nucleus(Ancestral):
         num_draws = _DRAWS - 1 if self.p >= 0.5 else 0
         rows = tf.range(tf.shape(logits)[0])
         chosen = tf.zeros_like(rows)
+        weights = _weights(logits)
         for draw in range(num_draws):
-            own = logits if draw == 0 else tf.gather(logits, rows)
-            drawn = categorical(own, tf.gather(noise, rows)[:, 2 * draw : 2 * draw + 2])
+            own = weights if draw == 0 else tf.gather(weights, rows)
+            drawn = _draw(own, tf.gather(noise, rows)[:, 2 * draw : 2 * draw + 2])
             chosen = tf.tensor_scatter_nd_update(chosen, rows[:, None], drawn)
             rows = tf.boolean_mask(rows, ~in_nucleus(own, drawn, self.p))
         own = keep_nucleus(tf.gather(logits, rows), self.p)
@@ -341,10 +342,19 @@ def categorical(logits, noise):
     >>> categorical(logits, [[0.2, 0.5]]).numpy()
     array([1], dtype=int32)
     """
-    num_classes = logits.shape[-1]
+    return _draw(_weights(logits), noise)
+
+
+def _weights(logits):
+    """Computes what probabilities are proportional to, of which the largest is 1."""
+    return tf.exp(logits - tf.reduce_max(logits, -1, keepdims=True))
+
+
+def _draw(weights, noise):
+    """Samples a class for each row of weights; see `categorical`."""
+    num_classes = weights.shape[-1]
     size = math.isqrt(num_classes - 1) + 1
     num_blocks = -(-num_classes // size)
-    weights = tf.exp(logits - tf.reduce_max(logits, -1, keepdims=True))
     missing = num_blocks * size - num_classes
     if missing:
         weights = tf.pad(weights, [[0, 0], [0, missing]])
@@ -372,26 +382,24 @@ def _invert(weights, uniform):
     return tf.argmax(scores, -1, output_type=tf.int32)
 
 
-def in_nucleus(logits, classes, mass):
+def in_nucleus(weights, classes, mass):
     """Tells whether a class of each row is in the nucleus; see `keep_nucleus`.
 
     Args:
-        logits: Float32 tensor `[N, V]`.
+        weights: Float32 tensor `[N, V]`, not negative, proportional to probabilities.
         classes: Int tensor `[N]`.
-        mass: Float in `(0, 1]`.
+        mass: Float in `(0, 1]`, of the sum of a row.
 
     Returns:
         Bool tensor `[N]`.
 
     Example:
-    >>> logits = tf.math.log([[0.5, 0.3, 0.2]] * 3)
-    >>> in_nucleus(logits, [0, 1, 2], 0.6).numpy()
+    >>> in_nucleus(tf.constant([[5.0, 3.0, 2.0]] * 3), [0, 1, 2], 0.6).numpy()
     array([ True,  True, False])
     """
-    probs = tf.nn.softmax(logits)
-    own = tf.gather(probs, classes, batch_dims=1)[:, None]
-    likelier = tf.reduce_sum(tf.where(probs > own, probs, 0.0), -1)
-    return likelier < mass
+    own = tf.gather(weights, classes, batch_dims=1)[:, None]
+    likelier = tf.reduce_sum(tf.where(weights > own, weights, 0.0), -1)
+    return likelier < mass * tf.reduce_sum(weights, -1)
 
 
 def keep_nucleus(logits, mass):
