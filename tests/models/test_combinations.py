@@ -195,6 +195,8 @@ def refusal(posterior, prior, objective, condition):
         return "a prior that reads a context could ignore it. Use `prior=StandardNorm"
     if objective == "wasserstein" and posterior == "sphere":
         return "off the sphere. Use `MMD` or `DualKL`"
+    if objective == "copula" and prior not in ("standard", "uniform"):
+        return "rewards small scales, which nothing opposes"
     if objective == "copula" and posterior not in NEEDS["copula"]:
         return REFUSALS["copula"]
     reads_density = {"kl", "free_bits", "unit_variance", "prior_always"}
