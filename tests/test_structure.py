@@ -10,7 +10,7 @@ FILES = {
 }
 # A module imports from levels before its own, and within its own room.
 LEVELS = [
-    {"files", "seeds", "ops"},
+    {"extras", "files", "seeds", "ops"},
     {"text", "distributions"},
     {"layers"},
     {"latents", "encoders", "decoders", "samplers"},

@@ -88,7 +88,7 @@ class ContextEncoder(Condition):
 
 
 @keras.saving.register_keras_serializable("tfvae")
-class TurnEncoder(Condition):
+class TurnEncoder(ContextEncoder):
     """Encodes the turns of a dialogue: each turn, then the sequence of them.
 
     The turns come oldest first, `[B, N, T']`, those that a dialogue lacks before its
@@ -118,32 +118,23 @@ class TurnEncoder(Condition):
     def __init__(
         self, encoder, hidden_dim, speakers=True, dropout=0.0, *, name=None, dtype=None
     ):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(encoder, name=name, dtype=dtype)
         if hidden_dim < 1:
             raise ValueError(
                 f"`hidden_dim` must be positive. Received: hidden_dim={hidden_dim}"
             )
         require_rate("dropout", dropout)
-        self.encoder = encoder
         self.hidden_dim = hidden_dim
         self.speakers = speakers
         self.dropout = dropout
         self.context_dim = hidden_dim
-        self.vocabulary_size = encoder.vocabulary_size
         self.recurrence = RNN(hidden_dim, "gru", name="turns")
-
-    @property
-    def encoders(self):
-        """The encoder."""
-        return (self.encoder,)
 
     def build(self):
         """Creates the weights."""
-        if not self.encoder.built:
-            self.encoder.build()
+        super().build()
         width = self.encoder.code_dim + (2 if self.speakers else 0)
         self.recurrence.build(input_dim=width)
-        self.built = True
 
     def call(self, inputs, seed=None, training=False):
         """Encodes turns `[B, N, T']`; one text `[B, T']` is a single turn."""

@@ -5,6 +5,7 @@ import typing
 
 import numpy as np
 
+from tfvae.extras import require_extra
 from tfvae.text.word_vectors import read_word_vectors
 
 # Words counted at once: their pairs are held in memory.
@@ -30,15 +31,9 @@ def check_extra():
     Raises:
         ValueError: If it is not.
     """
-    try:
-        import scipy.sparse  # noqa: F401
-        import sklearn.decomposition  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            "Embeddings of words are learned with scikit-learn, which is not "
-            "installed. Install it by `pip install tfvae[measures]`, or give a file "
-            "of embeddings (--embeddings FILE)."
-        ) from error
+    modules = "scipy.sparse", "sklearn.decomposition"
+    purpose = "Without a file of embeddings (--embeddings FILE), learning them"
+    require_extra("measures", purpose, *modules)
 
 
 def read_embeddings(path, words):

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfvae.evaluation.bleu import bleu, sentence_bleu_method7
 from tfvae.evaluation.ngram import NgramModel
+from tfvae.extras import require_extra
 from tfvae.models.inputs import require_tokenizer, tokenize
 from tfvae.models.transferring import require_transfer
 from tfvae.models.writing import texts_of
@@ -23,13 +24,7 @@ def check_extra():
     Raises:
         ValueError: If it is not.
     """
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            "Transferred sentences are classified by scikit-learn, which is not "
-            "installed. Install it by `pip install tfvae[measures]`."
-        ) from error
+    require_extra("measures", "Classifying transferred sentences", "sklearn")
 
 
 class LabelClassifiers:

@@ -49,21 +49,12 @@ class Alternating(TrainingLoop):
         """Creates the optimizers of all terms but the first.
 
         Raises:
-            ValueError: If the optimizer scales the loss, which several optimizers would
-                do differently.
+            ValueError: If the optimizer scales the loss.
         """
-        if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                "`Alternating` does not work with loss scaling. Use the dtype policy "
-                "'mixed_bfloat16' or 'float32'. Received: a `LossScaleOptimizer`"
-            )
-        config = model.optimizer.get_config()
-        # A schedule would count the updates of each.
-        config["learning_rate"] = 0.0
-        kind, (of_prior, others) = type(model.optimizer), _sides(model)
-        self.term_optimizers = [kind.from_config(config) for _ in model.objective[1:]]
-        for optimizer in self.term_optimizers:
-            optimizer.build(others)
+        of_prior, others = _sides(model)
+        self.term_optimizers = [
+            self.copied_optimizer(model, others) for _ in model.objective[1:]
+        ]
         self.prior_optimizer.build(of_prior)
 
     def phases(self, model):

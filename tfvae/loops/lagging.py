@@ -129,19 +129,10 @@ class Lagging(TrainingLoop):
         """Creates the encoder's optimizer.
 
         Raises:
-            ValueError: If the optimizer scales the loss, which two optimizers would
-                do differently.
+            ValueError: If the optimizer scales the loss.
         """
-        if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                "`Lagging` does not work with loss scaling. Use the dtype policy "
-                "'mixed_bfloat16' or 'float32'. Received: a `LossScaleOptimizer`"
-            )
-        config = model.optimizer.get_config()
-        # A schedule would count the encoder's own updates.
-        config["learning_rate"] = 0.0
-        self.encoder_optimizer = type(model.optimizer).from_config(config)
-        self.encoder_optimizer.build(model.encoder_variables)
+        variables = model.encoder_variables
+        self.encoder_optimizer = self.copied_optimizer(model, variables)
 
     def prepare(self, data, options):
         """Repeats a finite dataset, from the place where the last `fit` stopped.

@@ -124,6 +124,34 @@ class TrainingLoop(Component):
         """
         return data, options
 
+    def copied_optimizer(self, model, variables):
+        """Creates an optimizer of the same kind as the model's, for updates apart.
+
+        Its learning rate is 0 until it is assigned: a schedule would count the updates
+        of each optimizer.
+
+        Args:
+            model: A compiled model.
+            variables: List of the variables that it updates.
+
+        Returns:
+            Keras optimizer.
+
+        Raises:
+            ValueError: If the optimizer scales the loss, which several optimizers would
+                do differently.
+        """
+        if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                f"`{type(self).__name__}` does not work with loss scaling. Use the "
+                "dtype policy 'mixed_bfloat16' or 'float32'. "
+                "Received: a `LossScaleOptimizer`"
+            )
+        config = {**model.optimizer.get_config(), "learning_rate": 0.0}
+        optimizer = type(model.optimizer).from_config(config)
+        optimizer.build(variables)
+        return optimizer
+
     def next_batch(self, batches):
         """Returns the next batch and counts it, or `None` if there is none."""
         batch = next(batches, None)

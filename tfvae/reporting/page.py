@@ -1,7 +1,6 @@
 """The report's page and its tables."""
 
 import dataclasses
-import importlib
 import json
 import typing
 
@@ -10,11 +9,10 @@ import tensorflow as tf
 
 from tfvae import __version__
 from tfvae.evaluation.metrics import METRICS
+from tfvae.extras import require_extra
 from tfvae.presets import get_preset
 from tfvae.reporting.collect import collect_runs
 from tfvae.reporting.run_record import command_of
-
-_EXTRA = ("jinja2", "matplotlib")
 
 
 def make_report(folders, data=None, **options):
@@ -47,13 +45,7 @@ def check_extra():
     Raises:
         ValueError: If it is not.
     """
-    for name in _EXTRA:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise ValueError(
-                f"A report needs {name}. Install it by `pip install tfvae[report]`."
-            ) from error
+    require_extra("report", "A report", "jinja2", "matplotlib")
 
 
 def render(records, data=None):

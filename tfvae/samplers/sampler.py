@@ -272,10 +272,10 @@ class Nucleus(Ancestral):
     """Samples each word from the likeliest that hold a given mass, renormalised.
 
     A word is drawn from the whole softmax and kept if it is in the nucleus, which one
-    sum over the likelier words tells; otherwise another is drawn. So hardly more is
-    computed than for `Ancestral`, where finding the nucleus itself takes many passes
-    over the vocabulary. A row that is refused several times has its nucleus found. The
-    sizes depend on what is drawn: XLA cannot compile it.
+    sum over the likelier words tells; otherwise another is drawn. That takes a few
+    passes over the vocabulary, and finding the nucleus itself thirty. A row that is
+    refused several times has its nucleus found. The sizes depend on what is drawn: XLA
+    cannot compile it.
 
     Args:
         p: Float in `(0, 1]`, the mass under the softmax of `logits / temperature`.

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tfvae import __version__
 from tfvae.ops.sequences import lengths
-from tfvae.serving.client import import_protos
 from tfvae.serving.per_example import InferenceEngine, read_texts
 from tfvae.serving.signatures import TEXT, Signature, left_out, signatures_of
+from tfvae.serving.transport import import_protos
 from tfvae.text import WordpieceTokenizer
 
 _MAX_LENGTH = 60

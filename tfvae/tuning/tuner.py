@@ -2,7 +2,6 @@
 
 import contextlib
 import glob
-import importlib
 import itertools
 import json
 import math
@@ -14,6 +13,7 @@ import keras
 import keras_tuner
 from keras_tuner.src import config
 
+from tfvae.extras import require_extra
 from tfvae.files import replacing
 from tfvae.presets.table import unknown
 from tfvae.training import RunFolder, train
@@ -286,8 +286,8 @@ def make_oracle(name, objective, *, trials=None, max_epochs=None, seed=0):
         seed: Int.
 
     Raises:
-        ValueError: If there is no such oracle, or Hyperband has no epochs.
-        ImportError: If the extra `bayesian` is not installed.
+        ValueError: If there is no such oracle, Hyperband has no epochs, or the extra
+            `bayesian` is not installed.
     """
     if name not in TUNERS:
         raise ValueError(unknown("tuner", name, TUNERS))
@@ -322,14 +322,8 @@ def check_installed(name):
         ValueError: If they are not; the message names the extra.
     """
     if name == "bayesian":
-        try:
-            importlib.import_module("scipy.optimize")
-            importlib.import_module("sklearn.gaussian_process")
-        except ImportError as error:
-            raise ValueError(
-                "The tuner 'bayesian' needs scikit-learn: install `tfvae[bayesian]`. "
-                f"Received: {error}"
-            ) from error
+        modules = "scipy.optimize", "sklearn.gaussian_process"
+        require_extra("bayesian", "The tuner 'bayesian'", *modules)
 
 
 TUNERS = {
