@@ -38,7 +38,7 @@ class Workload:
             args.preset,
             args.data,
             setting=args.setting,
-            xla=not args.no_xla,
+            xla=args.xla,
             context_column=args.context_column,
             max_turns=args.max_turns,
             too_long="truncate" if args.max_turns else "error",
@@ -223,7 +223,7 @@ def main():
     parser.add_argument("--top-p", type=float, metavar="P", help="nucleus of `sample`")
     parser.add_argument("--context-column", metavar="NAME", help="column of contexts")
     parser.add_argument("--max-turns", type=int, metavar="N", help="turns of a context")
-    parser.add_argument("--no-xla", action="store_true")
+    parser.add_argument("--xla", choices=["auto", "always", "never"], default="auto")
     parser.add_argument("--json", default="-", metavar="FILE")
     args = parser.parse_args()
     line = json.dumps(measure(args))

@@ -60,7 +60,6 @@ def tour(folder, steps):
             batch_size=GRAMMAR_BATCH,
             scale_schedules=True,
             # Compiling would take longer than it saves.
-            xla=False,
             overrides=GRAMMAR_SIZES,
         )
         begun = time.time()

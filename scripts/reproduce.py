@@ -318,7 +318,8 @@ def run_all(jobs, num_jobs):
             environment = dict(os.environ)
             if num_jobs > 1:
                 # Rows side by side on cores of their own.
-                environment |= {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+                one = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+                environment |= dict.fromkeys([*one, "OMP_NUM_THREADS"], "1")
             process = subprocess.Popen(
                 [sys.executable, __file__, "row", json.dumps(job)], env=environment
             )
@@ -366,8 +367,6 @@ def grammar(args):
                 "steps": args.budget,
                 "batch_size": GRAMMAR_BATCH,
                 "scale_schedules": True,
-                # Compiling takes longer than it saves on networks as small as these.
-                "xla": False,
                 "seed": seed,
                 "overrides": GRAMMAR_SIZES | GRAMMAR_OPTIONS.get(name, {}),
             }

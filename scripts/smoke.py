@@ -16,12 +16,12 @@ from tfvae.cli.main import import_tensorflow, main
 
 SIZES = "embedding_dim=8 encoder_dim=8 decoder_dim=8 latent_dim=2"
 COMMANDS = f"""
-train beta_vae --train train.txt --valid valid.txt --out run --epochs 1 --no-xla --set {SIZES}
+train beta_vae --train train.txt --valid valid.txt --out run --epochs 1 --set {SIZES}
 evaluate run --data test.txt --samples 2 --metrics likelihood,reconstruction,generation --num-generated 8 --short --json test.json
 generate run --num 2
 report run --data test.txt --out report.html
 export run --to exports/run
-tune beta_vae --train train.txt --valid valid.txt --out sweep --epochs 1 --no-xla --search beta=0.5:1 --tuner bayesian --trials 4 --set {SIZES}
+tune beta_vae --train train.txt --valid valid.txt --out sweep --epochs 1 --search beta=0.5:1 --tuner bayesian --trials 4 --set {SIZES}
 """  # noqa: E501
 
 

@@ -33,7 +33,7 @@ def table(tmp_path_factory):
 def arguments(table, out, *more, preset="vae"):
     options = [f"{key}={value}" for key, value in TINY.items()]
     return [
-        *["train", preset, "--train", table, "--out", str(out), "--no-xla"],
+        *["train", preset, "--train", table, "--out", str(out)],
         *["--label-column", "mood", "--epochs", "1", "--batch-size", "8", "--quiet"],
         *["--set", *options, *more],
     ]

@@ -16,7 +16,9 @@ from tfvae.training import RunConfiguration
 def test_arguments_make_the_configuration():
     parser = argparse.ArgumentParser()
     add_configuration(parser)
-    line = "--setting coupled --set beta=0.5 latent_dim=4 --steps 9 --no-xla --seed 2"
+    line = (
+        "--setting coupled --set beta=0.5 latent_dim=4 --steps 9 --xla never --seed 2"
+    )
     args = parser.parse_args(line.split())
     args.preset, args.train, args.valid = "beta_vae", "train.txt", None
     assert make_configuration(args) == RunConfiguration(
@@ -25,7 +27,7 @@ def test_arguments_make_the_configuration():
         setting="coupled",
         overrides={"beta": 0.5, "latent_dim": 4},
         steps=9,
-        xla=False,
+        xla="never",
         seed=2,
     )
 

@@ -43,7 +43,7 @@ def dialogues(tmp_path_factory):
 def untrained(preset, table, tmp_path_factory, **options):
     """Writes the folder of a run of larger initial weights; returns its path."""
     configuration = RunConfiguration(
-        preset, table, context_column="context", overrides=TINY, xla=False, **options
+        preset, table, context_column="context", overrides=TINY, **options
     )
     run = RunFolder(tmp_path_factory.mktemp("runs") / preset)
     run.create(configuration)

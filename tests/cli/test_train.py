@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 
 def _arguments(texts, out, *more):
     arguments = ["train", "vae", "--train", texts["train"], "--valid", texts["valid"]]
-    arguments += ["--out", str(out), "--no-xla", "--quiet", "--epochs", "1"]
+    arguments += ["--out", str(out), "--quiet", "--epochs", "1"]
     return [*arguments, "--batch-size", "20", "--set", *_SIZES, *more]
 
 
@@ -149,7 +149,7 @@ def test_warns_of_texts_that_say_little(tmp_path):
                 raise Stop
 
         made = RunConfiguration(
-            "vae", epochs=1, batch_size=8, xla=False, overrides=TINY, **paths, **fields
+            "vae", epochs=1, batch_size=8, overrides=TINY, **paths, **fields
         )
         with pytest.raises(Stop):
             train(made, tmp_path / made.tokenizer, log=log)
@@ -303,7 +303,7 @@ def test_runs_that_stay_as_long(finished, error_of, field, value, message):
 def _start_from(finished, texts, out, *more):
     _, source = finished
     arguments = ["train", "vae", "--from", str(source), "--train", texts["valid"]]
-    arguments += ["--out", str(out), "--no-xla", "--quiet", "--epochs", "1"]
+    arguments += ["--out", str(out), "--quiet", "--epochs", "1"]
     return [*arguments, "--batch-size", "10", *more]
 
 

@@ -12,7 +12,7 @@ from tfvae.tuning.results import read_results
 def _arguments(texts, out, *more):
     arguments = ["tune", "beta_vae", "--train", texts["train"]]
     arguments += ["--valid", texts["valid"], "--out", str(out)]
-    return [*arguments, "--no-xla", "--quiet", *more]
+    return [*arguments, "--quiet", *more]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_prints_a_table_and_plots(stub, texts, tmp_path, capsys):
     assert stub["workers"] == 2 and stub["verbose"] == 0
     configuration = sweep.configuration
     assert (configuration.overrides, configuration.epochs) == ({"latent_dim": 3}, 3)
-    assert not configuration.xla
+    assert configuration.xla == "auto"
 
 
 def test_starts_from_a_run(stub, run, texts, tmp_path):

@@ -169,8 +169,13 @@ def test_objective_needs_different_names():
     make_vae(objective=[KL(), KL(0.5, name="more_kl")])
 
 
-def test_jit_is_on_by_itself_where_parts_allow_it():
+def test_xla_by_itself_on_an_accelerator_alone(monkeypatch):
     model = make_vae()
+    model.compile()
+    assert not model.jit_compile
+    model.compile(jit_compile=True)
+    assert model.jit_compile
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
     model.compile()
     assert model.jit_compile
     model.compile(run_eagerly=True)

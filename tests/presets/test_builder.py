@@ -101,7 +101,8 @@ def test_how_it_is_compiled(setting):
     model = presets.dae(builder)
     assert not model.jit_compile and model.seed == 7
     assert model.optimizer.global_clipnorm == 5.0
-    assert ModelBuilder(setting, vocabulary_size=10).language_model().jit_compile
+    builder = ModelBuilder(setting, vocabulary_size=10, jit_compile=True)
+    assert builder.language_model().jit_compile
 
 
 def test_own_parts(setting):

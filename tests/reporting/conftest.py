@@ -46,9 +46,7 @@ def make_run(texts, folder, preset="vae", **fields):
     """Writes the folder of a run of a tiny model that has its initial weights."""
     reseed(1)
     overrides = {**TINY, **fields.pop("overrides", {})}
-    configuration = RunConfiguration(
-        preset, overrides=overrides, xla=False, **texts, **fields
-    )
+    configuration = RunConfiguration(preset, overrides=overrides, **texts, **fields)
     tokenizer = configuration.make_tokenizer()
     tokenizer.adapt(read_texts(texts["train"]))
     run = RunFolder(folder)

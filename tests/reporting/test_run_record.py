@@ -25,7 +25,7 @@ def test_command_repeats_the_run():
         patience=2,
         too_long="drop",
         scale_schedules=True,
-        xla=False,
+        xla="never",
         header=False,
         start_from="runs/a b",
         freeze="decoder",
@@ -37,9 +37,8 @@ def test_command_repeats_the_run():
     args = parser.parse_args(words[2:])
     assert args.out == "out folder"
     assert parse_overrides(args.set) == configuration.overrides
-    assert args.no_xla
     for name, value in vars(configuration).items():
-        if name not in ("overrides", "xla", "tokenizer", "label_names"):
+        if name not in ("overrides", "tokenizer", "label_names"):
             assert getattr(args, name) == value
     # None stands for words, unless a run to start from has another one.
     assert args.tokenizer is None and configuration.tokenizer == "word"

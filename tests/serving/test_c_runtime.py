@@ -172,13 +172,7 @@ def test_a_trained_run_answers(tmp_path, preset, capsys):
     sizes = [f"{name}={size}" for name, size in TINY.items() if name != "latent_dim"]
     where = str(tmp_path / "run")
     arguments = ["train", preset, "--train", str(table), "--context-column", "context"]
-    assert (
-        main(
-            [*arguments, "--out", where, "--epochs", "2", "--no-xla"]
-            + ["--set", *sizes]
-        )
-        == 0
-    )
+    assert main([*arguments, "--out", where, "--epochs", "2"] + ["--set", *sizes]) == 0
     assert main(["export", where, "--to", str(tmp_path / "tiny")]) == 0
     folder = str(tmp_path / "tiny" / "1")
     loaded = tf.saved_model.load(folder)

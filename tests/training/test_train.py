@@ -125,7 +125,7 @@ def test_resumed_run_equals_the_uninterrupted(tmp_path, configuration, preset, r
 def test_by_the_command(tmp_path, texts, preset, options):
     small = ["embedding_dim=6", "encoder_dim=8", "decoder_dim=8", "latent_dim=3"]
     arguments = ["train", preset, "--train", texts["train"], "--steps", "3"]
-    arguments += ["--batch-size", "8", "--no-xla", "--quiet"]
+    arguments += ["--batch-size", "8", "--quiet"]
     arguments += ["--out", str(tmp_path / "run")]
     for each in small + options:
         arguments += ["--set", each]

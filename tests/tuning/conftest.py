@@ -12,7 +12,7 @@ from tfvae.training import RunConfiguration, train
 def tiny_configuration(texts):
     """A configuration of two short epochs without XLA."""
     return RunConfiguration(
-        "beta_vae", overrides=TINY, epochs=2, batch_size=20, xla=False, **texts
+        "beta_vae", overrides=TINY, epochs=2, batch_size=20, **texts
     )
 
 

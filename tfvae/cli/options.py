@@ -144,10 +144,11 @@ def add_configuration(parser):
         "or word2vec; .gz may follow",
     )
     parser.add_argument(
-        "--no-xla",
-        action="store_true",
-        help="start at once, without compiling a program for each length of batch, "
-        "and train more slowly: for small texts",
+        "--xla",
+        choices=["auto", "always", "never"],
+        default="auto",
+        help="when XLA compiles a program for each length of batch, which takes a few "
+        "seconds each; auto: on an accelerator (auto)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
 
@@ -188,7 +189,7 @@ def make_configuration(args):
         patience=args.patience,
         monitor=args.monitor,
         scale_schedules=args.scale_schedules,
-        xla=not args.no_xla,
+        xla=args.xla,
         seed=args.seed,
     )
     begins = {"freeze": args.freeze, "word_vectors": args.word_vectors}

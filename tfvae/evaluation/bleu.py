@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfvae.evaluation.likelihood import any_size
 from tfvae.models import inference
+from tfvae.ops.graph import graph_function
 from tfvae.ops.sequences import EOS_ID, PAD_ID, UNK_ID
 from tfvae.samplers.sampler import Greedy
 from tfvae.seeds import as_seed, fold_in
@@ -112,7 +113,7 @@ def _decoder(model, num_samples, max_length):
     `[S * B, max_length]` without `<unk>` from samples, or `None`.
     """
 
-    @tf.function
+    @graph_function
     def decode(inputs, seed):
         params = model.posterior_params(inputs)
         mode = model.posterior.mode(params)

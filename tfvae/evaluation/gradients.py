@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.ops.graph import graph_function
 from tfvae.seeds import as_seed, fold_in
 
 
@@ -38,9 +39,8 @@ def gradient_norms(model, batches, *, training=True, seed=0, max_batches=None):
             "Gradients by the encoder's code need an encoder. Use a `VAE`. Received: "
             f"a {type(model).__name__}"
         )
-    norms_of = tf.function(
-        lambda inputs, seed: _squared_norms(model, inputs, seed, training),
-        reduce_retracing=True,
+    norms_of = graph_function(
+        lambda inputs, seed: _squared_norms(model, inputs, seed, training)
     )
     collected = []
     for index, batch in enumerate(batches):

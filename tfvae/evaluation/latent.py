@@ -1,6 +1,5 @@
 """How much a code says, and how the codes as a whole fit the prior."""
 
-import functools
 import math
 import typing
 
@@ -22,6 +21,7 @@ from tfvae.evaluation.posterior import (
     posterior_scales,
 )
 from tfvae.models import inference
+from tfvae.ops.graph import graph_function
 from tfvae.seeds import as_seed, fold_in
 
 # The scales of the MMD's kernels, those of Coupled-VAE and of Tolstikhin et al.
@@ -171,7 +171,7 @@ def information_given_context(model, groups, *, num_samples=1, seed=0):
             f"Received: requires={model.requires}, posterior="
             f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
         )
-    sample = tf.function(sampler.__call__, reduce_retracing=True)
+    sample = graph_function(sampler.__call__)
     rows = []
     for index, group in enumerate(groups):
         inputs = keras.utils.unpack_x_y_sample_weight(group)[0]
@@ -309,7 +309,7 @@ def aggregate_metrics(model, batches, *, seed=0, progress=None):
     relative = model.prior_reads_context
     seed = as_seed(seed)
 
-    @functools.partial(tf.function, reduce_retracing=True)
+    @graph_function
     def encode(inputs):
         encoded = inference.encode(model, inputs, as_seed(model.seed))
         return encoded.params, encoded.prior_params

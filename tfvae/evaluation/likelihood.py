@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfvae.evaluation.posterior import PosteriorSampler
 from tfvae.models import inference
+from tfvae.ops.graph import graph_function
 from tfvae.ops.sequences import lengths
 from tfvae.seeds import as_seed
 
@@ -100,7 +101,7 @@ class SentenceScorer:
                 f"num_draws={num_draws}, num_samples={num_samples}"
             )
         if jit_compile is None:
-            jit_compile = model.jit_compile if model.compiled else model.supports_jit
+            jit_compile = model.compiled and model.jit_compile
         self.model = model
         self.chunk_size = chunk_size
         self.posterior_sampler, self.nll_method = None, "exact"
@@ -112,10 +113,12 @@ class SentenceScorer:
             self.num_samples = sampler.num_samples
             self._num_codes = sampler.num_prior_samples or sampler.num_samples
             # Plain, since TFP's samplers draw other numbers for a seed under XLA.
-            self._sample = tf.function(sampler.__call__)
-            self._report = tf.function(self._report, reduce_retracing=True)
-        self._decode = tf.function(self._decode, jit_compile=jit_compile)
-        self._condition = tf.function(self._condition, reduce_retracing=True)
+            self._sample = tf.function(sampler.__call__, autograph=False)
+            self._report = graph_function(self._report)
+        self._decode = tf.function(
+            self._decode, autograph=False, jit_compile=jit_compile
+        )
+        self._condition = graph_function(self._condition)
 
     @property
     def kl_method(self):

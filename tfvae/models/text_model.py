@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfvae.layers.component import config_of, from_config
 from tfvae.models import responding, writing
 from tfvae.models.trainer import Trainer
+from tfvae.ops.graph import graph_function
 from tfvae.ops.replicas import num_replicas
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
@@ -293,7 +294,7 @@ class TextModel(Trainer):
         """
         kept = self.__dict__.setdefault("_functions", {})
         if key not in kept:
-            kept[key] = tf.function(function, input_signature=specs)
+            kept[key] = graph_function(function, input_signature=specs)
         return kept[key]
 
     def export(self, filepath, format="tf_saved_model", *, verbose=False):

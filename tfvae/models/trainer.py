@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfvae.models.callbacks import FollowWeights, StopOnNaN
 from tfvae.models.forward import Update
 from tfvae.ops import replicas
+from tfvae.ops.graph import graph_function
 from tfvae.ops.memory import keep_freed_memory
 from tfvae.ops.sequences import UNK_ID, lengths
 from tfvae.seeds import as_seed, fold_in
@@ -128,8 +129,9 @@ class Trainer(keras.Model):
             run_eagerly: Whether to run step by step, for debugging.
             steps_per_execution: Positive int, batches in one call of the compiled
                 step; `1` with a training loop. Defaults to `1`.
-            jit_compile: Whether XLA compiles the steps; `"auto"` where the components
-                allow it.
+            jit_compile: Whether XLA compiles the steps, a program for each shape of
+                batch; `"auto"` on an accelerator alone: TensorFlow's kernels are as
+                fast on CPUs and begin at once. Several replicas do without.
             auto_scale_loss: Whether the loss is scaled under `mixed_float16`.
 
         Raises:
@@ -154,9 +156,9 @@ class Trainer(keras.Model):
                 f"which decides between steps. Received: {steps_per_execution}"
             )
         if jit_compile == "auto":
-            # Keras's own "auto" leaves XLA off on machines without an accelerator.
-            single = self.distribute_strategy.num_replicas_in_sync == 1
-            jit_compile = single and not run_eagerly and self.supports_jit
+            jit_compile = bool(tf.config.list_logical_devices("GPU"))
+        single = self.distribute_strategy.num_replicas_in_sync == 1
+        jit_compile = jit_compile and single and not run_eagerly and self.supports_jit
         keep_freed_memory()
         super().compile(
             optimizer=optimizer,
@@ -501,7 +503,7 @@ def of_any_size(function):
                 return function(tf.nest.pack_sequence_as(nest, filled))
 
             specs = [tf.TensorSpec([None] * rank, dtype) for dtype, rank in key]
-            traced[key] = tf.function(on_tensors, input_signature=specs)
+            traced[key] = graph_function(on_tensors, input_signature=specs)
         return traced[key](*tensors)
 
     return call

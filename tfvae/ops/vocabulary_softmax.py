@@ -33,35 +33,40 @@ def token_log_probs(hidden, kernel, bias, targets, *, chunk_size=None):
 
 
 def _log_probs(hidden, kernel, bias, targets):
-    """Returns log-probabilities `[N]`, `exp(logits - largest)` and its row sums."""
+    """Returns the targets' log-probabilities `[N]` and all probabilities `[N, V]`."""
     logits = tf.cast(tf.matmul(hidden, kernel), tf.float32) + tf.cast(bias, tf.float32)
+    # A kernel of one pass over the logits. What they were normalised by follows from
+    # the largest, whose probability is at least 1 / V.
+    probs = tf.nn.softmax(logits)
     largest = tf.reduce_max(logits, axis=-1)
-    # Kept for the gradient, which then computes no exponential of its own.
-    masses = tf.exp(logits - largest[:, None])
-    total = tf.reduce_sum(masses, axis=-1)
-    chosen = tf.gather(logits, targets, batch_dims=1)
-    return chosen - largest - tf.math.log(total), masses, total
+    log_total = largest - tf.math.log(tf.reduce_max(probs, axis=-1))
+    return tf.gather(logits, targets, batch_dims=1) - log_total, probs
 
 
-def _gradients(upstream, hidden, kernel, targets, masses, total):
-    """Returns the gradients of `_log_probs` for hidden, kernel and bias."""
-    vocabulary_size = tf.shape(masses)[1]
-    chosen = tf.one_hot(targets, vocabulary_size, dtype=tf.float32)
-    d_logits = upstream[:, None] * chosen - (upstream / total)[:, None] * masses
-    d_bias = tf.reduce_sum(d_logits, axis=0)
-    d_logits = tf.cast(d_logits, hidden.dtype)
-    d_hidden = tf.matmul(d_logits, kernel, transpose_b=True)
-    d_kernel = tf.matmul(hidden, d_logits, transpose_a=True)
+def _gradients(upstream, hidden, kernel, targets, probs):
+    """Returns the gradients of `_log_probs` for hidden, kernel and bias.
+
+    The upstream weights multiply rows of the narrow factors, `[N, D]`, so that the
+    products are all that passes over `[N, V]`.
+    """
+    rows = tf.range(tf.shape(targets)[0])
+    places = tf.stack([rows, tf.cast(targets, rows.dtype)], axis=-1)
+    excess = tf.tensor_scatter_nd_sub(probs, places, tf.ones_like(upstream))
+    d_bias = -tf.linalg.matvec(excess, upstream, transpose_a=True)
+    excess = tf.cast(excess, hidden.dtype)
+    weights = -tf.cast(upstream, hidden.dtype)[:, None]
+    d_hidden = weights * tf.matmul(excess, kernel, transpose_b=True)
+    d_kernel = tf.matmul(weights * hidden, excess, transpose_a=True)
     return d_hidden, d_kernel, d_bias
 
 
 @tf.custom_gradient
 def _all_rows(hidden, kernel, bias, targets):
-    result, masses, total = _log_probs(hidden, kernel, bias, targets)
+    result, probs = _log_probs(hidden, kernel, bias, targets)
 
     def gradient(upstream):
         d_hidden, d_kernel, d_bias = _gradients(
-            upstream, hidden, kernel, targets, masses, total
+            upstream, hidden, kernel, targets, probs
         )
         return d_hidden, d_kernel, tf.cast(d_bias, bias.dtype), None
 
@@ -92,9 +97,9 @@ def _by_chunks(hidden, kernel, bias, targets, chunk_size):
             weights = cut(upstream)
 
             def step(t, d_rows, d_kernel, d_bias):
-                _, masses, total = _log_probs(rows[t], kernel, bias, words[t])
+                _, probs = _log_probs(rows[t], kernel, bias, words[t])
                 d_hidden, more_kernel, more_bias = _gradients(
-                    weights[t], rows[t], kernel, words[t], masses, total
+                    weights[t], rows[t], kernel, words[t], probs
                 )
                 d_rows = d_rows.write(t, d_hidden)
                 return t + 1, d_rows, d_kernel + more_kernel, d_bias + more_bias

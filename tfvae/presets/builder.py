@@ -5,7 +5,6 @@ import inspect
 import typing
 
 import keras
-import tensorflow as tf
 
 from tfvae.decoders import Bridge, RecurrentDecoder
 from tfvae.encoders import (
@@ -18,6 +17,7 @@ from tfvae.encoders import (
 from tfvae.latents import Gaussian
 from tfvae.models import VAE, LanguageModel
 from tfvae.objectives import GECO, Coupling, Linear, MinimumRate, PIControl
+from tfvae.presets.optimizers import Adam, StepDecay
 from tfvae.presets.settings import SETTINGS, PaperSetting
 from tfvae.text import Batches
 
@@ -524,7 +524,7 @@ class ModelBuilder:
         clip = {"global_clipnorm": s.clip_norm, "clipvalue": s.clip_value}
         if s.optimizer == "adam":
             # PyTorch's epsilon; Keras has 1e-7.
-            return keras.optimizers.Adam(rate, epsilon=1e-8, **clip)
+            return Adam(rate, epsilon=1e-8, **clip)
         if s.optimizer == "sgd":
             return keras.optimizers.SGD(rate, **clip)
         raise ValueError(
@@ -565,44 +565,3 @@ def _uniform(half_width):
     if half_width is None:
         return None
     return keras.initializers.RandomUniform(-half_width, half_width)
-
-
-@keras.saving.register_keras_serializable("tfvae")
-class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A constant learning rate that from some step on is halved again and again.
-
-    Computes `learning_rate * 0.5 ** max(0, floor((step - start) / every))`.
-
-    Args:
-        learning_rate: Positive float.
-        start: Int, steps before the first interval.
-        every: Positive int, steps between halvings.
-
-    Example:
-    >>> rate = StepDecay(1.0, 30000, 2000)
-    >>> [float(rate(step)) for step in (31999, 32000, 34000)]
-    [1.0, 0.5, 0.25]
-
-    References:
-        Wu et al. 2020, released code: each 2000 iterations once past 30000.
-    """
-
-    def __init__(self, learning_rate, start, every):
-        super().__init__()
-        self.learning_rate = learning_rate
-        self.start = start
-        self.every = every
-
-    def __call__(self, step):
-        """Returns the rate at `step`."""
-        past = tf.cast(step, tf.float32) - self.start
-        halvings = tf.maximum(tf.floor(past / self.every), 0.0)
-        return self.learning_rate * tf.pow(0.5, halvings)
-
-    def get_config(self):
-        """Returns the constructor's arguments."""
-        return {
-            "learning_rate": self.learning_rate,
-            "start": self.start,
-            "every": self.every,
-        }

@@ -10,6 +10,7 @@ from tfvae.evaluation.latent import active_units, active_units_threshold
 from tfvae.evaluation.posterior import PosteriorSampler, posterior_scales
 from tfvae.latents import StandardNormal
 from tfvae.models.inputs import tokenize
+from tfvae.ops.graph import graph_function
 from tfvae.reporting.plots import INK, MARKERS, MUTED, SERIES, Picture, draw
 from tfvae.seeds import as_seed, fold_in
 
@@ -84,7 +85,7 @@ def summarize_latent(
         )
     sampler = PosteriorSampler(model, 1)
 
-    @tf.function(reduce_retracing=True)
+    @graph_function
     def encode(tokens, seed):
         samples = sampler({"tokens": tokens}, seed)
         noise = () if samples.mean_noise is None else (samples.mean_noise,)

@@ -147,7 +147,7 @@ def command_of(configuration, out):
         Str, for a shell, an option a line.
     """
     options = [["--train", configuration.train]]
-    flags = {"xla": "--no-xla", "header": "--no-header", "start_from": "--from"}
+    flags = {"header": "--no-header", "start_from": "--from"}
     for field in dataclasses.fields(configuration):
         value = getattr(configuration, field.name)
         flag = flags.get(field.name, "--" + field.name.replace("_", "-"))

@@ -17,6 +17,7 @@ from tfvae.evaluation.latent import (
 from tfvae.evaluation.posterior import exact_mean, with_density
 from tfvae.files import replacing
 from tfvae.models import inference, writing
+from tfvae.ops.graph import graph_function
 from tfvae.seeds import as_seed, fold_in
 from tfvae.training.run_folder import NEW_STATE
 
@@ -183,8 +184,8 @@ class LatentMetrics(keras.callbacks.Callback):
     def _sample(self):
         """Encodes the sentences and samples one code of each."""
         if self._encode is None:
-            self._encode = tf.function(self._encode_batch, reduce_retracing=True)
-            self._decode = tf.function(self._decode_batch, reduce_retracing=True)
+            self._encode = graph_function(self._encode_batch)
+            self._decode = graph_function(self._decode_batch)
         if callable(self.batches):
             self.batches = self.batches(self.model)
         found, count = [], 0

@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+from tfvae.ops.graph import graph_function
 from tfvae.text.batches import without_autotune
 from tfvae.training.run_folder import RunFolder
 
@@ -203,7 +204,7 @@ class Workers:
     def _sum(self, array):
         """Adds up an int32 array over the workers."""
 
-        @tf.function
+        @graph_function
         def total(value):
             context = tf.distribute.get_replica_context()
             first = context.replica_id_in_sync_group % self._num_local == 0

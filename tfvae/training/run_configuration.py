@@ -25,6 +25,8 @@ _TOKENIZERS = {
     "wordpiece": WordpieceTokenizer,
     "character": CharacterTokenizer,
 }
+# When XLA compiles, by what `compile` takes.
+_XLA = {"auto": "auto", "always": True, "never": False}
 # The fields of a setting that decide what a vocabulary holds.
 VOCABULARY_FIELDS = ("max_tokens", "min_count", "lowercase")
 # Those that would train backwards, or not at all, where they are not.
@@ -78,8 +80,9 @@ class RunConfiguration:
             what the preset declares.
         scale_schedules: Whether annealing and decay follow the given length of
             training rather than the setting's.
-        xla: Whether XLA compiles the steps: each shape of batch takes a few seconds
-            at first, and every step after that is faster.
+        xla: Str, when XLA compiles the steps, which takes a few seconds for each
+            shape of batch: `"always"`, `"never"` or, by `"auto"`, on an accelerator.
+            Recipes of older runs have `True` and `False`.
         seed: Int, of initial weights, order, dropout and noise.
 
     Raises:
@@ -111,7 +114,7 @@ class RunConfiguration:
     patience: int | None = None
     monitor: str | None = None
     scale_schedules: bool = False
-    xla: bool = True
+    xla: str = "auto"
     seed: int = 0
 
     def __post_init__(self):
@@ -121,6 +124,10 @@ class RunConfiguration:
             raise ValueError(unknown("setting", self.setting, SETTINGS))
         if self.tokenizer not in _TOKENIZERS:
             raise ValueError(unknown("tokenizer", self.tokenizer, _TOKENIZERS))
+        if isinstance(self.xla, bool):
+            object.__setattr__(self, "xla", "always" if self.xla else "never")
+        if self.xla not in _XLA:
+            raise ValueError(unknown("time for XLA", self.xla, _XLA))
         known = {**preset.option_types, **setting_fields()}
         # JSON has no tuples.
         overrides = {
@@ -348,7 +355,7 @@ class RunConfiguration:
             total_steps=self.steps,
             scale_schedules=self.scale_schedules,
             seed=self.seed,
-            jit_compile="auto" if self.xla else False,
+            jit_compile=_XLA[self.xla],
             context=self.context,
             label_names=self.known_labels(),
         )
