@@ -128,9 +128,8 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
     history = keras.callbacks.CSVLogger(folder.history, append=True)
     progress = [] if model.loop else [_Progress(steps_per_epoch, num_batches)]
     if log is not None and workers.is_chief:
-        told.append(
-            f"XLA: {'on' if model.jit_compile else 'off'} ({configuration.xla})"
-        )
+        compiles = "on" if model.jit_compile else "off"
+        told.insert(0, f"XLA: {compiles} ({configuration.xla})")
         for line in (*_descriptions(configuration, batches, validation), *told):
             log(line)
     try:
