@@ -10,7 +10,8 @@ class Adam(keras.optimizers.Adam):
 
     The arithmetic is that of `keras.optimizers.Adam`, which outside XLA passes over a
     weight, its gradient and both moments a dozen times and makes a temporary each time.
-    Here an update is one kernel of TensorFlow, and so is a gradient's squared norm.
+    Here an update is one kernel of TensorFlow, and so is a bound of a gradient's values
+    or its squared norm.
 
     Args:
         *args: See `keras.optimizers.Adam`.
@@ -43,7 +44,15 @@ class Adam(keras.optimizers.Adam):
         """Bounds the gradients; see the base class, which calls it."""
         if self.global_clipnorm:
             return tf.clip_by_global_norm(grads, self.global_clipnorm)[0]
+        if self.clipvalue:
+            return [None if g is None else self._clipped(g) for g in grads]
         return super()._clip_gradients(grads)
+
+    def _clipped(self, gradient):
+        bound = tf.cast(self.clipvalue, gradient.dtype)
+        return tf.raw_ops.ClipByValue(
+            t=gradient, clip_value_min=-bound, clip_value_max=bound
+        )
 
 
 def _handle(variable):
