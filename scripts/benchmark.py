@@ -31,6 +31,7 @@ class Workload:
     def __init__(self, args):
         import keras
 
+        from tfvae.cli.options import parse_overrides
         from tfvae.training import RunConfiguration
 
         self.args = args
@@ -39,6 +40,7 @@ class Workload:
             args.data,
             setting=args.setting,
             xla=args.xla,
+            overrides=parse_overrides(args.set),
             context_column=args.context_column,
             max_turns=args.max_turns,
             too_long="truncate" if args.max_turns else "error",
@@ -223,6 +225,9 @@ def main():
     parser.add_argument("--top-p", type=float, metavar="P", help="nucleus of `sample`")
     parser.add_argument("--context-column", metavar="NAME", help="column of contexts")
     parser.add_argument("--max-turns", type=int, metavar="N", help="turns of a context")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="as of tfvae train"
+    )
     parser.add_argument("--xla", choices=["auto", "always", "never"], default="auto")
     parser.add_argument("--json", default="-", metavar="FILE")
     args = parser.parse_args()
