@@ -175,7 +175,7 @@ def test_xla_by_itself_on_an_accelerator_alone(monkeypatch):
     assert not model.jit_compile
     model.compile(jit_compile=True)
     assert model.jit_compile
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
     model.compile()
     assert model.jit_compile
     model.compile(run_eagerly=True)

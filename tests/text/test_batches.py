@@ -172,6 +172,8 @@ def test_too_long_sentences(tokenizer):
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_labels_and_contexts_stay_with_their_sentence(tokenizer, shuffle):
     texts = sentences(101)
+    few = Batches(texts, tokenizer, boundaries="few", max_context_length=20)
+    assert few.boundaries[:3] == (4, 8, 12) and few.context_boundaries == (16, 20)
     records = [
         {"text": text, "label": str(index), "context": " ".join(text.split()[::-1][:3])}
         for index, text in enumerate(texts)
@@ -182,6 +184,7 @@ def test_labels_and_contexts_stay_with_their_sentence(tokenizer, shuffle):
         10,
         shuffle=shuffle,
         window=20,
+        boundaries="few",
         drop_remainder=False,
     )
     seen = []

@@ -1,6 +1,11 @@
 import pytest
 
-from tfvae.text.boundaries import bucket_boundaries, checked_boundaries
+from tfvae.text import boundaries as module
+from tfvae.text.boundaries import (
+    allowed_lengths,
+    bucket_boundaries,
+    checked_boundaries,
+)
 
 
 def test_boundaries_by_hand():
@@ -31,3 +36,11 @@ def test_refuses_boundaries():
     for boundaries in ([], [5, 9], [5, 5, 10], [10, 5]):
         with pytest.raises(ValueError, match="must be increasing"):
             checked_boundaries(boundaries, 10)
+
+
+def test_few_lengths_on_an_accelerator(monkeypatch):
+    assert allowed_lengths(None, 6) == (1, 2, 3, 4, 5, 6)
+    assert allowed_lengths([3, 7], 6) == (3, 7)
+    monkeypatch.setattr(module, "has_accelerator", lambda: True)
+    assert allowed_lengths(None, 6) == (4, 6)
+    assert allowed_lengths("all", 2) == (1, 2)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfvae.models.callbacks import FollowWeights, StopOnNaN
 from tfvae.models.forward import Update
 from tfvae.ops import replicas
-from tfvae.ops.graph import graph_function
+from tfvae.ops.graph import graph_function, has_accelerator
 from tfvae.ops.memory import keep_freed_memory
 from tfvae.ops.sequences import UNK_ID, lengths
 from tfvae.seeds import as_seed, fold_in
@@ -156,7 +156,7 @@ class Trainer(keras.Model):
                 f"which decides between steps. Received: {steps_per_execution}"
             )
         if jit_compile == "auto":
-            jit_compile = bool(tf.config.list_logical_devices("GPU"))
+            jit_compile = has_accelerator()
         single = self.distribute_strategy.num_replicas_in_sync == 1
         jit_compile = jit_compile and single and not run_eagerly and self.supports_jit
         keep_freed_memory()

@@ -9,7 +9,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tfvae.text.boundaries import bucket_boundaries, checked_boundaries
+from tfvae.text.boundaries import allowed_lengths
 from tfvae.text.formats import count_lines, is_stream
 from tfvae.text.labels import RecordError
 from tfvae.text.readers import read_numbered, read_records, read_texts
@@ -39,7 +39,7 @@ class Batches:
     (int32 `[B, T']`, or with `max_turns` `[B, N, T']`). The texts are read anew in
     every epoch and never held as a whole: sentences are shuffled, and grouped by
     length, within a window. `T` is the smallest of `boundaries` that holds the longest
-    sentence of the batch, so that few shapes occur.
+    sentence of the batch.
 
     Each window's `num_sentences % batch_size` spare sentences, a random choice when
     shuffling, move to the next window, so at most the last batch of an epoch is
@@ -90,8 +90,10 @@ class Batches:
         min_count: Positive int. Words that occur less often are not learned. Defaults
             to `1`.
         lowercase: Bool. Whether the learned tokenizer lowercases. Defaults to `False`.
-        boundaries: Increasing ints, the last at least `max_length`: the allowed `T`.
-            Defaults to `None`, which is `bucket_boundaries(max_length)`.
+        boundaries: The allowed `T`: `"all"`, `"few"` (`bucket_boundaries(max_length)`)
+            or increasing ints, the last at least `max_length`. Defaults to `None`,
+            `"few"` on an accelerator, where XLA compiles a program for each, and
+            `"all"` elsewhere.
         shuffle: Bool. `False`, for evaluation, keeps every sentence in the order of the
             texts, so that outputs line up with inputs. Defaults to `True`.
         sort: Bool. Whether the sentences of a window are grouped by length. Defaults to
@@ -182,13 +184,13 @@ class Batches:
         self.max_turns = max_turns
         self.too_long = too_long
         self.unknown_share = unknown_share
-        self.boundaries = checked_boundaries(
-            bucket_boundaries(max_length) if boundaries is None else boundaries,
-            max_length,
-        )
-        # Few: each pair with a length of the sentences is a program of its own.
-        self.context_boundaries = bucket_boundaries(
-            max_context_length or max_length, _CONTEXT_STEP
+        self.boundaries = allowed_lengths(boundaries, max_length)
+        # Few: under XLA each pair with a length of the sentences is a program of its
+        # own.
+        self.context_boundaries = allowed_lengths(
+            boundaries if boundaries in (None, "all") else "few",
+            max_context_length or max_length,
+            _CONTEXT_STEP,
         )
         self.shuffle = shuffle
         self.sort = shuffle if sort is None else sort

@@ -2,6 +2,8 @@
 
 import itertools
 
+from tfvae.ops.graph import has_accelerator
+
 
 def bucket_boundaries(max_length, step=4):
     """Computes the few lengths that sentences are padded to.
@@ -35,6 +37,36 @@ def bucket_boundaries(max_length, step=4):
         grown = -(-length * 5 // 4) if length >= 32 else length
         length = max(length + step, -(-grown // step) * step)
     return (*boundaries, max_length)
+
+
+def allowed_lengths(boundaries, max_length, step=4):
+    """Lists the lengths that batches are padded to.
+
+    Args:
+        boundaries: `"all"` for every length, `"few"` for `bucket_boundaries`, iterable
+            of int, or `None` for `"few"` on an accelerator, where XLA compiles a
+            program for each length, and `"all"` on CPUs, where padding costs time and
+            another length nothing.
+        max_length: Positive int. The longest sentence.
+        step: Positive int, see `bucket_boundaries`. Defaults to `4`.
+
+    Returns:
+        Tuple of increasing ints, the last at least `max_length`.
+
+    Raises:
+        ValueError: If ints do not increase, or the last is below `max_length`.
+
+    Example:
+    >>> allowed_lengths("all", 5), allowed_lengths("few", 10)
+    ((1, 2, 3, 4, 5), (4, 8, 10))
+    """
+    if boundaries is None:
+        boundaries = "few" if has_accelerator() else "all"
+    if boundaries == "few":
+        return bucket_boundaries(max_length, step)
+    if boundaries == "all":
+        return tuple(range(1, max_length + 1))
+    return checked_boundaries(boundaries, max_length)
 
 
 def checked_boundaries(boundaries, max_length):

@@ -288,6 +288,7 @@ class RunConfiguration:
             unknown_share=self.unknown_share if shuffle else 0.0,
             shuffle=shuffle,
             sort=True,
+            boundaries="few" if self.xla == "always" else None,
             seed=self.seed,
             **columns,
         )
