@@ -113,11 +113,11 @@ class Batches:
 
     Example:
     >>> texts = ["a cat ran", "a cat", "a dog ran"]
-    >>> batches = Batches(texts, batch_size=2, max_length=4, shuffle=False)
+    >>> batches = Batches(texts, batch_size=2, boundaries="all", shuffle=False)
     >>> batches.tokenizer.vocabulary[4:]
     ['a', 'cat', 'ran', 'dog']
     >>> [batch["tokens"].tolist() for batch in batches]
-    [[[4, 5, 6, 0], [4, 5, 0, 0]], [[4, 7, 6, 0]]]
+    [[[4, 5, 6], [4, 5, 0]], [[4, 7, 6]]]
     >>> len(batches), batches.num_sentences()
     (2, 3)
     """
