@@ -59,7 +59,6 @@ def tour(folder, steps):
             steps=steps,
             batch_size=GRAMMAR_BATCH,
             scale_schedules=True,
-            # Compiling would take longer than it saves.
             overrides=GRAMMAR_SIZES,
         )
         begun = time.time()

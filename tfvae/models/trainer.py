@@ -202,9 +202,9 @@ class Trainer(keras.Model):
             options.setdefault("shuffle", False)
         if self.loop is not None:
             x, options = self.loop.prepare(x, options)
-        num_replicas = self.distribute_strategy.num_replicas_in_sync
-        if num_replicas > 1 and isinstance(x, tf.data.Dataset) and not self._means:
-            self.ready_logs(unpack(next(iter(x)))[0])
+        if not self._means:
+            # A step that creates variables is traced twice, and fails on replicas.
+            self.ready_logs(self.example_inputs())
         if not isinstance(callbacks, (list, tuple)):
             callbacks = [] if callbacks is None else [callbacks]
         # First, so that nothing is saved that is no number, and what others save has
