@@ -44,3 +44,5 @@ def test_few_lengths_on_an_accelerator(monkeypatch):
     monkeypatch.setattr(module, "has_accelerator", lambda: True)
     assert allowed_lengths(None, 6) == (4, 6)
     assert allowed_lengths("all", 2) == (1, 2)
+    with pytest.raises(ValueError, match="'all', 'few' or .* boundaries='many'"):
+        allowed_lengths("many", 2)

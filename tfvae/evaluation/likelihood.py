@@ -113,6 +113,7 @@ class SentenceScorer:
             self.num_samples = sampler.num_samples
             self._num_codes = sampler.num_prior_samples or sampler.num_samples
             # Plain, since TFP's samplers draw other numbers for a seed under XLA.
+            # Traced for specs of any size, which relaxed ones would not follow.
             self._sample = tf.function(sampler.__call__, autograph=False)
             self._report = graph_function(self._report)
         self._decode = tf.function(

@@ -54,7 +54,8 @@ def allowed_lengths(boundaries, max_length, step=4):
         Tuple of increasing ints, the last at least `max_length`.
 
     Raises:
-        ValueError: If ints do not increase, or the last is below `max_length`.
+        ValueError: If a word is unknown, or ints do not increase, or the last is below
+            `max_length`.
 
     Example:
     >>> allowed_lengths("all", 5), allowed_lengths("few", 10)
@@ -66,6 +67,11 @@ def allowed_lengths(boundaries, max_length, step=4):
         return bucket_boundaries(max_length, step)
     if boundaries == "all":
         return tuple(range(1, max_length + 1))
+    if isinstance(boundaries, str):
+        raise ValueError(
+            "`boundaries` must be 'all', 'few' or increasing lengths. "
+            f"Received: boundaries={boundaries!r}"
+        )
     return checked_boundaries(boundaries, max_length)
 
 
