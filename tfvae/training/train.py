@@ -113,8 +113,6 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
     if model.loop is not None:
         num_batches += model.loop.num_pretraining_steps
     first_pass, rest = divmod(model.num_batches, steps_per_epoch)
-    if workers.num_replicas > 1:
-        model.ready_logs(next(iter(batches.dataset())))
     checkpoint = Checkpoint(
         folder,
         configuration.patience,
