@@ -2,9 +2,11 @@
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import shutil
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 from reproduce import GRAMMAR_BATCH, GRAMMAR_SIZES
 
@@ -28,11 +30,43 @@ def say(text):
     print(f"\n== {text}", flush=True)
 
 
+def start_on_one_core():
+    one = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    os.environ.update(dict.fromkeys(one, "1"))
+    import_tensorflow()
+
+
+def train_one(configuration, folder):
+    """Trains a model; returns its run folder's path and the seconds it took."""
+    from tfvae.training import train
+
+    begun = time.time()
+    return train(configuration, folder, verbose=0).path, time.time() - begun
+
+
+def train_side_by_side(configurations, folder):
+    """Trains models, each on a core: at these sizes a second is of little use.
+
+    Returns:
+        Dict of a name's path and seconds.
+    """
+    with ProcessPoolExecutor(
+        len(configurations),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=start_on_one_core,
+    ) as pool:
+        trained = {
+            name: pool.submit(train_one, each, os.path.join(folder, name))
+            for name, each in configurations.items()
+        }
+        return {name: each.result() for name, each in trained.items()}
+
+
 def tour(folder, steps):
     import_tensorflow()
     from tfvae.evaluation import evaluate
     from tfvae.text import default_grammar, read_lines, write_corpus
-    from tfvae.training import RunConfiguration, train
+    from tfvae.training import RunConfiguration, RunFolder
 
     started = time.time()
     grammar = default_grammar()
@@ -48,11 +82,8 @@ def tour(folder, steps):
     truth = sum(own) / len(own)
     print(f"Entropy of the test sentences: {truth:.2f} nats each. No NLL is lower.")
 
-    first = list(itertools.islice(read_lines(test_text), 4))
-    results, written, paths = {}, {}, {}
-    for name, preset in RUNS.items():
-        say(f"Training {preset} for {steps} steps")
-        configuration = RunConfiguration(
+    configurations = {
+        name: RunConfiguration(
             preset=preset,
             train=train_text,
             valid=valid_text,
@@ -61,14 +92,20 @@ def tour(folder, steps):
             scale_schedules=True,
             overrides=GRAMMAR_SIZES,
         )
-        begun = time.time()
-        run = train(configuration, os.path.join(folder, name), verbose=0)
-        print(f"  {time.time() - begun:.0f} s")
-        model = run.load_model()
+        for name, preset in RUNS.items()
+    }
+    say(f"Training {' and '.join(RUNS.values())} side by side, {steps} steps each")
+    trained = train_side_by_side(configurations, folder)
+
+    first = list(itertools.islice(read_lines(test_text), 4))
+    results, written, paths = {}, {}, {}
+    for name, configuration in configurations.items():
+        paths[name], seconds = trained[name]
+        print(f"  {RUNS[name]}: {seconds:.0f} s")
+        model = RunFolder(paths[name]).load_model()
         batches = configuration.batches(test_text, model.tokenizer, shuffle=False)
         results[name] = evaluate(model, batches, num_samples=20)
         written[name] = model.reconstruct(first)
-        paths[name] = run.path
 
     say("What the code is worth, on sentences that neither has seen")
     print(f"{'':56}{'vae':>8}{'remedy':>9}")

@@ -4,9 +4,12 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from tests.training.conftest import TINY
 from tests.training.test_train import _rows
+from tfvae.text import default_grammar
 from tfvae.training import RunConfiguration
-from tfvae.tuning.hypermodel import TextHyperModel
+from tfvae.tuning.hypermodel import TextHyperModel, measure
+from tfvae.tuning.search_space import Objective
 
 pytestmark = pytest.mark.filterwarnings(
     # KerasTuner names the current thread in an old way.
@@ -97,3 +100,35 @@ def test_refuses(tiny_configuration):
         TextHyperModel(RunConfiguration("beta_vae", train="train.txt"))
     with pytest.raises(ValueError, match="`num_samples` must be positive"):
         TextHyperModel(tiny_configuration, num_samples=0)
+
+
+def test_transfers_are_measured_where_a_model_makes_them(
+    tiny_configuration, tmp_path, monkeypatch
+):
+    sentences = default_grammar().sample(40, seed=3)
+    rows = [f"{each.text}\t{each.names()['sentiment']}\n" for each in sentences]
+    table = tmp_path / "moods.tsv"
+    table.write_text("text\tmood\n" + "".join(rows), encoding="utf-8")
+    configuration = RunConfiguration(
+        "dae_transfer",
+        train=str(table),
+        valid=str(table),
+        label_column="mood",
+        overrides=TINY,
+        epochs=1,
+    )
+    none = keras_tuner.HyperParameters()
+    model = TextHyperModel(configuration, ["learning_rate=0.001"]).build(none)
+    objective = Objective.parse("1 - transfer_joint")
+    objective.check(model)
+    # The classifiers' sentences are the training text's.
+    monkeypatch.setattr(type(model), "transfer", lambda self, texts, *_, **__: texts)
+    metrics = measure(model, configuration, 2)
+    assert metrics["transfer_copy"] == 1.0 and "reconstruction" in metrics
+    assert metrics["transfer_self_bleu"] == pytest.approx(1.0)
+    assert metrics["transfer_classifier_accuracy"] == 1.0
+    assert metrics["transfer_accuracy"] == 0.0
+    assert objective.value(metrics) == 1.0
+    model = TextHyperModel(tiny_configuration, ["beta=1.0"]).build(none)
+    with pytest.raises(ValueError, match="transfer_joint' is not defined.*label"):
+        objective.check(model)

@@ -3,6 +3,7 @@ import pathlib
 
 from tfvae.tuning.results import (
     _draw,
+    _draw_transfer,
     best_of,
     format_results,
     plot_results,
@@ -119,3 +120,35 @@ def test_nothing_to_plot(make_results, tmp_path):
     results = read_results(make_results(values, METRICS[:2]))
     assert plot_results(results, tmp_path / "sweep") == []
     assert not (tmp_path / "sweep.png").exists()
+
+
+def test_transfers_are_drawn_over_content(make_results, tmp_path):
+    values = [{"adversary_weight": weight} for weight in (0.3, 3.0)]
+    metrics = [
+        {
+            "transfer_accuracy": 0.5,
+            "transfer_self_bleu": 0.9,
+            "1 - transfer_joint": 0.3,
+        },
+        {
+            "transfer_accuracy": 1.0,
+            "transfer_self_bleu": 0.6,
+            "1 - transfer_joint": 0.2,
+        },
+    ]
+    folder = make_results(values, metrics, objective="1 - transfer_joint")
+    (axes,) = _draw_transfer(read_results(folder)).axes
+    assert _lines(axes) == ([0.9, 0.6], [0.5, 1.0])
+    assert [text.get_text() for text in axes.texts] == [
+        "adversary_weight=0.3",
+        "adversary_weight=3.0",
+    ]
+    assert list(axes.lines[1].get_xdata()) == [0.6]
+    written = plot_results(read_results(folder), tmp_path / "sweep")
+    names = [pathlib.Path(path).name for path in written]
+    assert names[-2:] == ["sweep-transfer.png", "sweep-transfer.svg"]
+    assert "BLEU with the source" in pathlib.Path(written[-1]).read_text()
+
+
+def test_without_transfers_there_is_no_such_plot(make_results):
+    assert _draw_transfer(read_results(make_results(VALUES, METRICS))) is None

@@ -180,6 +180,7 @@ def test_refuses_a_key_twice():
         ("nll - 0.5 * mi", Objective("nll", 0.5)),
         ("nelbo-2mi_loo", Objective("nelbo", 2.0, "mi_loo")),
         ("val_nelbo - 1e-1 mi", Objective("val_nelbo", 0.1)),
+        ("1 -transfer_joint", Objective("transfer_joint")),
     ],
 )
 def test_parses_objectives(text, objective):
@@ -202,6 +203,8 @@ def test_value_of_an_objective():
     assert Objective.parse("val_nelbo").value(metrics) == 33.0
     assert Objective.parse("val_nll").value(metrics) == 30.0
     assert Objective.parse("nll - 0.25 * mi").value(metrics) == 29.0
+    transfer = Objective.parse("1 - transfer_joint")
+    assert transfer.value({"transfer_joint": 0.75}) == 0.25 and transfer.is_measured
     assert not Objective.parse("val_nelbo").is_measured
     assert Objective.parse("nll").is_measured
     assert Objective.parse("val_nelbo - 1 mi").is_measured

@@ -41,8 +41,9 @@ def _add_arguments(parser):
     parser.add_argument(
         "--objective",
         metavar="METRIC",
-        help="what to minimise: val_loss, val_nll (importance weighted) or a trade "
-        'such as "nll - 0.5 * mi" (default: what training watches)',
+        help="what to minimise: val_loss, val_nll (importance weighted), a trade "
+        'such as "nll - 0.5 * mi", or "1 - transfer_joint" (default: what training '
+        "watches)",
     )
     add_number(
         parser,
@@ -108,7 +109,8 @@ trials are kept, failed ones tried again, and --trials may be raised.
 
   table.csv          one row a trial, also printed
   sweep.png, .svg    NLL, KL and mutual information over each value (needs the extra
-                     tfvae[tune])
+                     tfvae[tune]); of models that transfer style, sweep-transfer.png
+                     and .svg too: accuracy over content
 
 --search takes names of options, alone for their declared range or with values or a
 range: copula_weight  copula_weight=0,0.2,0.4  copula_weight=0:0.8

@@ -142,8 +142,8 @@ class Sampler:
         """Sets padding, `<s>` and, without `allow_unknown`, `<unk>` to -1e9."""
         banned = [PAD_ID, BOS_ID] + ([] if self.allow_unknown else [UNK_ID])
         size = logits.shape[-1]
-        mask = tf.reduce_sum(tf.one_hot(banned, size), axis=0)
-        return tf.where(mask > 0, _IMPOSSIBLE, logits)
+        # The sum is rounded to -1e9, and a cheaper pass than a choice of the two.
+        return logits + tf.reduce_sum(tf.one_hot(banned, size, _IMPOSSIBLE), axis=0)
 
 
 def begin(decoder, memory, max_length, prefix_ids=()):
@@ -309,7 +309,7 @@ class Nucleus(Ancestral):
         num_draws = _DRAWS - 1 if self.p >= 0.5 else 0
         rows = tf.range(tf.shape(logits)[0])
         chosen = tf.zeros_like(rows)
-        weights = _weights(logits)
+        weights = tf.nn.softmax(logits)
         for draw in range(num_draws):
             own = weights if draw == 0 else tf.gather(weights, rows)
             drawn = _draw(own, tf.gather(noise, rows)[:, 2 * draw : 2 * draw + 2])
@@ -342,12 +342,7 @@ def categorical(logits, noise):
     >>> categorical(logits, [[0.2, 0.5]]).numpy()
     array([1], dtype=int32)
     """
-    return _draw(_weights(logits), noise)
-
-
-def _weights(logits):
-    """Computes what probabilities are proportional to, of which the largest is 1."""
-    return tf.exp(logits - tf.reduce_max(logits, -1, keepdims=True))
+    return _draw(tf.nn.softmax(logits), noise)
 
 
 def _draw(weights, noise):

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import keras_tuner
 
-from tfvae.evaluation import evaluate
+from tfvae.evaluation.evaluate import evaluate, why_undefined
 from tfvae.training import load_model
 from tfvae.training.callbacks import StopAtStep
 from tfvae.training.initial_weights import begin
@@ -179,6 +179,9 @@ class TextHyperModel(keras_tuner.HyperModel):
 def measure(model, configuration, num_samples):
     """Evaluates a model on the validation text of its configuration.
 
+    Transfers of style are measured too where the model makes them, that is reads
+    labels, and classifiers of the extra `measures` are there.
+
     Args:
         model: `VAE` or `LanguageModel`.
         configuration: `RunConfiguration`.
@@ -188,4 +191,11 @@ def measure(model, configuration, num_samples):
         Dict as of `tfvae.evaluation.evaluate`.
     """
     batches = configuration.validation_batches(model.tokenizer)
-    return evaluate(model, batches, num_samples=num_samples, seed=configuration.seed)
+    seed = configuration.seed
+    metrics = evaluate(model, batches, num_samples=num_samples, seed=seed)
+    rows = configuration.training_rows
+    if model.label_names and not why_undefined(model, "transfer", batches, rows):
+        metrics |= evaluate(
+            model, batches, groups=["transfer"], train_texts=rows, seed=seed
+        )
+    return metrics

@@ -15,6 +15,9 @@ METRICS = (
     "mi_cap",
     "active_units",
     "perplexity",
+    "transfer_accuracy",
+    "transfer_self_bleu",
+    "transfer_joint",
 )
 
 _FIELDS = ("trial", "values", "epochs", "objective", "score", "metrics")
@@ -154,6 +157,7 @@ _PANELS = {
 _FULL = 4
 # Nats; less than this is not drawn as if it were a trend.
 _LEAST_SPAN = 0.2
+_RING = {"markersize": 12, "fillstyle": "none", "color": "tab:red"}
 
 
 def plot_results(results, path):
@@ -161,14 +165,18 @@ def plot_results(results, path):
 
     One row of panels for each of NLL (else the reconstruction), KL and mutual
     information, one column for each numeric option, up to four. The best trial is
-    ringed, the cap of the mutual information dashed where it is near.
+    ringed, the cap of the mutual information dashed where it is near. Trials whose
+    transfers of style were measured are drawn in files of their own too, whose names
+    end with `-transfer`: the share that reaches the wanted label over how much of its
+    source a sentence keeps.
 
     Args:
         results: List from `read_results`, not empty.
         path: Path of the files without their suffix.
 
     Returns:
-        List of the paths written; empty where no option is a number.
+        List of the paths written; without those of the panels where no option is a
+        number or none of their metrics is there.
 
     Raises:
         ImportError: If matplotlib, the extra `tune`, is not installed.
@@ -176,14 +184,14 @@ def plot_results(results, path):
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tfvae"}):
-        figure = _draw(results)
-        if figure is None:
-            return []
-        paths = [f"{os.fspath(path)}.{suffix}" for suffix in ("png", "svg")]
-        for each in paths:
-            with replacing(each) as beside:
-                figure.savefig(beside, dpi=150)
-        return paths
+        figures = {"": _draw(results), "-transfer": _draw_transfer(results)}
+        written = []
+        for ending, figure in figures.items():
+            for suffix in ("png", "svg") if figure else ():
+                written.append(f"{os.fspath(path)}{ending}.{suffix}")
+                with replacing(written[-1]) as beside:
+                    figure.savefig(beside, dpi=150)
+        return written
 
 
 def _draw(results):
@@ -196,7 +204,7 @@ def _draw(results):
     ][:_FULL]
     panels = [key for key in _PANELS if key in results[0]["metrics"]]
     panels = [key for key in panels if key != "reconstruction" or "nll" not in panels]
-    if not names:
+    if not names or not panels:
         return None
     size = (1.0 + 4.2 * len(names), 0.9 + 2.0 * len(panels))
     figure = Figure(figsize=size, layout="constrained")
@@ -211,8 +219,44 @@ def _draw(results):
     for column, name in enumerate(names):
         axes[-1, column].set_xlabel(name)
     best = best_of(results)
-    at = ", ".join(f"{name}={value}" for name, value in best["values"].items())
-    figure.suptitle(f"ringed: lowest {best['objective']}, at {at}", fontsize=9)
+    title = f"ringed: lowest {best['objective']}, at {_values_of(best)}"
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def _values_of(result):
+    return ", ".join(f"{name}={value}" for name, value in result["values"].items())
+
+
+def _draw_transfer(results):
+    from matplotlib.figure import Figure
+
+    results = [each for each in results if "transfer_accuracy" in each["metrics"]]
+    if not results:
+        return None
+    figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+
+    def place(result):
+        metrics = result["metrics"]
+        return metrics["transfer_self_bleu"], metrics["transfer_accuracy"]
+
+    axes.plot(*zip(*map(place, results), strict=True), "o", color="tab:blue")
+    for result in results:
+        axes.annotate(
+            _values_of(result),
+            place(result),
+            xytext=(4, 6),
+            textcoords="offset points",
+            fontsize=8,
+        )
+    best = best_of(results)
+    axes.plot(*([each] for each in place(best)), "o", **_RING)
+    axes.set_xlabel("content: BLEU with the source")
+    axes.set_ylabel("accuracy: share that reaches the label")
+    axes.grid(True, alpha=0.3)
+    axes.margins(0.15)
+    figure.suptitle(f"ringed: lowest {best['objective']}", fontsize=9)
     return figure
 
 
@@ -221,8 +265,7 @@ def _panel(axes, results, name, key, alone):
     ys = [result["metrics"].get(key) for result in results]
     axes.plot(xs, ys, "o-" if alone else "o", color="tab:blue", markersize=5)
     best = best_of(results)
-    ring = {"markersize": 12, "fillstyle": "none", "color": "tab:red"}
-    axes.plot([best["values"][name]], [best["metrics"].get(key)], "o", **ring)
+    axes.plot([best["values"][name]], [best["metrics"].get(key)], "o", **_RING)
     if key == "mi":
         cap = results[0]["metrics"]["mi_cap"]
         if max(ys) > 0.8 * cap:

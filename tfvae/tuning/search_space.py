@@ -7,6 +7,7 @@ import typing
 
 import keras_tuner
 
+from tfvae.evaluation.evaluate import why_undefined
 from tfvae.presets import get_preset
 from tfvae.presets.table import unknown
 from tfvae.training.run_configuration import setting_fields
@@ -255,6 +256,8 @@ _WORDS = re.compile(
     r"(?P<base>\w+)(?:\s*-\s*(?P<weight>[0-9.eE+-]+)\s*\*?\s*(?P<mi>mi\w*))?$"
 )
 _MEASURED = ("nll", "nelbo", "reconstruction", "kl")
+# Of transfers of style; higher is better, so that what is missing to 1 counts.
+_JOINT = "transfer_joint"
 _INFORMATION = ("mi", "mi_batch", "mi_loo")
 
 
@@ -266,7 +269,7 @@ class Objective:
         base: Str. A validation metric that `fit` logs, such as `"val_loss"` or
             `"val_nelbo"`, as it was in the best epoch by it; or a metric of
             `tfvae.evaluation.evaluate`: `"nll"`, `"nelbo"`, `"reconstruction"` or
-            `"kl"`.
+            `"kl"`; or `"transfer_joint"`, of which what is missing to 1 counts.
         weight: Non-negative float, worth of a nat of mutual information in nats of
             `base`.
         information: Str, which estimate: `"mi"`, `"mi_batch"` or `"mi_loo"`. The first
@@ -282,7 +285,7 @@ class Objective:
         """Reads an objective such as `"val_nelbo"` or `"nll - 0.5 * mi"`.
 
         `"val_nll"` is `"nll"`: exact for a language model, else importance weighted
-        with a few samples.
+        with a few samples. `"1 - transfer_joint"` is for transfers of style.
 
         Raises:
             ValueError: If the text is none.
@@ -291,6 +294,8 @@ class Objective:
         >>> Objective.parse("nll - 0.5 * mi")
         Objective(base='nll', weight=0.5, information='mi')
         """
+        if "".join(text.split()) == f"1-{_JOINT}":
+            return cls(_JOINT)
         match = _WORDS.match(text.strip())
         base = match and ("nll" if match["base"] == "val_nll" else match["base"])
         right = match and (base in _MEASURED or base.startswith("val_"))
@@ -300,14 +305,16 @@ class Objective:
                 return cls(base, number, match["mi"])
         if not right or match["mi"]:
             raise ValueError(
-                "`objective` must be 'val_loss', 'val_nll' or a trade such as "
-                f"'nll - 0.5 * mi'. Received: {text!r}"
+                "`objective` must be 'val_loss', 'val_nll', a trade such as 'nll - "
+                f"0.5 * mi', or '1 - {_JOINT}'. Received: {text!r}"
             )
         return cls(base)
 
     @property
     def name(self):
         """The objective as text that `parse` reads."""
+        if self.base == _JOINT:
+            return f"1 - {_JOINT}"
         if not self.weight:
             return self.base
         return f"{self.base} - {self.weight:g} * {self.information}"
@@ -315,7 +322,7 @@ class Objective:
     @property
     def is_measured(self):
         """Whether the trained model must be evaluated for it."""
-        return bool(self.weight) or self.base in _MEASURED
+        return bool(self.weight) or self.base in (*_MEASURED, _JOINT)
 
     def for_tuner(self):
         """Returns KerasTuner's objective of the same name."""
@@ -328,6 +335,13 @@ class Objective:
             ValueError: If training does not log it, or it is not defined.
         """
         kind = type(model).__name__
+        if self.base == _JOINT:
+            reason = why_undefined(model, "transfer", (), ())
+            if reason:
+                raise ValueError(
+                    f"The objective {self.name!r} is not defined: {reason}"
+                )
+            return
         dense = model.posterior is None or model.has_density
         if self.base.startswith("val_"):
             known = model.validation_metrics
@@ -364,13 +378,15 @@ class Objective:
             metrics: Dict with `base` and `information` among its keys.
 
         Returns:
-            Float, in nats per sentence.
+            Float, in nats per sentence but for `"transfer_joint"`.
 
         Example:
         >>> Objective("nll", 0.5).value({"nll": 30.0, "mi": 4.0})
         28.0
         """
         value = metrics[self.base]
+        if self.base == _JOINT:
+            return 1.0 - value
         return value - self.weight * metrics[self.information] if self.weight else value
 
 
