@@ -43,7 +43,7 @@ class Workload:
             overrides=parse_overrides(args.set),
             context_column=args.context_column,
             max_turns=args.max_turns,
-            too_long="truncate" if args.max_turns else "error",
+            too_long=args.too_long,
         )
         keras.utils.set_random_seed(configuration.seed)
         self.batches = configuration.training_batches()
@@ -225,6 +225,9 @@ def main():
     parser.add_argument("--top-p", type=float, metavar="P", help="nucleus of `sample`")
     parser.add_argument("--context-column", metavar="NAME", help="column of contexts")
     parser.add_argument("--max-turns", type=int, metavar="N", help="turns of a context")
+    parser.add_argument(
+        "--too-long", choices=["error", "truncate", "drop"], default="error"
+    )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="as of tfvae train"
     )
