@@ -194,7 +194,7 @@ def measure(model, configuration, num_samples):
     seed = configuration.seed
     metrics = evaluate(model, batches, num_samples=num_samples, seed=seed)
     rows = configuration.training_rows
-    if model.label_names and not why_undefined(model, "transfer", batches, rows):
+    if not why_undefined(model, "transfer", batches, rows):
         metrics |= evaluate(
             model, batches, groups=["transfer"], train_texts=rows, seed=seed
         )
