@@ -3,9 +3,13 @@
 `dialogues` reads a dialogue a line, its utterances separated by `__eou__` as in
 DailyDialog, and writes `.jsonl` rows: every utterance from the second on is a response,
 `"text"`, and the turns before it are its context, `"context"`, the oldest first.
+
+`labels` reads a sentence a line and a label a line of another file, as the sentiments
+of Yelp are published, and writes `.jsonl` rows of `"text"` and `"label"`.
 """
 
 import argparse
+import collections
 import json
 import sys
 
@@ -141,6 +145,54 @@ def dialogues(args):
     return line + (f", {num_pairs - num_kept} left out as seen" if seen else "")
 
 
+def labels(args):
+    """Writes sentences with their labels; returns a line on what was done."""
+    from tfvae.files import replacing
+    from tfvae.text.formats import check_file, numbered_lines
+
+    if not args.out.endswith(".jsonl"):
+        raise ValueError(f"--out must end in .jsonl. Received: {args.out}")
+    names = dict(args.names)
+    columns = []
+    for path in (args.file, args.labels):
+        check_file(path)
+        columns.append(
+            [(number, line.strip()) for number, line in numbered_lines(path)]
+        )
+    texts, found = columns
+    if len(texts) != len(found):
+        raise ValueError(
+            f"{args.labels} must have a label for each line of {args.file}. "
+            f"Received: {len(found)} labels, {len(texts)} sentences"
+        )
+    counts = collections.Counter()
+    with replacing(args.out) as beside, open(beside, "w", encoding="utf-8") as file:
+        for (number, text), (_, label) in zip(texts, found, strict=True):
+            if not text or not label:
+                path = args.labels if text else args.file
+                raise ValueError(f"{path}, line {number}: the line is empty.")
+            if names and label not in names:
+                raise ValueError(
+                    f"{args.labels}, line {number}: --names has no name for {label!r}, "
+                    f"only for {', '.join(names)}."
+                )
+            label = names.get(label, label)
+            counts[label] += 1
+            row = {"text": text, "label": label}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if not counts:
+            raise ValueError(f"{args.file}: the file holds no sentence.")
+    each = ", ".join(f"{num} {label}" for label, num in sorted(counts.items()))
+    return f"{args.out}: {each}"
+
+
+def _name(value):
+    old, equals, new = value.partition("=")
+    if not (old and equals and new):
+        raise argparse.ArgumentTypeError(f"{value!r} is not OLD=NEW")
+    return old, new
+
+
 def make_parser():
     """Creates the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -171,6 +223,19 @@ def make_parser():
         "one that occurs there as it is",
     )
     of_dialogues.set_defaults(run=dialogues)
+    of_labels = kinds.add_parser("labels", help="a sentence a line, labels beside it")
+    of_labels.add_argument("file", metavar="FILE", help="sentences")
+    of_labels.add_argument("--labels", required=True, metavar="FILE", help="labels")
+    of_labels.add_argument("--out", required=True, metavar="FILE.jsonl")
+    of_labels.add_argument(
+        "--names",
+        nargs="+",
+        type=_name,
+        default=[],
+        metavar="OLD=NEW",
+        help="what labels are called in the table (as they are)",
+    )
+    of_labels.set_defaults(run=labels)
     return parser
 
 

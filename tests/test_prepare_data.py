@@ -90,3 +90,51 @@ def test_bad_lines_are_named(run, capsys, tmp_path, text, options, message):
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "rows.jsonl").exists()
+
+
+@pytest.fixture
+def label(prepare, tmp_path):
+    """Returns the exit code and the rows of sentences with their labels."""
+
+    def make(texts, labels, *options):
+        paths = [tmp_path / name for name in ("s.txt", "s.labels", "s.jsonl")]
+        for path, text in zip(paths, (texts, labels), strict=False):
+            path.write_text(text, encoding="utf-8")
+        texts, labels, target = map(str, paths)
+        command = ["labels", texts, "--labels", labels, "--out", target, *options]
+        code = prepare.main(command)
+        if not paths[-1].exists():
+            return code, None
+        return code, [json.loads(line) for line in paths[-1].read_text().splitlines()]
+
+    return make
+
+
+def test_sentences_get_the_labels_beside_them(label, capsys):
+    names = ("--names", "0=bad", "1=good")
+    code, rows = label('so "so" .\n a  \tb\n', "0\n1\n", *names)
+    assert code == 0 and [row["label"] for row in rows] == ["bad", "good"]
+    assert [row["text"] for row in rows] == ['so "so" .', "a  \tb"]
+    assert "1 bad, 1 good" in capsys.readouterr().out
+    assert label("a\n", "7\n")[1] == [{"text": "a", "label": "7"}]
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "options", "message"),
+    [
+        ("a\nb\n", "0\n", (), "1 labels, 2 sentences"),
+        ("a\n\nb\n", "0\n0\n1\n", (), "s.txt, line 2: the line is empty"),
+        ("a\nb\n", "0\n\n", (), "s.labels, line 2: the line is empty"),
+        (
+            "a\nb\n",
+            "0\n1\n",
+            ("--names", "0=no"),
+            "line 2: --names has no name for '1'",
+        ),
+        ("", "", (), "holds no sentence"),
+    ],
+)
+def test_bad_labels_are_named(label, capsys, texts, labels, options, message):
+    assert label(texts, labels, *options) == (2, None)
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
