@@ -84,12 +84,22 @@ STYLE_COLUMNS = {
     "transfer_reverse_perplexity": "reverse perplexity",
     "transfer_copy": "copies",
 }
+# Of any text, the accuracy of naive Bayes too, a check on that of the other classifier.
+REVIEW_COLUMNS = {
+    key: heading
+    for key, heading in STYLE_COLUMNS.items()
+    if not key.startswith("grammar_")
+} | {
+    "transfer_bayes_accuracy": "accuracy by Bayes",
+    "transfer_bayes_classifier_accuracy": "Bayes' own",
+}
 COLUMNS = {
     "grammar": SENTENCE_COLUMNS,
     "ptb": SENTENCE_COLUMNS,
     "pairs": ANSWER_COLUMNS,
     "dialogue": DIALOGUE_COLUMNS,
     "style": STYLE_COLUMNS,
+    "yelp": REVIEW_COLUMNS,
 }
 PICTURE = "grammar.svg"
 
@@ -141,6 +151,32 @@ def table(rows, order, columns=SENTENCE_COLUMNS, part="metrics"):
     for name in names:
         cells = [cell(rows[name], key, part=part) for key in shown]
         lines.append(f"| `{name}` | " + " | ".join(cells) + f" | {len(rows[name])} |")
+    return "\n".join(lines)
+
+
+def directions(rows):
+    """Takes rows of style transfer apart: a row for each label from each other."""
+    return {
+        f"{name}, {direction}": [
+            {"metrics": run["metrics"]["transfer_directions"][direction]}
+            for run in runs
+        ]
+        for name, runs in rows.items()
+        for direction in runs[0]["metrics"].get("transfer_directions", ())
+    }
+
+
+def shown(rows, order):
+    """Formats what the first runs of rows wrote of the same sentences."""
+    names = [name for name in order if rows.get(name) and "shown" in rows[name][0]]
+    if not names:
+        return "None yet."
+    lines = ["| sentence | to | " + " | ".join(f"`{name}`" for name in names) + " |"]
+    lines.append("|---" * (len(names) + 2) + "|")
+    written = [rows[name][0]["shown"] for name in names]
+    for each in zip(*written, strict=True):
+        cells = [*each[0][:2], *(output for _, _, output in each)]
+        lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
     return "\n".join(lines)
 
 
@@ -209,8 +245,8 @@ def filled(page, rows, recorded, presets):
     """Replaces the marks of a page.
 
     Marks are `{{rows KIND}}`, or `{{rows KIND PART}}` for other metrics of a run than
-    `"metrics"`, `{{provenance KIND}}`, `{{published}}`, `{{KIND ROW METRIC}}` and
-    `{{recorded NAME}}`.
+    `"metrics"`, `{{directions KIND}}`, `{{shown KIND}}`, `{{provenance KIND}}`,
+    `{{published}}`, `{{KIND ROW METRIC}}` and `{{recorded NAME}}`.
 
     Raises:
         ValueError: If a mark is unknown.
@@ -222,6 +258,11 @@ def filled(page, rows, recorded, presets):
             if not rows[words[1]]:
                 return "None yet."
             return table(rows[words[1]], presets, COLUMNS[words[1]], *words[2:])
+        if words[0] == "directions":
+            apart = directions(rows[words[1]])
+            return table(apart, (), COLUMNS[words[1]]) if apart else "None yet."
+        if words[0] == "shown":
+            return shown(rows[words[1]], presets)
         if words[0] == "provenance":
             return provenance(rows[words[1]])
         if words == ["published"]:

@@ -82,3 +82,27 @@ def test_what_a_page_says_of_its_preset(results):
     assert shown("wae") == {"vae", "wae", "coupled_wae"}
     assert shown("coupled") == set(names) - {"dae"}
     assert shown("beta_vae") == shown("coupled", {"grammar": {"vae": run}}) == set()
+
+
+def test_transfers_of_style_by_direction(results):
+    run = {
+        "metrics": {
+            "transfer_accuracy": 0.75,
+            "transfer_directions": {
+                "bad to good": {"transfer_accuracy": 0.5},
+                "good to bad": {"transfer_accuracy": 1.0},
+            },
+        },
+        "shown": [["a | b", "good", "c"]],
+    }
+    rows = {"yelp": {"arae": [run]}, "style": {}}
+    page = results.filled("{{directions yelp}}", rows, {}, {})
+    assert page.splitlines()[2:] == [
+        "| `arae, bad to good` | 0.50 | 1 |",
+        "| `arae, good to bad` | 1.00 | 1 |",
+    ]
+    page = results.filled("{{shown yelp}}", rows, {}, {"dae": None, "arae": None})
+    assert page.splitlines()[0] == "| sentence | to | `arae` |"
+    assert page.splitlines()[2:] == ["| a \\| b | good | c |"]
+    empty = results.filled("{{directions style}} {{shown style}}", rows, {}, {})
+    assert empty == "None yet. None yet."
