@@ -22,6 +22,7 @@ already is not run again. `scripts/results.py` makes the pages of these files.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -142,8 +143,12 @@ YELP_OPTIONS = {
     "ivae_transfer": _REVIEWS | {"beta": 1.0, "noise_dim": 8},
 }
 YELP_NAMES = ("0=negative", "1=positive")
-# Sentences that were written for the page of results, none of them in a data set.
+# Sentences and contexts that were written for the page of results, and are in no data.
 REVIEWS = os.path.join("docs", "results", "reviews.tsv")
+CONTEXTS = os.path.join("docs", "results", "contexts.jsonl")
+# Contexts of which the page shows responses, and how many.
+NUM_CONTEXTS = 10
+NUM_RESPONSES = 5
 # What is known of each kind of row.
 TRUTHS = {"grammar": "sentences", "pairs": "answers", "style": "sentiment"}
 # Answers of the agreement with the grammar, by sampled words.
@@ -203,10 +208,9 @@ def run_row(job):
         **measured,
     }
     if job["shown"]:
-        texts, targets, written = transferred(model, job["shown"], "label")
-        row["shown"] = [
-            list(each) for each in zip(texts, targets, written, strict=True)
-        ]
+        show = responses if configuration.context_column else transferred
+        each = show(model, job["shown"], configuration)
+        row["shown"] = list(zip(*each, strict=True))
     # The text's path is this machine's, its role is not.
     row["configuration"].update(train="train.txt", valid="valid.txt")
     write_json(job["result"], row)
@@ -277,14 +281,34 @@ def exact_transfers(model, configuration, path):
     from tfvae.evaluation.grammar_transfer import measure_grammar_transfer
     from tfvae.text import ATTRIBUTES
 
-    texts, targets, written = transferred(model, path, configuration.label_column)
+    texts, targets, written = transferred(model, path, configuration)
     # The corpus has the places of sentiments for labels.
     names = [ATTRIBUTES["sentiment"][int(target)] for target in targets]
     exact = measure_grammar_transfer(texts, written, names)
     return {f"grammar_{key}": value for key, value in exact.items()}
 
 
-def transferred(model, path, label_column):
+def responses(model, path, configuration):
+    """Answers the first contexts of a table by sampled words.
+
+    Returns:
+        Tuple of the contexts, as they are read, and lists of responses.
+    """
+    from tfvae.text.readers import read_records
+
+    contexts = []
+    for _, record in itertools.islice(
+        read_records(path, None, context_column="context"), NUM_CONTEXTS
+    ):
+        context = record["context"]
+        if isinstance(context, list):
+            turns = context[-(configuration.max_turns or 1) :]
+            context = turns if configuration.max_turns else turns[0]
+        contexts.append(context)
+    return contexts, model.respond(contexts, num=NUM_RESPONSES)
+
+
+def transferred(model, path, configuration):
     """Writes the sentences of a table with every other label, greedily.
 
     Returns:
@@ -295,7 +319,7 @@ def transferred(model, path, label_column):
 
     rows = [
         (record["text"], target)
-        for _, record in read_records(path, label_column=label_column)
+        for _, record in read_records(path, label_column=configuration.label_column)
         for target in model.label_names
         if target != record["label"]
     ]
@@ -418,7 +442,10 @@ def grammar(args):
             command = f"scripts/reproduce.py {args.kind} --rows {name}"
             command += f" --budget {args.budget} --seeds {args.seeds}"
             tests = {"metrics": paths["test"]}
-            jobs.append(_job(args, name, configuration, command, tests, 100))
+            job = _job(args, name, configuration, command, tests, 100)
+            jobs.append(
+                job | {"shown": paths["test"] if args.kind == "pairs" else None}
+            )
     failed = run_all(jobs, args.jobs)
     for job in jobs:
         if os.path.exists(job["result"]):
@@ -482,7 +509,8 @@ def dialogue(args):
         command = f"scripts/reproduce.py dialogue --data DIR --rows {name}"
         command += f" --samples {args.samples}"
         tests = {"metrics": paths["test"], "metrics_unseen": paths["unseen"]}
-        jobs.append(_job(args, name, configuration, command, tests, args.samples))
+        job = _job(args, name, configuration, command, tests, args.samples)
+        jobs.append(job | {"shown": CONTEXTS})
     return run_all(jobs, args.jobs)
 
 

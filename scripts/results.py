@@ -166,18 +166,24 @@ def directions(rows):
     }
 
 
-def shown(rows, order):
-    """Formats what the first runs of rows wrote of the same sentences."""
-    names = [name for name in order if rows.get(name) and "shown" in rows[name][0]]
+def shown(rows, names, headings):
+    """Formats what the first runs of rows wrote of the same sentences or contexts."""
+    names = [name for name in names if "shown" in rows.get(name, [{}])[0]]
     if not names:
         return "None yet."
-    lines = ["| sentence | to | " + " | ".join(f"`{name}`" for name in names) + " |"]
-    lines.append("|---" * (len(names) + 2) + "|")
-    written = [rows[name][0]["shown"] for name in names]
-    for each in zip(*written, strict=True):
-        cells = [*each[0][:2], *(output for _, _, output in each)]
-        lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
+    heads = [*headings, *(f"`{name}`" for name in names)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for each in zip(*(rows[name][0]["shown"] for name in names), strict=True):
+        # Rows may have read more or fewer turns of the same context.
+        given = max((cells[:-1] for cells in each), key=lambda c: len(json.dumps(c)))
+        cells = [*given, *(cells[-1] for cells in each)]
+        lines.append("| " + " | ".join(map(_text_cell, cells)) + " |")
     return "\n".join(lines)
+
+
+def _text_cell(value):
+    texts = value if isinstance(value, list) else [value]
+    return "<br>".join(text.replace("|", "\\|") for text in texts)
 
 
 def provenance(rows):
@@ -245,8 +251,9 @@ def filled(page, rows, recorded, presets):
     """Replaces the marks of a page.
 
     Marks are `{{rows KIND}}`, or `{{rows KIND PART}}` for other metrics of a run than
-    `"metrics"`, `{{directions KIND}}`, `{{shown KIND}}`, `{{provenance KIND}}`,
-    `{{published}}`, `{{KIND ROW METRIC}}` and `{{recorded NAME}}`.
+    `"metrics"`, `{{directions KIND}}`, `{{shown KIND ROW ...}}`,
+    `{{provenance KIND}}`, `{{published}}`, `{{KIND ROW METRIC}}` and
+    `{{recorded NAME}}`.
 
     Raises:
         ValueError: If a mark is unknown.
@@ -262,7 +269,9 @@ def filled(page, rows, recorded, presets):
             apart = directions(rows[words[1]])
             return table(apart, (), COLUMNS[words[1]]) if apart else "None yet."
         if words[0] == "shown":
-            return shown(rows[words[1]], presets)
+            kind, *names = words[1:]
+            headings = ["sentence", "to"] if kind == "yelp" else ["context"]
+            return shown(rows[kind], names, headings)
         if words[0] == "provenance":
             return provenance(rows[words[1]])
         if words == ["published"]:

@@ -101,8 +101,23 @@ def test_transfers_of_style_by_direction(results):
         "| `arae, bad to good` | 0.50 | 1 |",
         "| `arae, good to bad` | 1.00 | 1 |",
     ]
-    page = results.filled("{{shown yelp}}", rows, {}, {"dae": None, "arae": None})
+    page = results.filled("{{shown yelp dae arae}}", rows, {}, {})
     assert page.splitlines()[0] == "| sentence | to | `arae` |"
     assert page.splitlines()[2:] == ["| a \\| b | good | c |"]
-    empty = results.filled("{{directions style}} {{shown style}}", rows, {}, {})
+    empty = results.filled("{{directions style}} {{shown style arae}}", rows, {}, {})
     assert empty == "None yet. None yet."
+
+
+def test_responses_to_the_same_contexts(results):
+    rows = {
+        "dialogue": {
+            "cvae": [{"shown": [["so ?", ["yes .", "no ."]]]}],
+            "ivae_dialogue": [{"shown": [[["hi .", "so ?"], ["maybe .", "."]]]}],
+        }
+    }
+    page = results.filled("{{shown dialogue cvae ivae_dialogue}}", rows, {}, {})
+    assert page.splitlines() == [
+        "| context | `cvae` | `ivae_dialogue` |",
+        "|---|---|---|",
+        "| hi .<br>so ? | yes .<br>no . | maybe .<br>. |",
+    ]
