@@ -140,7 +140,7 @@ YELP_SIZES = {"optimizer": "adam", "learning_rate": 2e-3, "decay": "cosine"}
 _REVIEWS = {"code_noise": 0.05, "adversary_weight": 3.0}
 YELP_OPTIONS = {
     "arae": _REVIEWS | {"distance_weight": 1.0},
-    "ivae_transfer": _REVIEWS | {"beta": 1.0, "noise_dim": 8},
+    "ivae_transfer": _REVIEWS | {"beta": 0.05, "noise_dim": 8},
 }
 YELP_NAMES = ("0=negative", "1=positive")
 # Sentences and contexts that were written for the page of results, and are in no data.
