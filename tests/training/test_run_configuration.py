@@ -115,6 +115,7 @@ def test_columns_are_of_files_that_have_some(configuration):
         ({"tokenizer": "words"}, "Did you mean 'word'?"),
         ({"overrides": {"laten_dim": 3}}, "Did you mean 'latent_dim'?"),
         ({"overrides": {"latent_dim": "big"}}, "`latent_dim` must be an int"),
+        ({"overrides": {"bridge_dims": 8}}, r"be a tuple, such as \(64,\) or \(\)\."),
         ({"overrides": {"beta": 0.5}}, "no key to set 'beta'"),
         ({"epochs": 1, "steps": 1}, "not both"),
         ({"freeze": "decodr", "start_from": "x"}, "Did you mean 'decoder'?"),

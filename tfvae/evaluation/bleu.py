@@ -181,7 +181,9 @@ def bleu(references, hypotheses):
             hypotheses,
             list(BLEU_WEIGHTS.values()),
         )
-    return dict(zip(BLEU_WEIGHTS, map(float, scores), strict=True))
+    # Where no n-gram matches NLTK takes the smallest float in place of 0.
+    scores = (float(score) if score > 1e-30 else 0.0 for score in scores)
+    return dict(zip(BLEU_WEIGHTS, scores, strict=True))
 
 
 def bleu_known(references, hypotheses):

@@ -431,4 +431,7 @@ def _check_type(name, value, wanted):
             "None" if each is type(None) else each.__name__ for each in allowed
         )
         article = "an" if names[0] in "aeiou" else "a"
-        raise ValueError(f"`{name}` must be {article} {names}. Received: {value!r}")
+        example = ", such as (64,) or ()" if tuple in allowed else ""
+        raise ValueError(
+            f"`{name}` must be {article} {names}{example}. Received: {value!r}"
+        )
