@@ -4,7 +4,7 @@
     scripts/reproduce.py pairs [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py style [--rows NAME ...] [--budget N] [--seeds N] [--jobs N]
     scripts/reproduce.py ptb --data DIR [--rows NAME ...] [--budget N] [--samples N]
-    scripts/reproduce.py dialogue --data DIR [--rows NAME ...] [--samples N]
+    scripts/reproduce.py dialogue --data DIR [--rows NAME ...] [--budget N]
     scripts/reproduce.py yelp --data DIR [--rows NAME ...] [--epochs N]
 
 `grammar` takes every preset on a corpus whose entropy is known, `pairs` conditional
@@ -496,7 +496,7 @@ def dialogue(args):
             "train": paths["train"],
             "valid": paths["valid"],
             "setting": setting,
-            "steps": steps,
+            "steps": args.budget or steps,
             "context_column": "context",
             "max_turns": None if turns == 1 else turns,
             "max_context_length": 40,
@@ -508,6 +508,7 @@ def dialogue(args):
         }
         command = f"scripts/reproduce.py dialogue --data DIR --rows {name}"
         command += f" --samples {args.samples}"
+        command += f" --budget {args.budget}" if args.budget else ""
         tests = {"metrics": paths["test"], "metrics_unseen": paths["unseen"]}
         job = _job(args, name, configuration, command, tests, args.samples)
         jobs.append(job | {"shown": CONTEXTS})
@@ -608,6 +609,9 @@ def main():
     of_ptb.set_defaults(out=os.path.join("runs", "reproduce", "ptb"))
     of_dialogue = kinds.add_parser("dialogue")
     of_dialogue.add_argument("--data", required=True, metavar="DIR")
+    of_dialogue.add_argument(
+        "--budget", type=int, help="decoder updates of a row (2000 to 5000, by row)"
+    )
     of_dialogue.add_argument("--samples", type=int, default=20, help="for the nll (20)")
     of_dialogue.set_defaults(out=os.path.join("runs", "reproduce", "dialogue"))
     of_yelp = kinds.add_parser("yelp")
