@@ -70,6 +70,7 @@ DIALOGUE_COLUMNS = {
     "response_length": "length",
 }
 STYLE_COLUMNS = {
+    "reconstruction": "reconstruction",
     "grammar_sentiment_reached": "sentiment reached",
     "grammar_content_kept": "all else kept",
     "grammar_grammatical": "grammatical",
