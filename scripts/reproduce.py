@@ -121,7 +121,7 @@ STYLE_SIZES = GRAMMAR_SIZES | {
     "learning_rate": 3e-3,
 }
 _ADVERSARY = {
-    "adversary_weight": 3.0,
+    "adversary_weight": 0.3,
     "adversary_learning_rate": 1e-3,
     "code_noise": 0.02,
     "num_critic_steps": 1,
@@ -131,7 +131,7 @@ _ADVERSARY = {
 STYLE_OPTIONS = {
     "vae_transfer": {},
     "dae_transfer": {},
-    "ivae_transfer": _ADVERSARY | {"beta": 0.3, "noise_dim": 8},
+    "ivae_transfer": _ADVERSARY | {"beta": 0.05, "noise_dim": 8},
     "arae": _ADVERSARY | {"distance_weight": 0.3},
 }
 # Style transfer on Yelp: setting *style*, but Adam, half the noise, and weights with
