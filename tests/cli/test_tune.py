@@ -1,3 +1,5 @@
+import dataclasses
+import shutil
 import sys
 
 import pytest
@@ -63,6 +65,36 @@ def test_starts_from_a_run(stub, run, texts, tmp_path):
     assert (configuration.start_from, configuration.freeze) == (run, "decoder")
     assert configuration.overrides == source.overrides
     assert configuration.setting == source.setting
+
+
+@pytest.fixture
+def fixed(run, tmp_path):
+    """The folder of a run whose `beta` was given."""
+    folder = RunFolder(tmp_path / "fixed")
+    shutil.copytree(run, folder.path)
+    source = folder.load_configuration()
+    overrides = source.overrides | {"beta": 0.9}
+    source = dataclasses.replace(source, preset="beta_vae", overrides=overrides)
+    source.save(folder.configuration)
+    return str(folder.path)
+
+
+@pytest.mark.parametrize("search", [(), ("--search", "beta=0.1,0.4")])
+def test_what_is_searched_is_not_that_of_the_run_before(
+    stub, fixed, texts, tmp_path, search
+):
+    arguments = _arguments(texts, tmp_path, "--from", fixed, *search)
+    assert main(arguments) == 0
+    assert "beta" not in stub["sweep"].configuration.overrides
+    assert stub["sweep"].configuration.overrides["latent_dim"] > 0
+
+
+def test_what_set_gives_is_not_searched(fixed, texts, tmp_path, error_of):
+    more = ["--from", fixed, "--set", "beta=0.8"]
+    out = tmp_path / "sweep"
+    assert "beta_vae' is fixed by --set" in error_of(*_arguments(texts, out, *more))
+    more += ["--search", "beta=0.1,0.4"]
+    assert "`beta` is to be searched" in error_of(*_arguments(texts, out, *more))
 
 
 def test_without_matplotlib(stub, texts, tmp_path, capsys, monkeypatch):

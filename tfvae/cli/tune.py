@@ -1,5 +1,6 @@
 """`tfvae tune`: search the weights of a preset."""
 
+import dataclasses
 import os
 
 from tfvae.cli.options import (
@@ -8,6 +9,7 @@ from tfvae.cli.options import (
     add_number,
     command_to_write,
     make_configuration,
+    parse_overrides,
 )
 
 
@@ -68,7 +70,7 @@ def _run(args):
     from tfvae.tuning import Sweep, best_of, format_results, plot_results, tune
 
     sweep = Sweep(
-        make_configuration(args),
+        _configuration(args),
         search=tuple(args.search),
         tuner=args.tuner,
         objective=args.objective,
@@ -91,6 +93,27 @@ def _run(args):
     print("Next:")
     print(f"  tfvae evaluate {best['folder']} --data {args.valid}")
     print(f"  {command_to_write(RunFolder(best['folder']), args.valid)}")
+
+
+def _configuration(args):
+    """Creates the trials' `RunConfiguration`, in which nothing searched is fixed.
+
+    Values that only the run of --from had give way to those that are searched.
+    """
+    from tfvae.presets import get_preset
+    from tfvae.tuning.search_space import default_space
+
+    configuration = make_configuration(args)
+    given = parse_overrides(args.set)
+    searched = {word.partition("=")[0] for word in args.search}
+    if not args.search and args.start_from is not None:
+        searched = set(default_space(get_preset(configuration.preset), given))
+    overrides = {
+        name: value
+        for name, value in configuration.overrides.items()
+        if name in given or name not in searched
+    }
+    return dataclasses.replace(configuration, overrides=overrides)
 
 
 def _report(result):
