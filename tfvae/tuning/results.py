@@ -242,9 +242,12 @@ def _draw_transfer(results):
         return metrics["transfer_self_bleu"], metrics["transfer_accuracy"]
 
     axes.plot(*zip(*map(place, results), strict=True), "o", color="tab:blue")
+    names = list(results[0]["values"])
     for result in results:
+        # The one name that was searched is said once.
+        alone = str(result["values"][names[0]]) if len(names) == 1 else None
         axes.annotate(
-            _values_of(result),
+            alone or _values_of(result),
             place(result),
             xytext=(4, 6),
             textcoords="offset points",
@@ -256,7 +259,11 @@ def _draw_transfer(results):
     axes.set_ylabel("accuracy: share that reaches the label")
     axes.grid(True, alpha=0.3)
     axes.margins(0.15)
-    figure.suptitle(f"ringed: lowest {best['objective']}", fontsize=9)
+    # Where all reach the label the differences are nothing to look at.
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, high - 0.2), min(high, 1.03))
+    searched = f"each point a value of {names[0]}; " if len(names) == 1 else ""
+    figure.suptitle(f"{searched}ringed: lowest {best['objective']}", fontsize=9)
     return figure
 
 
