@@ -597,11 +597,11 @@ def main():
     of_grammar, of_pairs, of_style = map(kinds.add_parser, TRUTHS)
     for each in (of_grammar, of_pairs, of_style):
         each.add_argument(
-            "--budget", type=int, default=4000, help="decoder updates of a row (4000)"
+            "--budget", type=int, default=4000, help="decoder updates of a row"
         )
         each.add_argument("--seeds", type=int, default=3, help="runs of a row (3)")
     of_grammar.set_defaults(out=os.path.join("runs", "reproduce", "grammar"))
-    of_pairs.set_defaults(out=os.path.join("runs", "reproduce", "pairs"))
+    of_pairs.set_defaults(out=os.path.join("runs", "reproduce", "pairs"), budget=8000)
     of_style.set_defaults(
         out=os.path.join("runs", "reproduce", "style"), budget=10000, seeds=1
     )
