@@ -303,11 +303,9 @@ def responses(model, path, configuration):
     for _, record in itertools.islice(
         read_records(path, None, context_column="context"), NUM_CONTEXTS
     ):
-        context = record["context"]
-        if isinstance(context, list):
-            turns = context[-(configuration.max_turns or 1) :]
-            context = turns if configuration.max_turns else turns[0]
-        contexts.append(context)
+        turns, most = record["context"], configuration.max_turns
+        turns = [turns] if isinstance(turns, str) else turns
+        contexts.append(turns[-most:] if most else turns[-1])
     return contexts, model.respond(contexts, num=NUM_RESPONSES)
 
 
@@ -445,10 +443,8 @@ def grammar(args):
             command = f"scripts/reproduce.py {args.kind} --rows {name}"
             command += f" --budget {args.budget} --seeds {args.seeds}"
             tests = {"metrics": paths["test"]}
-            job = _job(args, name, configuration, command, tests, 100)
-            jobs.append(
-                job | {"shown": paths["test"] if args.kind == "pairs" else None}
-            )
+            shown = paths["test"] if args.kind == "pairs" else None
+            jobs.append(_job(args, name, configuration, command, tests, 100, shown))
     failed = run_all(jobs, args.jobs)
     for job in jobs:
         if os.path.exists(job["result"]):
@@ -513,8 +509,9 @@ def dialogue(args):
         command += f" --samples {args.samples}"
         command += f" --budget {args.budget}" if args.budget else ""
         tests = {"metrics": paths["test"], "metrics_unseen": paths["unseen"]}
-        job = _job(args, name, configuration, command, tests, args.samples)
-        jobs.append(job | {"shown": CONTEXTS})
+        jobs.append(
+            _job(args, name, configuration, command, tests, args.samples, CONTEXTS)
+        )
     return run_all(jobs, args.jobs)
 
 
@@ -523,35 +520,33 @@ def prepared(data, folder, turns):
 
     `unseen` is the test split without what training has, as Bahuleyan et al. 2019.
     """
+    options = ["--max-turns", str(turns)]
     paths = {
-        split: os.path.join(folder, f"{split}.jsonl")
-        for split in ("train", "valid", "test", "unseen")
+        split: _table(folder, split, "dialogues", f"{data}/{split}.txt", *options)
+        for split in ("train", "valid", "test")
     }
-    script = os.path.join(os.path.dirname(__file__), "prepare_data.py")
-    os.makedirs(folder, exist_ok=True)
-    for split, path in paths.items():
-        source, seen = split, []
-        if split == "unseen":
-            source, seen = "test", ["--seen", paths["train"], "--drop", "either"]
-        command = [sys.executable, script, "dialogues", f"{data}/{source}.txt"]
-        command += ["--out", path, "--max-turns", str(turns), *seen]
-        if not os.path.exists(path):
-            subprocess.run(command, check=True)
-    return paths
+    options += ["--seen", paths["train"], "--drop", "either"]
+    unseen = _table(folder, "unseen", "dialogues", f"{data}/test.txt", *options)
+    return paths | {"unseen": unseen}
+
+
+def _table(folder, name, kind, *arguments):
+    """Writes a table by `prepare_data.py` where it is missing; returns its path."""
+    path = os.path.join(folder, f"{name}.jsonl")
+    if not os.path.exists(path):
+        os.makedirs(folder, exist_ok=True)
+        script = os.path.join(os.path.dirname(__file__), "prepare_data.py")
+        command = [sys.executable, script, kind, *arguments, "--out", path]
+        subprocess.run(command, check=True)
+    return path
 
 
 def yelp(args):
-    folder = os.path.join(args.out, "labelled")
-    os.makedirs(folder, exist_ok=True)
-    script = os.path.join(os.path.dirname(__file__), "prepare_data.py")
-    paths = {}
+    folder, paths = os.path.join(args.out, "labelled"), {}
     for split in ("train", "valid", "test"):
         source = os.path.join(args.data, split)
-        paths[split] = os.path.join(folder, f"{split}.jsonl")
-        command = [sys.executable, script, "labels", f"{source}.txt", "--labels"]
-        command += [f"{source}.labels", "--names", *YELP_NAMES, "--out", paths[split]]
-        if not os.path.exists(paths[split]):
-            subprocess.run(command, check=True)
+        options = ["--labels", f"{source}.labels", "--names", *YELP_NAMES]
+        paths[split] = _table(folder, split, "labels", f"{source}.txt", *options)
     jobs = []
     for name in args.rows or YELP_OPTIONS:
         configuration = {
@@ -569,12 +564,11 @@ def yelp(args):
         command += f"--epochs {args.epochs}"
         tests = {"metrics": paths["test"]}
         # Without the nll, which no table shows and whose samples of the prior are many.
-        job = _job(args, name, configuration, command, tests, 0)
-        jobs.append(job | {"shown": REVIEWS})
+        jobs.append(_job(args, name, configuration, command, tests, 0, REVIEWS))
     return run_all(jobs, args.jobs)
 
 
-def _job(args, name, configuration, command, tests, num_samples):
+def _job(args, name, configuration, command, tests, num_samples, shown=None):
     row = f"{name}-{configuration['seed']}"
     return {
         "row": name,
@@ -585,7 +579,7 @@ def _job(args, name, configuration, command, tests, num_samples):
         "tests": tests,
         "num_samples": num_samples,
         "truth": TRUTHS.get(args.kind),
-        "shown": None,
+        "shown": shown,
     }
 
 

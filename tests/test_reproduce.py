@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -85,12 +86,10 @@ def test_labels_are_written_with_the_other_one(reproduce, tmp_path):
                 f"{text} {label}" for text, label in zip(texts, labels, strict=True)
             ]
 
-    class Configuration:
-        label_column = "label"
-
+    configuration = types.SimpleNamespace(label_column="label")
     path = tmp_path / "rows.tsv"
     path.write_text("text\tlabel\na .\tgood\nb .\tbad\n")
-    texts, targets, written = reproduce.transferred(Model(), path, Configuration)
+    texts, targets, written = reproduce.transferred(Model(), path, configuration)
     assert texts == ["a .", "a .", "b .", "b ."]
     assert targets == ["bad", "fine", "fine", "good"]
     assert written == ["a . bad", "a . fine", "b . fine", "b . good"]
@@ -105,14 +104,11 @@ def test_contexts_have_as_many_turns_as_are_read(reproduce, tmp_path, max_turns,
         def respond(self, contexts, num):
             return [["so ."] * num for _ in contexts]
 
-    class Configuration:
-        pass
-
-    Configuration.max_turns = max_turns
+    configuration = types.SimpleNamespace(max_turns=max_turns)
     path = tmp_path / "rows.jsonl"
     row = json.dumps({"context": ["a", "b", "c"]})
     path.write_text(f"{row}\n" * 12)
-    contexts, written = reproduce.responses(Model(), path, Configuration)
+    contexts, written = reproduce.responses(Model(), path, configuration)
     assert contexts == [read] * 10 and written == [["so ."] * 5] * 10
 
 

@@ -81,12 +81,13 @@ def fixed(run, tmp_path):
 
 @pytest.mark.parametrize("search", [(), ("--search", "beta=0.1,0.4")])
 def test_what_is_searched_is_not_that_of_the_run_before(
-    stub, fixed, texts, tmp_path, search
+    stub, run, fixed, texts, tmp_path, search
 ):
     arguments = _arguments(texts, tmp_path, "--from", fixed, *search)
     assert main(arguments) == 0
-    assert "beta" not in stub["sweep"].configuration.overrides
-    assert stub["sweep"].configuration.overrides["latent_dim"] > 0
+    # What that run was given beside `beta`.
+    given = RunFolder(run).load_configuration().overrides
+    assert stub["sweep"].configuration.overrides == given
 
 
 def test_what_set_gives_is_not_searched(fixed, texts, tmp_path, error_of):

@@ -153,11 +153,15 @@ def add_configuration(parser):
     parser.add_argument("--seed", type=int, default=0, metavar="N")
 
 
-def make_configuration(args):
+def make_configuration(args, searched=()):
     """Creates the `RunConfiguration` of parsed arguments.
 
-    Where it starts from a run, that run's setting and sizes hold unless others are
-    given.
+    Where it starts from a run, that run's setting, sizes and weights hold unless others
+    are given.
+
+    Args:
+        args: Namespace of the options that `add_configuration` declares.
+        searched: Names of what the run that it starts from is not asked for.
 
     Raises:
         FileNotFoundError: If there is no run to start from.
@@ -203,7 +207,7 @@ def make_configuration(args):
         )
     known = {**setting_fields(), **get_preset(args.preset).options}
     # The vocabulary comes along as it is.
-    known = set(known) - set(VOCABULARY_FIELDS)
+    known = set(known) - set(VOCABULARY_FIELDS) - set(searched)
     overrides = {k: v for k, v in source.overrides.items() if k in known}
     return dataclasses.replace(
         configuration,

@@ -1,6 +1,5 @@
 """`tfvae tune`: search the weights of a preset."""
 
-import dataclasses
 import os
 
 from tfvae.cli.options import (
@@ -70,7 +69,7 @@ def _run(args):
     from tfvae.tuning import Sweep, best_of, format_results, plot_results, tune
 
     sweep = Sweep(
-        _configuration(args),
+        make_configuration(args, _searched(args)),
         search=tuple(args.search),
         tuner=args.tuner,
         objective=args.objective,
@@ -95,25 +94,14 @@ def _run(args):
     print(f"  {command_to_write(RunFolder(best['folder']), args.valid)}")
 
 
-def _configuration(args):
-    """Creates the trials' `RunConfiguration`, in which nothing searched is fixed.
-
-    Values that only the run of --from had give way to those that are searched.
-    """
+def _searched(args):
+    """Names what is searched, with which a run that trials start from has no say."""
     from tfvae.presets import get_preset
     from tfvae.tuning.search_space import default_space
 
-    configuration = make_configuration(args)
-    given = parse_overrides(args.set)
-    searched = {word.partition("=")[0] for word in args.search}
-    if not args.search and args.start_from is not None:
-        searched = set(default_space(get_preset(configuration.preset), given))
-    overrides = {
-        name: value
-        for name, value in configuration.overrides.items()
-        if name in given or name not in searched
-    }
-    return dataclasses.replace(configuration, overrides=overrides)
+    if args.search:
+        return [word.partition("=")[0] for word in args.search]
+    return list(default_space(get_preset(args.preset), parse_overrides(args.set)))
 
 
 def _report(result):

@@ -245,9 +245,10 @@ def _draw_transfer(results):
     names = list(results[0]["values"])
     for result in results:
         # The one name that was searched is said once.
-        alone = str(result["values"][names[0]]) if len(names) == 1 else None
+        values = result["values"]
+        label = str(values[names[0]]) if len(names) == 1 else _values_of(result)
         axes.annotate(
-            alone or _values_of(result),
+            label,
             place(result),
             xytext=(4, 6),
             textcoords="offset points",
