@@ -39,6 +39,10 @@ class MutualInformation(CriticTerm):
     sentences of about one length. They are independent given that length only: what
     the code says of the length is left out of the estimate and not rewarded.
 
+    Given a condition, what the code says of the context is rewarded as well. A learned
+    prior follows the posterior there, so that no divergence stands against it and the
+    estimate has no bound but `cap`.
+
     Args:
         weight: Float or `Schedule`, alpha. The divergence of the posterior from the
             prior holds the mutual information once, so above 1 the objective has no
