@@ -56,8 +56,6 @@ GRAMMAR_OPTIONS = {
     # At the rate of the others one run in three never learned, and none of `ded`.
     "dae": {"learning_rate": 3e-3},
     "ded": {"learning_rate": 3e-3},
-    # At that rate, or with a lesser penalty, its learned prior outruns the critic.
-    "ivae_dialogue": {"learning_rate": 1e-3, "slope_penalty": 10.0},
     # A refinement that does something: see docs/methods/sa_vae.md.
     "sa_vae": {"num_steps": 5, "refinement_rate": 0.3, "free_bits": 0.4},
     "prefb_vae": {"pretraining": 0.5},
