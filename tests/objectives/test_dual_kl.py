@@ -78,9 +78,40 @@ def test_large_scores_are_finite():
         assert np.isfinite(tape.gradient(costs, forward.z)).all()
 
 
-def vae(joint=True, **parts):
+def test_an_estimate_below_zero_costs_nothing():
+    # With codes above the prior's a critic that rates lower what is higher is wrong.
+    forward = record(64, 0, 5.0)
+    for form in ("tangent", "donsker_varadhan"):
+        for slope in (0.1, -0.1, float("nan")):
+            costs, gradients = [], []
+            for nonnegative in (True, False):
+                term = DualKL(
+                    joint=False, hidden_dims=(), form=form, nonnegative=nonnegative
+                )
+                term.build(code_dim=1, latent_dim=1)
+                term.critic = lambda z, slope=slope: slope * z
+                with tf.GradientTape() as tape:
+                    tape.watch(forward.z)
+                    cost = term.cost(forward)
+                costs.append(cost.numpy())
+                gradients.append(tape.gradient(cost, forward.z).numpy())
+            # What is reported is the critic's value as it is.
+            reported = term.reported(forward)["critic_marginal_kl"]
+            np.testing.assert_array_equal(reported, costs[1])
+            if slope < 0.0:
+                assert not np.any(costs[0]) and not np.any(gradients[0])
+                assert costs[1].mean() < 0.0
+                np.testing.assert_allclose(gradients[1], slope, rtol=1e-6)
+            else:
+                np.testing.assert_array_equal(costs[0], costs[1])
+                np.testing.assert_array_equal(gradients[0], gradients[1])
+
+
+def vae(joint=True, nonnegative=True, **parts):
     rate = keras.optimizers.Adam(1e-2)
-    term = DualKL(joint=joint, hidden_dims=(6,), critic_optimizer=rate)
+    term = DualKL(
+        joint=joint, hidden_dims=(6,), critic_optimizer=rate, nonnegative=nonnegative
+    )
     parts = {"posterior": Implicit(2), "num_samples": 2} | parts
     return make_vae(objective=[Reconstruction(), term], **parts)
 
@@ -102,7 +133,7 @@ def test_a_model_trains(dataset, tmp_path, joint):
 
 
 def test_gradients_of_critic_and_model(inputs):
-    model = vae(prior=Gaussian(2))
+    model = vae(prior=Gaussian(2), nonnegative=False)
     term = model.objective[1]
     with tf.GradientTape(persistent=True) as tape:
         forward = model.forward(inputs)
@@ -176,7 +207,8 @@ def test_a_critic_that_sees_the_context_finds_what_a_pooled_one_cannot():
 def test_the_form_of_donsker_and_varadhan(rng):
     scores = rng.normal(size=(2, 1, 6, 1)).astype("float32")
     forward = record(6, 0)
-    tangent, other = DualKL(), DualKL(form="donsker_varadhan")
+    tangent = DualKL(nonnegative=False)
+    other = DualKL(form="donsker_varadhan", nonnegative=False)
     for term in (tangent, other):
         term.build(code_dim=1, latent_dim=1)
         own_then_fresh = iter(scores)
@@ -185,6 +217,9 @@ def test_the_form_of_donsker_and_varadhan(rng):
     exact = own.mean() - np.log(np.exp(fresh.astype("float64")).mean())
     value = other.cost(forward).numpy().mean()
     assert value == pytest.approx(exact, rel=1e-5)
+    other.critic = lambda pairs: tf.constant(next(again))
+    again = iter(scores)
+    assert float(other.critic_cost(forward, 0)) == pytest.approx(-exact, rel=1e-5)
     # The tangent of the logarithm lies above it.
     assert tangent.cost(forward).numpy().mean() < value
     with pytest.raises(ValueError, match="`form` must be one of"):

@@ -160,8 +160,28 @@ def test_networks_of_noise_on_both_sides(preset):
 def test_what_was_released_is_one_option_away():
     term = dialogue_wae(tiny(), penalty_of="batch_mean").objective[1]
     assert term.penalty_of == "batch_mean" and term.penalty == 10.0
-    term = ivae_dialogue(tiny(), dual_form="tangent", slope_penalty=0.0).objective[1]
+    options = {"dual_form": "tangent", "slope_penalty": 0.0, "nonnegative": False}
+    term = ivae_dialogue(tiny(), **options).objective[1]
     assert (term.form, term.slope_penalty, term.joint) == ("tangent", 0.0, False)
+    assert not term.nonnegative
+
+
+@pytest.mark.slow
+def test_codes_do_not_run_away_from_their_critic():
+    # They would gain by it, if an estimate below 0 were paid.
+    batches = pairs(64 * 40, 3, batch_size=64)
+    setting = dataclasses.replace(SMALL, latent_dim=16, learning_rate=1e-2)
+    answers = list(default_grammar().sample_pairs(64, 4))
+    texts = [each.text for each in answers]
+    contexts = [each.context for each in answers]
+    sizes = []
+    for nonnegative in (True, False):
+        builder = ModelBuilder(setting, batches, scale_schedules=True)
+        model = ivae_dialogue(builder, nonnegative=nonnegative)
+        model.fit(batches, epochs=1, verbose=0)
+        codes = model.encode(texts, contexts=contexts)
+        sizes.append(np.linalg.norm(codes, axis=-1).mean())
+    assert sizes[0] < 15.0 and sizes[1] > 100.0, sizes
 
 
 @pytest.mark.slow

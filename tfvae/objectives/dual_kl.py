@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfvae.distributions.mutual_information import (
     bounded_exp,
+    donsker_varadhan,
     log_mean_exp,
     tangent_bound,
 )
@@ -13,7 +14,7 @@ from tfvae.objectives.critics import prior_codes, score, slopes
 from tfvae.objectives.term import CriticTerm
 from tfvae.seeds import Stream, fold_in
 
-_FORMS = ("tangent", "donsker_varadhan")
+_VALUES = {"tangent": tangent_bound, "donsker_varadhan": donsker_varadhan}
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -46,10 +47,14 @@ class DualKL(CriticTerm):
         form: `"tangent"`, the above, or `"donsker_varadhan"`,
             `E_q[nu] - log E_p[exp(nu)]`, which is the same for the critic that the
             tangent form is best at and nearer to the divergence for any other. Its
-            gradient into a learned prior is a weighted mean over draws, where that of
-            the tangent form grows like `exp(nu)`: a prior that runs ahead of the critic
-            then outweighs all other gradients. The critic itself learns by the tangent
-            form either way. Defaults to `"tangent"`, as in the paper.
+            gradient is a weighted mean over draws, where that of the tangent form grows
+            like `exp(nu)`: with a learned prior, which looks for the draws that the
+            critic rates too high, it then outweighs all other gradients. The critic is
+            determined up to a constant only. Defaults to `"tangent"`, as in the paper.
+        nonnegative: Whether an estimate below 0, which no divergence is, costs nothing
+            and has no gradient. Otherwise codes, and a learned prior, gain without
+            limit by running ahead of the critic: away from all that it has seen its
+            scores grow linearly. Defaults to `True`; the paper has no such bound.
         slope_penalty: Non-negative float, by which the critic also minimises the mean
             square of the norm of `d nu / dz` between codes and prior draws. Where both
             agree the best critic is constant and pays nothing. Without it a learned
@@ -83,6 +88,7 @@ class DualKL(CriticTerm):
         num_critic_steps=5,
         form="tangent",
         slope_penalty=0.0,
+        nonnegative=True,
         *,
         name=None,
         dtype=None,
@@ -96,8 +102,10 @@ class DualKL(CriticTerm):
             name=name or ("dual_kl" if joint else "dual_marginal_kl"),
             dtype=dtype,
         )
-        if form not in _FORMS:
-            raise ValueError(f"`form` must be one of {_FORMS}. Received: form={form!r}")
+        if form not in _VALUES:
+            raise ValueError(
+                f"`form` must be one of {tuple(_VALUES)}. Received: form={form!r}"
+            )
         if slope_penalty < 0.0:
             raise ValueError(
                 "`slope_penalty` must not be negative. "
@@ -105,6 +113,7 @@ class DualKL(CriticTerm):
             )
         self.form = form
         self.slope_penalty = slope_penalty
+        self.nonnegative = nonnegative
         self.joint = joint
         self.hidden_dims = tuple(hidden_dims)
 
@@ -122,7 +131,7 @@ class DualKL(CriticTerm):
     def critic_cost(self, forward, index):
         """Computes minus the dual value, on fresh draws of the prior at each step."""
         fresh = prior_codes(forward, Stream.DUAL_KL, index, passes_gradient=False)
-        cost = -tangent_bound(*self._scores(forward, fresh))
+        cost = -_VALUES[self.form](*self._scores(forward, fresh))
         if self.slope_penalty:
             seed = fold_in(fold_in(forward.seed, Stream.CRITIC_SLOPES), index)
             known = self._known(forward)
@@ -131,7 +140,17 @@ class DualKL(CriticTerm):
         return cost
 
     def cost(self, forward):
-        """Computes the dual value `[B]` in nats, below the divergence on average."""
+        """Computes the dual value `[B]` in nats, below the divergence on average.
+
+        Rows may be negative; what is not, unless `nonnegative` is false, is their mean.
+        """
+        value = self._value(forward)
+        if not self.nonnegative:
+            return value
+        # As a condition that is false of what is no number, which must stay one.
+        return tf.where(tf.reduce_mean(value) < 0.0, tf.zeros_like(value), value)
+
+    def _value(self, forward):
         fresh = prior_codes(forward, Stream.DUAL_KL, self.num_critic_steps)
         own, fresh = self._scores(forward, fresh)
         if self.form == "donsker_varadhan":
@@ -146,7 +165,7 @@ class DualKL(CriticTerm):
         `critic_kl`, the value of the joint critic, and `critic_elbo`, the
         reconstruction plus that; or `critic_marginal_kl`, the marginal critic's value.
         """
-        value = self.cost(forward)
+        value = self._value(forward)
         if not self.joint:
             return {"critic_marginal_kl": value}
         reconstruction = -tf.reduce_mean(forward.log_likelihood, axis=0)

@@ -191,6 +191,7 @@ def ivae_dialogue(
     num_critic_steps=5,
     dual_form="donsker_varadhan",
     slope_penalty=1.0,
+    nonnegative=True,
 ):
     """A conditional `ivae_mi`: sampled posterior and prior, a critic for their KL.
 
@@ -219,6 +220,9 @@ def ivae_dialogue(
         slope_penalty: Non-negative float, of the critic's slope, which keeps the
             learned prior from running away from it; see `DualKL`. Defaults to `1.0`;
             the paper has none.
+        nonnegative: Whether estimates below 0 cost nothing, without which codes run
+            away from the critic; see `DualKL`. Defaults to `True`; the paper has no
+            such bound.
 
     Returns:
         A compiled `VAE` with `Pushforward` latents.
@@ -235,7 +239,8 @@ def ivae_dialogue(
     rate = critic_learning_rate or builder.setting.learning_rate
     weight = builder.annealing(beta)
     options = {"form": dual_form, "slope_penalty": slope_penalty}
-    term = dual_kl(weight, False, critic_dims, rate, num_critic_steps, **options)
+    critic = (critic_dims, rate, num_critic_steps, nonnegative)
+    term = dual_kl(weight, False, *critic, **options)
     return _from_noise(builder, term, Gaussian, code_dims)
 
 

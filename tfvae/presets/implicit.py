@@ -23,6 +23,7 @@ def ivae(
     critic_learning_rate: float | None = None,
     num_critic_steps=5,
     both_critics=False,
+    nonnegative=True,
 ):
     """A VAE with a sampled posterior whose KL a critic of sentence and code estimates.
 
@@ -50,6 +51,8 @@ def ivae(
         both_critics: Whether the other preset's critic is trained too, with weight 0,
             as in the released code. The model trains as without it; evaluation gains
             the other's metric and `critic_mi`. Defaults to `False`.
+        nonnegative: Whether estimates below 0 cost nothing; see `DualKL`. Defaults to
+            `True`; the paper has no such bound.
 
     Returns:
         A compiled `VAE` with an `Implicit` posterior.
@@ -59,7 +62,7 @@ def ivae(
     """
     builder = as_builder(setting, data)
     rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
-    critic = (critic_dims, rate, num_critic_steps)
+    critic = (critic_dims, rate, num_critic_steps, nonnegative)
     terms = _terms(builder.annealing(beta), True, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
 
@@ -75,6 +78,7 @@ def ivae_mi(
     critic_learning_rate: float | None = None,
     num_critic_steps=5,
     both_critics=False,
+    nonnegative=True,
 ):
     """An `ivae` whose KL is that of the aggregated posterior, which leaves MI free.
 
@@ -100,6 +104,8 @@ def ivae_mi(
             `5`.
         both_critics: Whether the other preset's critic is trained too, with weight 0;
             see `ivae`. The paper's `critic_elbo` needs it. Defaults to `False`.
+        nonnegative: Whether estimates below 0 cost nothing; see `DualKL`. Defaults to
+            `True`; the paper has no such bound.
 
     Returns:
         A compiled `VAE` with an `Implicit` posterior.
@@ -109,7 +115,7 @@ def ivae_mi(
     """
     builder = as_builder(setting, data)
     rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
-    critic = (critic_dims, rate, num_critic_steps)
+    critic = (critic_dims, rate, num_critic_steps, nonnegative)
     terms = _terms(builder.annealing(beta), False, both_critics, critic)
     return _implicit(builder, terms, hidden_dims, noise_dim)
 
@@ -132,11 +138,12 @@ def _terms(weight, joint, both_critics, critic):
     return terms
 
 
-def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, **options):
+def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, nonnegative, **more):
     """Creates the term with a critic that learns by PyTorch's Adam."""
     # PyTorch's epsilon; Keras has 1e-7.
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
-    return DualKL(weight, joint, critic_dims, optimizer, num_steps, **options)
+    more |= {"nonnegative": nonnegative}
+    return DualKL(weight, joint, critic_dims, optimizer, num_steps, **more)
 
 
 def _implicit(builder, terms, hidden_dims, noise_dim):

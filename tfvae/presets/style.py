@@ -83,6 +83,7 @@ def ivae_transfer(
     num_adversary_steps=1,
     decoder_per_label=True,
     alternating=False,
+    nonnegative=True,
 ):
     """An implicit VAE with a learned prior, whose codes do not tell the label.
 
@@ -114,6 +115,8 @@ def ivae_transfer(
         decoder_per_label: See `vae_transfer`. Defaults to `True`, as released.
         alternating: Whether each cost has an update and an optimizer of its own, as
             released, see `Alternating`. Defaults to `False`, one joint update.
+        nonnegative: Whether estimates of the divergence below 0 cost nothing; see
+            `DualKL`. Defaults to `True`; the paper has no such bound.
 
     Returns:
         A compiled `VAE` with an `Implicit` posterior and a `Pushforward` prior.
@@ -134,6 +137,7 @@ def ivae_transfer(
         hidden_dims=critic_dims,
         critic_optimizer=_adam(critic_learning_rate),
         num_critic_steps=num_critic_steps,
+        nonnegative=nonnegative,
     )
     adversary = _adversary(
         adversary_weight, adversary_target, adversary_learning_rate, num_adversary_steps
