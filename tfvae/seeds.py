@@ -34,6 +34,7 @@ class Stream(enum.IntEnum):
     DUAL_KL = 102
     WASSERSTEIN = 104
     CRITIC_SLOPES = 105
+    MUTUAL_INFORMATION = 106
     # An alias of PROPOSAL, which is folded into the seed of another pass.
     COUPLING = 103
     COPULA = 0x636F7075

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import assert_same_weights, forward_record, make_decoder, make_vae
+from tfvae.latents import Gaussian
 from tfvae.models import LanguageModel
 from tfvae.objectives import KL, MutualInformation, Reconstruction
 from tfvae.seeds import as_seed, fold_in, normal
@@ -42,6 +43,43 @@ def test_the_information_of_correlated_gaussians():
     np.testing.assert_allclose(found, np.full(50000, expected), rtol=0.05)
     none = -term.cost(correlated(50000, 2, correlation=0.0)).numpy()[0]
     assert none < 0.0
+
+
+def test_pairs_of_the_prior_estimate_the_divergence_from_it():
+    # Of N(0.8 c + 0.5, 0.6 ** 2) from N(0.8 c - 0.5, 1), on average over c: pairs of
+    # the batch would find what the code says of c as well.
+    loc, scale = 1.0, 0.6
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 500))
+    term = small(product="prior", critic_optimizer=optimizer, num_critic_steps=5)
+
+    def record(size, seed):
+        code, noise = tf.unstack(normal([2, size, 2], fold_in(seed, 7)))
+        prior = Gaussian(2).distribution(
+            {"loc": 0.8 * code - 0.5, "log_variance": tf.zeros_like(code)}
+        )
+        z = (0.8 * code + 0.5 + scale * noise)[None]
+        return forward_record(code=code, z=z, prior=prior, seed=seed)
+
+    @tf.function
+    def learn(seed):
+        term.update_critic(record(1024, seed))
+
+    for step in range(100):
+        learn(fold_in(as_seed(0), step))
+    found = -term.cost(record(50000, as_seed(1))).numpy()[0]
+    expected = 2 * (0.5 * (scale**2 + loc**2 - 1.0) - np.log(scale))
+    assert found == pytest.approx(expected, rel=0.05)
+
+
+def test_the_prior_does_not_learn_from_its_pairs(inputs):
+    term = MutualInformation(hidden_dims=(6,), product="prior")
+    model = make_vae(objective=[Reconstruction(), KL(), term], prior=Gaussian(2))
+    with tf.GradientTape(persistent=True) as tape:
+        cost = tf.reduce_sum(term.cost(model.forward(inputs)))
+    heads = [weight.value for weight in model.posterior.weights]
+    assert all(np.any(gradient) for gradient in tape.gradient(cost, heads))
+    weights = [weight.value for weight in model.prior.weights]
+    assert weights and not any(map(np.any, filter(None, tape.gradient(cost, weights))))
 
 
 def linear(**options):
@@ -155,6 +193,8 @@ def test_gradients_of_critic_and_model(inputs):
 def test_errors():
     with pytest.raises(ValueError, match="`form` must be one of.*'js'"):
         MutualInformation(form="js")
+    with pytest.raises(ValueError, match="`product` must be one of.*'code'"):
+        MutualInformation(product="code")
     with pytest.raises(ValueError, match="`momentum` must be in.*=1.0"):
         MutualInformation(momentum=1.0)
     with pytest.raises(ValueError, match="`cap` must be positive.*=0"):

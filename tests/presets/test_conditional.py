@@ -21,6 +21,7 @@ from tfvae.presets import (
     dialogue_wae_gmp,
     get_preset,
     ivae_dialogue,
+    mine_vae,
     seq2seq,
     ved,
     wed_deterministic,
@@ -164,6 +165,15 @@ def test_what_was_released_is_one_option_away():
     term = ivae_dialogue(tiny(), **options).objective[1]
     assert (term.form, term.slope_penalty, term.joint) == ("tangent", 0.0, False)
     assert not term.nonnegative
+
+
+def test_information_is_rewarded_beyond_a_learned_prior():
+    assert mine_vae(tiny()).objective[-1].product == "prior"
+    assert mine_vae(tiny(), product="batch").objective[-1].product == "batch"
+    builder = tiny()
+    fixed = dataclasses.replace(builder.setting, learned_prior=False)
+    fixed = dataclasses.replace(builder, setting=fixed)
+    assert mine_vae(fixed).objective[-1].product == "batch"
 
 
 @pytest.mark.slow

@@ -12,10 +12,12 @@ from tfvae.distributions.mutual_information import (
     tangent_bound,
 )
 from tfvae.layers.dense import MLP
-from tfvae.objectives.critics import score
+from tfvae.objectives.critics import prior_codes, score
 from tfvae.objectives.term import CriticTerm
+from tfvae.seeds import Stream
 
 _FORMS = ("donsker_varadhan", "nwj", "paper")
+_PRODUCTS = ("batch", "prior")
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -39,9 +41,13 @@ class MutualInformation(CriticTerm):
     sentences of about one length. They are independent given that length only: what
     the code says of the length is left out of the estimate and not rewarded.
 
-    Given a condition, what the code says of the context is rewarded as well. A learned
-    prior follows the posterior there, so that no divergence stands against it and the
-    estimate has no bound but `cap`.
+    Given a condition, pairs of the batch reward what the code says of the context as
+    well. A learned prior follows the posterior there, so that no divergence stands
+    against it and the estimate has no bound but `cap`. With `product="prior"` the
+    other code of a pair is a sample of the row's prior, and the estimate that of the
+    divergence of posterior and prior: the information of the sentence in its code,
+    given the context, and what the codes of a context are off their prior. The prior
+    does not learn from it.
 
     Args:
         weight: Float or `Schedule`, alpha. The divergence of the posterior from the
@@ -59,6 +65,8 @@ class MutualInformation(CriticTerm):
         critic_optimizer: Keras optimizer or its name. Defaults to `"adam"`.
         num_critic_steps: Positive int, critic steps for one of the model. Defaults
             to `1`.
+        product: `"batch"` or `"prior"`, whose codes stand in pairs that do not belong
+            together. Defaults to `"batch"`, as in the paper.
 
     Raises:
         ValueError: If an option is unknown or out of range.
@@ -81,6 +89,7 @@ class MutualInformation(CriticTerm):
         cap=None,
         critic_optimizer="adam",
         num_critic_steps=1,
+        product="batch",
         *,
         name="mutual_information",
         dtype=None,
@@ -90,6 +99,10 @@ class MutualInformation(CriticTerm):
         )
         if form not in _FORMS:
             raise ValueError(f"`form` must be one of {_FORMS}. Received: form={form!r}")
+        if product not in _PRODUCTS:
+            raise ValueError(
+                f"`product` must be one of {_PRODUCTS}. Received: product={product!r}"
+            )
         if momentum is not None and not 0.0 <= momentum < 1.0:
             raise ValueError(
                 "`momentum` must be in [0, 1), or None for no moving average. "
@@ -103,6 +116,7 @@ class MutualInformation(CriticTerm):
         self.hidden_dims = tuple(hidden_dims)
         self.momentum = momentum
         self.cap = cap
+        self.product = product
 
     def build(self, *, code_dim, latent_dim, **widths):
         """Creates the critic and the moving average."""
@@ -133,7 +147,10 @@ class MutualInformation(CriticTerm):
     def _scores(self, forward, shift):
         """Scores pairs that belong together and others, both float32 `[S, B]`."""
         known = [forward.code]
-        others = roll_batch(forward.z, shift)
+        if self.product == "prior":
+            others = prior_codes(forward, Stream.MUTUAL_INFORMATION, shift, False)
+        else:
+            others = roll_batch(forward.z, shift)
         return score(self.critic, forward.z, known), score(self.critic, others, known)
 
     def _estimate(self, joint, product):

@@ -4,7 +4,14 @@ from tfvae.objectives import KL, MMD, MutualInformation, Reconstruction
 from tfvae.presets.builder import as_builder
 
 
-def mine_vae(setting, data=None, *, alpha=1.0, cap: float | None = None):
+def mine_vae(
+    setting,
+    data=None,
+    *,
+    alpha=1.0,
+    cap: float | None = None,
+    product: str | None = None,
+):
     """A VAE rewarded for the mutual information that a critic estimates.
 
     Args:
@@ -13,6 +20,9 @@ def mine_vae(setting, data=None, *, alpha=1.0, cap: float | None = None):
         alpha: Non-negative float. Defaults to `1.0`. The paper has 2 to 5, where
             the objective has no bound in principle: use `cap` with them.
         cap: Most nats of reward, or `None` for no cap.
+        product: `"batch"`, as in the paper, or `"prior"`, whose codes stand in pairs
+            that do not belong together; see `MutualInformation`. `None`, the default,
+            is the second where the prior is learned from a context, else the first.
 
     Returns:
         A compiled `VAE`.
@@ -24,7 +34,10 @@ def mine_vae(setting, data=None, *, alpha=1.0, cap: float | None = None):
     """
     builder = as_builder(setting, data)
     terms = [Reconstruction(), KL(builder.kl_weight(1.0))]
-    return builder.vae([*terms, MutualInformation(alpha, cap=cap)])
+    if product is None:
+        is_learned = builder.is_conditional and builder.setting.learned_prior
+        product = "prior" if is_learned else "batch"
+    return builder.vae([*terms, MutualInformation(alpha, cap=cap, product=product)])
 
 
 def info_vae(setting, data=None, *, alpha=0.0, mmd_weight=10.0):
