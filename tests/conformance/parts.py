@@ -70,6 +70,11 @@ def _shared():
     return make_vae(share_embedding=True, prior=Gaussian(2), num_samples=2, seed=4)
 
 
+def _dual(weight, joint=True, **options):
+    """Creates a term that costs something whatever its critic's first weights are."""
+    return DualKL(weight, joint, (5,), nonnegative=False, **options)
+
+
 def _convolutional():
     options = NOISY | {"memory_dropout": 0.3, "projection_dim": 5}
     return ConvolutionalDecoder(VOCABULARY_SIZE, 3, 4, (1, 2), **options)
@@ -190,12 +195,17 @@ PARTS = [
     Component("mmd", "term", lambda: MMD(3.0, "rbf", 4.0, (0.5, 1.0)), True),
     Component("mine", "term", lambda: MutualInformation(2, "nwj", (5,), 0.5, 4.0)),
     Component("style", "term", lambda: StyleAdversary(0.5, "flipped", False, (5,))),
-    Component("dual", "term", lambda: DualKL(0.5, hidden_dims=(5,)), True),
-    Component("dual_marginal", "term", lambda: DualKL(1, False, (5,), "sgd", 2), True),
+    Component("dual", "term", lambda: _dual(0.5), True),
+    Component(
+        "dual_marginal",
+        "term",
+        lambda: _dual(1, False, critic_optimizer="sgd", num_critic_steps=2),
+        True,
+    ),
     Component(
         "dual_smooth",
         "term",
-        lambda: DualKL(1, True, (5,), "sgd", 1, "donsker_varadhan", 0.5),
+        lambda: _dual(1, form="donsker_varadhan", slope_penalty=0.5),
         True,
     ),
     Component(
