@@ -185,7 +185,14 @@ def run_row(job):
     state = run.load_state()
     model = run.load_model()
     measured = {
-        name: measure(model, configuration, job, path)
+        # Of a part of the test split, no more than its table shows.
+        name: measure(
+            model,
+            configuration,
+            job,
+            path,
+            groups=None if name == "metrics" else ["likelihood"],
+        )
         for name, path in job["tests"].items()
     }
     row = {
@@ -217,15 +224,18 @@ def run_row(job):
     write_json(job["result"], row)
 
 
-def measure(model, configuration, job, path):
-    """Measures a model on a text; returns its metrics."""
+def measure(model, configuration, job, path, groups=None):
+    """Measures a model on a text; returns its metrics.
+
+    `groups` are those beside the ones of responses or transfers, see `evaluate`.
+    """
     from tfvae.evaluation import evaluate
     from tfvae.text import read_texts
 
     batches = configuration.batches(path, model.tokenizer, shuffle=False)
     # By sentence in the order of the file, to be paired with the truth.
     metrics = evaluate(
-        model, batches, num_samples=job["num_samples"], per_sentence=True
+        model, batches, groups, num_samples=job["num_samples"], per_sentence=True
     )
     sentences = metrics.pop("per_sentence", {})
     if "label" in model.requires:

@@ -53,6 +53,7 @@ DIALOGUE_COLUMNS = {
     "perplexity": "perplexity",
     "kl": "KL",
     "context_gain": "context gain",
+    "latent_gain": "latent gain",
     "response_bleu_2": "BLEU-2",
     "response_bleu_4": "BLEU-4",
     "response_bleu_recall_method7": "BLEU R",
