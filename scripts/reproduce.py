@@ -235,7 +235,11 @@ def measure(model, configuration, job, path, groups=None):
     batches = configuration.batches(path, model.tokenizer, shuffle=False)
     # By sentence in the order of the file, to be paired with the truth.
     metrics = evaluate(
-        model, batches, groups, num_samples=job["num_samples"], per_sentence=True
+        model,
+        batches,
+        groups=groups,
+        num_samples=job["num_samples"],
+        per_sentence=True,
     )
     sentences = metrics.pop("per_sentence", {})
     if "label" in model.requires:
