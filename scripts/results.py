@@ -45,8 +45,8 @@ ANSWER_COLUMNS = {
     "sentiment_kl": "sentiment KL",
     "response_bleu_f1": "BLEU F1",
     "distinct_responses": "distinct of 10",
-    "corpus_dist_1": "dist-1",
-    "corpus_dist_2": "dist-2",
+    "corpus_dist_1": "dist-1, %",
+    "corpus_dist_2": "dist-2, %",
 }
 DIALOGUE_COLUMNS = {
     "nll": "nll",
@@ -54,14 +54,14 @@ DIALOGUE_COLUMNS = {
     "kl": "KL",
     "context_gain": "context gain",
     "latent_gain": "latent gain",
-    "response_bleu_2": "BLEU-2",
-    "response_bleu_4": "BLEU-4",
+    "response_bleu_2": "BLEU-2, %",
+    "response_bleu_4": "BLEU-4, %",
     "response_bleu_recall_method7": "BLEU R",
     "response_bleu_precision_method7": "BLEU P",
     "response_bleu_f1_method7": "BLEU F1",
     "response_entropy": "entropy",
-    "corpus_dist_1": "dist-1",
-    "corpus_dist_2": "dist-2",
+    "corpus_dist_1": "dist-1, %",
+    "corpus_dist_2": "dist-2, %",
     "intra_dist_1": "intra-1",
     "intra_dist_2": "intra-2",
     "inter_dist_1": "inter-1",
@@ -120,9 +120,9 @@ def read_rows(folder):
     return {name: sorted(runs, key=lambda r: r["seed"]) for name, runs in rows.items()}
 
 
-def cell(runs, key, digits=2, part="metrics"):
+def cell(runs, key, digits=2, part="metrics", scale=1):
     """Formats the mean of a metric over seeds, and its standard deviation."""
-    values = [run[part][key] for run in runs if key in run[part]]
+    values = [scale * run[part][key] for run in runs if key in run[part]]
     if not values:
         return ""
     if len(values) == 1 and isinstance(values[0], int):
@@ -140,8 +140,8 @@ def table(rows, order, columns=SENTENCE_COLUMNS, part="metrics"):
     Args:
         rows: Dict from a row's name to its runs.
         order: Iterable of names; rows of other names follow.
-        columns: Dict from the key of a metric to its heading; columns that no run has
-            are left out.
+        columns: Dict from the key of a metric to its heading, which ends with a % where
+            hundredths are shown; columns that no run has are left out.
         part: Key of a run, where its metrics are.
     """
     names = [name for name in order if name in rows]
@@ -151,7 +151,15 @@ def table(rows, order, columns=SENTENCE_COLUMNS, part="metrics"):
     lines = ["| row | " + " | ".join(columns[key] for key in shown) + " | runs |"]
     lines.append("|---" * (len(shown) + 2) + "|")
     for name in names:
-        cells = [cell(rows[name], key, part=part) for key in shown]
+        cells = [
+            cell(
+                rows[name],
+                key,
+                part=part,
+                scale=100 if columns[key].endswith("%") else 1,
+            )
+            for key in shown
+        ]
         lines.append(f"| `{name}` | " + " | ".join(cells) + f" | {len(rows[name])} |")
     return "\n".join(lines)
 
