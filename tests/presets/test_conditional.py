@@ -167,13 +167,9 @@ def test_what_was_released_is_one_option_away():
     assert not term.nonnegative
 
 
-def test_information_is_rewarded_beyond_a_learned_prior():
-    assert mine_vae(tiny()).objective[-1].product == "prior"
-    assert mine_vae(tiny(), product="batch").objective[-1].product == "batch"
-    builder = tiny()
-    fixed = dataclasses.replace(builder.setting, learned_prior=False)
-    fixed = dataclasses.replace(builder, setting=fixed)
-    assert mine_vae(fixed).objective[-1].product == "batch"
+def test_a_prior_that_learns_from_contexts_is_no_reward():
+    assert not mine_vae(tiny()).prior_reads_context
+    assert mine_vae(tiny(), product="prior").prior_reads_context
 
 
 @pytest.mark.slow

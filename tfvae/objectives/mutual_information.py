@@ -42,12 +42,12 @@ class MutualInformation(CriticTerm):
     the code says of the length is left out of the estimate and not rewarded.
 
     Given a condition, pairs of the batch reward what the code says of the context as
-    well. A learned prior follows the posterior there, so that no divergence stands
-    against it and the estimate has no bound but `cap`. With `product="prior"` the
-    other code of a pair is a sample of the row's prior, and the estimate that of the
-    divergence of posterior and prior: the information of the sentence in its code,
-    given the context, and what the codes of a context are off their prior. The prior
-    does not learn from it.
+    well. A prior that is learned from the context would follow the posterior there, so
+    that no divergence stands against it and the estimate has no bound but `cap`: the
+    presets keep a standard normal prior. With `product="prior"` the other code of a
+    pair is a sample of the row's prior, and the estimate that of the divergence of
+    posterior and prior. A learned prior, which does not learn from it, then runs after
+    a posterior that is paid for its distance: small weights only.
 
     Args:
         weight: Float or `Schedule`, alpha. The divergence of the posterior from the
@@ -117,6 +117,11 @@ class MutualInformation(CriticTerm):
         self.momentum = momentum
         self.cap = cap
         self.product = product
+
+    @property
+    def needs_fixed_prior(self):
+        """Whether a prior that learns from a context would be rewarded without end."""
+        return self.product == "batch"
 
     def build(self, *, code_dim, latent_dim, **widths):
         """Creates the critic and the moving average."""

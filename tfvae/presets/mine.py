@@ -10,7 +10,7 @@ def mine_vae(
     *,
     alpha=1.0,
     cap: float | None = None,
-    product: str | None = None,
+    product="batch",
 ):
     """A VAE rewarded for the mutual information that a critic estimates.
 
@@ -21,8 +21,8 @@ def mine_vae(
             the objective has no bound in principle: use `cap` with them.
         cap: Most nats of reward, or `None` for no cap.
         product: `"batch"`, as in the paper, or `"prior"`, whose codes stand in pairs
-            that do not belong together; see `MutualInformation`. `None`, the default,
-            is the second where the prior is learned from a context, else the first.
+            that do not belong together; see `MutualInformation`. With the first the
+            prior is a standard normal given a context too. Defaults to `"batch"`.
 
     Returns:
         A compiled `VAE`.
@@ -34,9 +34,6 @@ def mine_vae(
     """
     builder = as_builder(setting, data)
     terms = [Reconstruction(), KL(builder.kl_weight(1.0))]
-    if product is None:
-        is_learned = builder.is_conditional and builder.setting.learned_prior
-        product = "prior" if is_learned else "batch"
     return builder.vae([*terms, MutualInformation(alpha, cap=cap, product=product)])
 
 
