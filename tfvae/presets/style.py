@@ -83,7 +83,7 @@ def ivae_transfer(
     num_adversary_steps=1,
     decoder_per_label=True,
     alternating=False,
-    nonnegative=True,
+    nonnegative=False,
 ):
     """An implicit VAE with a learned prior, whose codes do not tell the label.
 
@@ -116,7 +116,9 @@ def ivae_transfer(
         alternating: Whether each cost has an update and an optimizer of its own, as
             released, see `Alternating`. Defaults to `False`, one joint update.
         nonnegative: Whether estimates of the divergence below 0 cost nothing; see
-            `DualKL`. Defaults to `True`; the paper has no such bound.
+            `DualKL`. Defaults to `False`, as in the paper: codes near the unit sphere
+            cannot run away from their critic, and on the grammar's sentiments transfers
+            kept more without it.
 
     Returns:
         A compiled `VAE` with an `Implicit` posterior and a `Pushforward` prior.
