@@ -186,14 +186,7 @@ def run_row(job):
     state = run.load_state()
     model = run.load_model()
     measured = {
-        # Of a part of the test split, no more than its table shows.
-        name: measure(
-            model,
-            configuration,
-            job,
-            path,
-            groups=None if name == "metrics" else ["likelihood"],
-        )
+        name: measure(model, configuration, job, path)
         for name, path in job["tests"].items()
     }
     row = {
@@ -225,11 +218,8 @@ def run_row(job):
     write_json(job["result"], row)
 
 
-def measure(model, configuration, job, path, groups=None):
-    """Measures a model on a text; returns its metrics.
-
-    `groups` are those beside the ones of responses or transfers, see `evaluate`.
-    """
+def measure(model, configuration, job, path):
+    """Measures a model on a text; returns its metrics."""
     from tfvae.evaluation import evaluate
     from tfvae.text import read_texts
 
@@ -238,7 +228,6 @@ def measure(model, configuration, job, path, groups=None):
     metrics = evaluate(
         model,
         batches,
-        groups=groups,
         num_samples=job["num_samples"],
         exchanged_codes=job["exchanged_codes"],
         per_sentence=True,

@@ -148,18 +148,11 @@ def table(rows, order, columns=SENTENCE_COLUMNS, part="metrics"):
     names += sorted(set(rows) - set(names))
     runs = [run for name in names for run in rows[name]]
     shown = [key for key in columns if any(key in run[part] for run in runs)]
+    scales = {key: 100 if columns[key].endswith("%") else 1 for key in shown}
     lines = ["| row | " + " | ".join(columns[key] for key in shown) + " | runs |"]
     lines.append("|---" * (len(shown) + 2) + "|")
     for name in names:
-        cells = [
-            cell(
-                rows[name],
-                key,
-                part=part,
-                scale=100 if columns[key].endswith("%") else 1,
-            )
-            for key in shown
-        ]
+        cells = [cell(rows[name], key, part=part, scale=scales[key]) for key in shown]
         lines.append(f"| `{name}` | " + " | ".join(cells) + f" | {len(rows[name])} |")
     return "\n".join(lines)
 

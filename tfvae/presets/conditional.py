@@ -239,8 +239,8 @@ def ivae_dialogue(
     rate = critic_learning_rate or builder.setting.learning_rate
     weight = builder.annealing(beta)
     options = {"form": dual_form, "slope_penalty": slope_penalty}
-    critic = (critic_dims, rate, num_critic_steps, nonnegative)
-    term = dual_kl(weight, False, *critic, **options)
+    options["nonnegative"] = nonnegative
+    term = dual_kl(weight, False, critic_dims, rate, num_critic_steps, **options)
     return _from_noise(builder, term, Gaussian, code_dims)
 
 

@@ -62,8 +62,8 @@ def ivae(
     """
     builder = as_builder(setting, data)
     rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
-    critic = (critic_dims, rate, num_critic_steps, nonnegative)
-    terms = _terms(builder.annealing(beta), True, both_critics, critic)
+    critic = (critic_dims, rate, num_critic_steps)
+    terms = _terms(builder.annealing(beta), True, both_critics, critic, nonnegative)
     return _implicit(builder, terms, hidden_dims, noise_dim)
 
 
@@ -115,8 +115,8 @@ def ivae_mi(
     """
     builder = as_builder(setting, data)
     rate = _critic_rate(builder, critic_learning_rate, num_critic_steps)
-    critic = (critic_dims, rate, num_critic_steps, nonnegative)
-    terms = _terms(builder.annealing(beta), False, both_critics, critic)
+    critic = (critic_dims, rate, num_critic_steps)
+    terms = _terms(builder.annealing(beta), False, both_critics, critic, nonnegative)
     return _implicit(builder, terms, hidden_dims, noise_dim)
 
 
@@ -130,20 +130,18 @@ def _critic_rate(builder, given, num_critic_steps):
     return min(max(_RATE, _RATE * (_STEPS / steps) ** 2), _HIGHEST_RATE)
 
 
-def _terms(weight, joint, both_critics, critic):
+def _terms(weight, joint, both_critics, critic, nonnegative):
     """Creates the objective; the term of weight 0 trains its critic alone."""
-    terms = [Reconstruction(), dual_kl(weight, joint, *critic)]
-    if both_critics:
-        terms.append(dual_kl(0.0, not joint, *critic))
-    return terms
+    kinds = [(weight, joint), *[(0.0, not joint)] * both_critics]
+    terms = [dual_kl(*kind, *critic, nonnegative=nonnegative) for kind in kinds]
+    return [Reconstruction(), *terms]
 
 
-def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, nonnegative, **more):
+def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, **options):
     """Creates the term with a critic that learns by PyTorch's Adam."""
     # PyTorch's epsilon; Keras has 1e-7.
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
-    more |= {"nonnegative": nonnegative}
-    return DualKL(weight, joint, critic_dims, optimizer, num_steps, **more)
+    return DualKL(weight, joint, critic_dims, optimizer, num_steps, **options)
 
 
 def _implicit(builder, terms, hidden_dims, noise_dim):
