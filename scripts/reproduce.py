@@ -185,10 +185,10 @@ def run_row(job):
     seconds = time.time() - started
     state = run.load_state()
     model = run.load_model()
-    measured = {
-        name: measure(model, configuration, job, path)
-        for name, path in job["tests"].items()
-    }
+    measured = {"metrics": measure(model, configuration, job)}
+    if job["unseen"]:
+        batches = configuration.batches(job["unseen"], model.tokenizer, shuffle=False)
+        measured["metrics_unseen"] = answers(model, batches, configuration)
     row = {
         "row": job["row"],
         "seed": configuration.seed,
@@ -218,11 +218,11 @@ def run_row(job):
     write_json(job["result"], row)
 
 
-def measure(model, configuration, job, path):
-    """Measures a model on a text; returns its metrics."""
+def measure(model, configuration, job):
+    """Measures a model on the test split; returns its metrics."""
     from tfvae.evaluation import evaluate
-    from tfvae.text import read_texts
 
+    path = job["test"]
     batches = configuration.batches(path, model.tokenizer, shuffle=False)
     # By sentence in the order of the file, to be paired with the truth.
     metrics = evaluate(
@@ -239,12 +239,7 @@ def measure(model, configuration, job, path):
             metrics |= exact_transfers(model, configuration, path)
         return metrics
     if model.requires:
-        metrics |= evaluate(
-            model,
-            batches,
-            groups=["responses"],
-            train_texts=lambda: read_texts(configuration.train),
-        )
+        metrics |= answers(model, batches, configuration)
     if job["truth"] == "answers":
         metrics |= agreement(model, path)
     if job["truth"]:
@@ -257,6 +252,19 @@ def measure(model, configuration, job, path):
                 error = above.std(ddof=1) / math.sqrt(len(above))
                 metrics[f"{name}_above_entropy_se"] = float(error)
     return metrics
+
+
+def answers(model, batches, configuration):
+    """Measures responses to the contexts of a text."""
+    from tfvae.evaluation import evaluate
+    from tfvae.text import read_texts
+
+    return evaluate(
+        model,
+        batches,
+        groups=["responses"],
+        train_texts=lambda: read_texts(configuration.train),
+    )
 
 
 def agreement(model, path):
@@ -445,9 +453,9 @@ def grammar(args):
                 configuration["overrides"] = STYLE_SIZES | STYLE_OPTIONS[name]
             command = f"scripts/reproduce.py {args.kind} --rows {name}"
             command += f" --budget {args.budget} --seeds {args.seeds}"
-            tests = {"metrics": paths["test"]}
             shown = paths["test"] if args.kind == "pairs" else None
-            jobs.append(_job(args, name, configuration, command, tests, 100, shown))
+            job = _job(args, name, configuration, command, paths, 100)
+            jobs.append(job | {"shown": shown})
     failed = run_all(jobs, args.jobs)
     for job in jobs:
         if os.path.exists(job["result"]):
@@ -483,8 +491,7 @@ def ptb(args):
         }
         command = f"scripts/reproduce.py ptb --data DIR --rows {name} --setting "
         command += f"{args.setting} --budget {args.budget} --samples {args.samples}"
-        tests = {"metrics": paths["test"]}
-        jobs.append(_job(args, name, configuration, command, tests, args.samples))
+        jobs.append(_job(args, name, configuration, command, paths, args.samples))
     return run_all(jobs, args.jobs)
 
 
@@ -511,12 +518,12 @@ def dialogue(args):
         command = f"scripts/reproduce.py dialogue --data DIR --rows {name}"
         command += f" --samples {args.samples}"
         command += f" --budget {args.budget}" if args.budget else ""
-        tests = {"metrics": paths["test"], "metrics_unseen": paths["unseen"]}
         samples = args.samples
         if name in WITHOUT_DENSITY:
             # `evaluate` takes ten times as many of such a prior.
             samples = max(samples // 10, 1)
-        jobs.append(_job(args, name, configuration, command, tests, samples, CONTEXTS))
+        job = _job(args, name, configuration, command, paths, samples)
+        jobs.append(job | {"unseen": paths["unseen"], "shown": CONTEXTS})
     return run_all(jobs, args.jobs)
 
 
@@ -567,13 +574,13 @@ def yelp(args):
         }
         command = f"scripts/reproduce.py yelp --data DIR --rows {name} "
         command += f"--epochs {args.epochs}"
-        tests = {"metrics": paths["test"]}
         # Without the nll, which no table shows and whose samples of the prior are many.
-        jobs.append(_job(args, name, configuration, command, tests, 0, REVIEWS))
+        job = _job(args, name, configuration, command, paths, 0)
+        jobs.append(job | {"shown": REVIEWS})
     return run_all(jobs, args.jobs)
 
 
-def _job(args, name, configuration, command, tests, num_samples, shown=None):
+def _job(args, name, configuration, command, paths, num_samples):
     row = f"{name}-{configuration['seed']}"
     return {
         "row": name,
@@ -581,12 +588,14 @@ def _job(args, name, configuration, command, tests, num_samples, shown=None):
         "command": command,
         "folder": os.path.join(args.out, row),
         "result": os.path.join(args.results, args.kind, f"{row}.json"),
-        "tests": tests,
+        "test": paths["test"],
+        # Texts whose responses are measured besides, and of which some are shown.
+        "unseen": None,
+        "shown": None,
         "num_samples": num_samples,
         # As many as a latent's gain takes, of texts with a large vocabulary.
         "exchanged_codes": 2 if args.kind == "dialogue" else 32,
         "truth": TRUTHS.get(args.kind),
-        "shown": shown,
     }
 
 

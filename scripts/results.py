@@ -48,12 +48,7 @@ ANSWER_COLUMNS = {
     "corpus_dist_1": "dist-1, %",
     "corpus_dist_2": "dist-2, %",
 }
-DIALOGUE_COLUMNS = {
-    "nll": "nll",
-    "perplexity": "perplexity",
-    "kl": "KL",
-    "context_gain": "context gain",
-    "latent_gain": "latent gain",
+RESPONSE_COLUMNS = {
     "response_bleu_2": "BLEU-2, %",
     "response_bleu_4": "BLEU-4, %",
     "response_bleu_recall_method7": "BLEU R",
@@ -70,6 +65,13 @@ DIALOGUE_COLUMNS = {
     "bow_average_random": "of random",
     "response_length": "length",
 }
+DIALOGUE_COLUMNS = {
+    "nll": "nll",
+    "perplexity": "perplexity",
+    "kl": "KL",
+    "context_gain": "context gain",
+    "latent_gain": "latent gain",
+} | RESPONSE_COLUMNS
 STYLE_COLUMNS = {
     "reconstruction": "reconstruction",
     "grammar_sentiment_reached": "sentiment reached",
@@ -100,6 +102,7 @@ COLUMNS = {
     "ptb": SENTENCE_COLUMNS,
     "pairs": ANSWER_COLUMNS,
     "dialogue": DIALOGUE_COLUMNS,
+    "dialogue metrics_unseen": RESPONSE_COLUMNS,
     "style": STYLE_COLUMNS,
     "yelp": REVIEW_COLUMNS,
 }
@@ -267,7 +270,8 @@ def filled(page, rows, recorded, presets):
         if words[0] == "rows":
             if not rows[words[1]]:
                 return "None yet."
-            return table(rows[words[1]], presets, COLUMNS[words[1]], *words[2:])
+            columns = COLUMNS[" ".join(words[1:])]
+            return table(rows[words[1]], presets, columns, *words[2:])
         if words[0] == "directions":
             apart = directions(rows[words[1]])
             return table(apart, (), COLUMNS[words[1]]) if apart else "None yet."

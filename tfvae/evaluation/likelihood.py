@@ -116,6 +116,7 @@ class SentenceScorer:
             # Traced for specs of any size, which relaxed ones would not follow.
             self._sample = tf.function(sampler.__call__, autograph=False)
             self._report = graph_function(self._report)
+        self._jit_compile = jit_compile
         self._decode = tf.function(
             self._decode, autograph=False, jit_compile=jit_compile
         )
@@ -183,10 +184,11 @@ class SentenceScorer:
             context = self._condition(inputs)
         batch_size, num_steps = inputs["tokens"].shape
         largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
-        num_chunks = math.ceil(self._num_codes / max(largest, 1))
-        size = math.ceil(self._num_codes / num_chunks)
-        # The last chunk is filled up: another size would be compiled again.
         num_codes = len(z)
+        # XLA would compile another size anew, which takes longer than codes too many.
+        planned = self._num_codes if self._jit_compile else num_codes
+        size = math.ceil(planned / math.ceil(planned / max(largest, 1)))
+        # The last chunk is filled up, to be of the same size.
         num_chunks = math.ceil(num_codes / size)
         copies = math.ceil(num_chunks * size / num_codes)
         z = tf.tile(z, [copies, 1, 1])[: num_chunks * size]
