@@ -224,13 +224,14 @@ def measure(model, configuration, job):
 
     path = job["test"]
     batches = configuration.batches(path, model.tokenizer, shuffle=False)
-    # By sentence in the order of the file, to be paired with the truth.
     metrics = evaluate(
         model,
         batches,
         num_samples=job["num_samples"],
         exchanged_codes=job["exchanged_codes"],
-        per_sentence=True,
+        # In the order of the file, to be paired with the truth; else by length, which
+        # pads less.
+        per_sentence=bool(job["truth"]),
     )
     sentences = metrics.pop("per_sentence", {})
     if "label" in model.requires:
