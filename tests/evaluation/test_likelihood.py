@@ -12,7 +12,7 @@ from tfvae.evaluation.likelihood import (
 )
 from tfvae.evaluation.posterior import reports_critic
 from tfvae.latents import Deterministic
-from tfvae.models import LanguageModel
+from tfvae.models import LanguageModel, inference
 from tfvae.objectives import (
     KL,
     CopulaLikelihood,
@@ -101,6 +101,21 @@ def test_chunks_do_not_change_results():
         cut = scorer(model, 7, chunk_size=chunk_size)(inputs, 3)
         np.testing.assert_allclose(cut.nll, whole.nll, rtol=1e-5)
         np.testing.assert_allclose(cut.reconstruction, whole.reconstruction, rtol=1e-5)
+
+
+def test_no_more_codes_are_decoded_than_there_are(monkeypatch):
+    inputs = {"tokens": toy.random_tokens(6)}
+    run = scorer(toy.diagonal_vae(), 7)
+    z = run(inputs, 3).samples.z
+    whole, sizes, decode = run.log_likelihood(inputs, z), [], inference.decode
+    monkeypatch.setattr(
+        inference,
+        "decode",
+        lambda *args: sizes.append(args[2].shape[0]) or decode(*args),
+    )
+    part = run.log_likelihood(inputs, z[:2])
+    assert sizes == [2]
+    np.testing.assert_allclose(part, whole[:2], rtol=1e-5)
 
 
 def test_is_a_function_of_its_seed():
