@@ -57,6 +57,7 @@ RESPONSE_COLUMNS = {
     "response_entropy": "entropy",
     "corpus_dist_1": "dist-1, %",
     "corpus_dist_2": "dist-2, %",
+    "corpus_dist_wae_2": "WAE's dist-2, %",
     "intra_dist_1": "intra-1",
     "intra_dist_2": "intra-2",
     "inter_dist_1": "inter-1",
