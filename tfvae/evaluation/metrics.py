@@ -126,7 +126,8 @@ _LIKELIHOOD = {
         "nats/sentence",
         "E_q[nu] - E_p[exp(nu)] + 1 of the trained critic nu(x, z), from 128 samples "
         "or `num_samples` if more; in expectation at most KL(q(z|x) || p(z)), and "
-        "lower by an unknown amount.",
+        "lower by an unknown amount. By the term's form "
+        "donsker_varadhan E_q[nu] - log E_p[exp(nu)], which few samples raise.",
         _FANG,
     ),
     "context_gain": (
@@ -268,8 +269,8 @@ _LATENT = {
     "critic_marginal_kl": (
         "critic's KL of aggregate posterior",
         "nats",
-        "E_q[nu] - E_p[exp(nu)] + 1 of the trained critic nu(z); in expectation at "
-        "most KL(q(z) || p(z)).",
+        "E_q[nu] - E_p[exp(nu)] + 1 of the trained critic nu(z), or by the form "
+        "of `critic_kl`; in expectation at most KL(q(z) || p(z)).",
         _FANG,
     ),
     "critic_mi": (
