@@ -100,6 +100,9 @@ def test_refusals(answering, run, texts, pairs, error_of):
     assert "a text file has no columns for contexts" in line
     line = error_of("respond", answering, "--data", pairs, "--context-column", "no")
     assert "no column 'no'" in line
+    # It would hold lines of JSON.
+    line = error_of("respond", answering, "a", "--out", "answers.tsv")
+    assert "--out must end in .jsonl. Received: answers.tsv" in line
 
 
 def test_what_writes_without_contexts_says_what_does(answering, error_of, tmp_path):

@@ -44,10 +44,7 @@ def _encode(args):
     from tfvae.models.writing import encode, require_latent
 
     check_least(args, 1, "samples", "max_length")
-    check_outputs(args, "out")
-    suffix = os.path.splitext(args.out)[1].lower()
-    if suffix not in _CODE_WRITERS:
-        raise ValueError(f"--out must end in .npz or .tsv. Received: {args.out}")
+    check_outputs(args, "out", suffixes=tuple(_CODE_WRITERS))
     configuration, model = load_run(args)
     require_latent(model)
     reader = Reader(args, configuration, model)
@@ -66,6 +63,7 @@ def _encode(args):
         max_context_length=reader.max_context_length,
         seed=args.seed,
     )
+    suffix = os.path.splitext(args.out)[1].lower()
     _CODE_WRITERS[suffix](args.out, (codes for _, codes in batches), lines)
     print(f"{args.out}: written, sentences: {len(lines)}")
 

@@ -507,16 +507,17 @@ def writing_to(path, mode="w"):
         raise OSError(error.errno, error.strerror, path) from error
 
 
-def check_outputs(args, *names):
+def check_outputs(args, *names, suffixes=("",)):
     """Checks that files can be written before the work for them is done.
 
     Args:
         args: Parsed arguments.
         *names: Str, the arguments that hold paths; `None` and `-` are none.
+        suffixes: Tuple of str, the ends that names of files may have.
 
     Raises:
         ValueError: If one is a folder, is to lie in a folder that does not exist, is
-            another one too, or is `-` where there is no such choice.
+            another one too, is `-` where there is no such choice, or ends otherwise.
     """
     for name in set(names) - {"json"}:
         if getattr(args, name) == "-":
@@ -532,6 +533,9 @@ def check_outputs(args, *names):
                 f"{_flag(name)} must name a file in a folder that exists. "
                 f"Received: {path}"
             )
+        if not path.lower().endswith(suffixes):
+            ends = " or ".join(suffixes)
+            raise ValueError(f"{_flag(name)} must end in {ends}. Received: {path}")
 
 
 def progress_bar(total, unit_name):

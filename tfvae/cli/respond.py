@@ -70,7 +70,7 @@ def _add_arguments(parser):
 
 def _run(args):
     check_least(args, 1, "num", "max_written")
-    check_outputs(args, "out")
+    check_outputs(args, "out", suffixes=(".jsonl",))
     if bool(args.turns) == (args.data is not None):
         raise ValueError(
             "Give the turns of one context, or a table of contexts by --data. "

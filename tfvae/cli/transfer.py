@@ -53,7 +53,7 @@ def _add_arguments(parser):
 
 def _run(args):
     check_least(args, 1, "max_length", "max_written")
-    check_outputs(args, "out")
+    check_outputs(args, "out", suffixes=(".jsonl",))
     args.to, *more = args.to
     args.texts += more
     if bool(args.texts) == (args.data is not None):
