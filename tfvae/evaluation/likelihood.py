@@ -185,7 +185,7 @@ class SentenceScorer:
         batch_size, num_steps = inputs["tokens"].shape
         largest = self.chunk_size or _MAX_ROWS // (batch_size * (num_steps + 1))
         num_codes = len(z)
-        # XLA would compile another size anew, which takes longer than codes too many.
+        # XLA would compile another size anew.
         planned = self._num_codes if self._jit_compile else num_codes
         size = math.ceil(planned / math.ceil(planned / max(largest, 1)))
         # The last chunk is filled up, to be of the same size.
