@@ -103,7 +103,9 @@ DIALOGUE_ROWS = {
     "seq2seq": ("seq2seq", "coupled", 1, 5000, {}),
     "cvae": ("cvae", "coupled", 1, 5000, {}),
     "coupled_cvae": ("coupled_cvae", "coupled", 1, 5000, {}),
-    "ded": ("ded", "wae_dialogue", 1, 1000, _HALF),
+    # At the setting's rate it repeated a word without end, as the row of `ded` on the
+    # grammar did at that of the others.
+    "ded": ("ded", "wae_dialogue", 1, 1000, _HALF | {"learning_rate": 5e-4}),
     "ved": ("ved", "wae_dialogue", 1, 1000, _HALF),
     "wed_deterministic": ("wed_deterministic", "wae_dialogue", 1, 1000, _HALF),
     "wed_stochastic": ("wed_stochastic", "wae_dialogue", 1, 1000, _HALF),

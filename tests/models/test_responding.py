@@ -9,14 +9,18 @@ from tests.serving.support import spread
 from tests.support import make_encoder, make_vae
 from tfvae.encoders import ContextEncoder, LabelEncoder, TurnEncoder
 from tfvae.evaluation.neighbours import neighbours
-from tfvae.presets import ModelBuilder, dae, vae
-from tfvae.samplers import Greedy
+from tfvae.models.inference import response_memory
+from tfvae.models.responding import has_one_answer, response_ids
+from tfvae.presets import ModelBuilder, dae, get_preset, vae
+from tfvae.samplers import Ancestral, BeamSearch, Greedy
+from tfvae.seeds import Stream, as_seed, fold_in
 from tfvae.text import Batches, WordTokenizer
 
 TEXTS = [
     {"text": "a b c", "context": ["x y", "z"]},
     {"text": "b c", "context": ["y"]},
 ] * 4
+TURNLESS = [each | {"context": each["context"][0]} for each in TEXTS]
 
 
 def test_answers():
@@ -40,6 +44,23 @@ def test_answers():
         model.respond(None, labels=None)
     with pytest.raises(ValueError, match="reads no context"):
         vae(ModelBuilder("ivae", Batches(["a b"] * 4, batch_size=2))).respond(["a"])
+
+
+@pytest.mark.parametrize("name", ["ded", "seq2seq", "ved", "vae"])
+@pytest.mark.parametrize("sampler", [Greedy(), BeamSearch(2), Ancestral()])
+def test_equal_answers_are_written_once(name, sampler):
+    data = Batches(TURNLESS, batch_size=4)
+    model = get_preset(name)(ModelBuilder("ivae", data, jit_compile=False))
+    spread(model)
+    # A context has one answer where neither its code nor a word is drawn.
+    one = name in ("ded", "seq2seq") and not isinstance(sampler, Ancestral)
+    assert has_one_answer(model, sampler) == one
+    inputs, seed = {"context": tf.constant([[4, 5], [6, 0]])}, as_seed(3)
+    found = response_ids(model, inputs, 3, sampler, 5, seed)
+    memory = response_memory(model, inputs, 3, fold_in(seed, Stream.PRIOR))
+    rows = tf.reshape(memory, [6, -1])
+    wanted = sampler(model.decoder, rows, 5, fold_in(seed, Stream.WORDS))
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_codes_that_no_term_brings_to_the_prior_do_not_answer():

@@ -1,7 +1,9 @@
 """Contexts in, text out: answers of a conditional model."""
 
+import numpy as np
 import tensorflow as tf
 
+from tfvae.latents import Deterministic
 from tfvae.models import inference
 from tfvae.models.inputs import batch_of, require_tokenizer, rows_of
 from tfvae.models.writing import texts_of
@@ -45,6 +47,8 @@ def respond(
 def response_ids(model, inputs, num, sampler, max_length, seed):
     """Writes answers to a batch of contexts, as ids.
 
+    Where all answers to a context are the same, one is written and repeated.
+
     Args:
         model: `VAE` or `LanguageModel` with a condition.
         inputs: Dict of int arrays, those of `model.requires`.
@@ -56,10 +60,12 @@ def response_ids(model, inputs, num, sampler, max_length, seed):
     Returns:
         Int32 array `[S * B, max_length]`, the first answers to all contexts first.
     """
+    repeats = num if has_one_answer(model, sampler) else 1
+    num_written = num // repeats
 
     def write(inputs, seed):
         memory = inference.response_memory(
-            model, inputs, num, fold_in(seed, Stream.PRIOR)
+            model, inputs, num_written, fold_in(seed, Stream.PRIOR)
         )
         rows = tf.reshape(memory, [-1, memory.shape[-1]])
         words = fold_in(seed, Stream.WORDS)
@@ -67,12 +73,27 @@ def response_ids(model, inputs, num, sampler, max_length, seed):
 
     ranks = {key: len(value.shape) for key, value in inputs.items()}
     run = model.compiled_function(
-        ("respond", num, sampler.key, max_length, tuple(ranks.items())),
+        ("respond", num_written, sampler.key, max_length, tuple(ranks.items())),
         write,
         {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
         tf.TensorSpec([2], tf.int32),
     )
-    return run(inputs, seed).numpy()
+    return np.tile(run(inputs, seed).numpy(), [repeats, 1])
+
+
+def has_one_answer(model, sampler):
+    """Tells whether all answers of a model to a context are the same.
+
+    They are where the context has one code, or none, and a sampler without chance
+    writes from it.
+    """
+    if sampler.is_random:
+        return False
+    if model.posterior is None:
+        return True
+    return model.encoder_reads == "context" and isinstance(
+        model.posterior, Deterministic
+    )
 
 
 def can_respond(model):

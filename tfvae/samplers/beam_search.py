@@ -61,6 +61,8 @@ class BeamSearch(Sampler):
         penalty `((5 + length) / 6) ** alpha` is a plain power here.
     """
 
+    is_random = False
+
     def __init__(self, num_beams=5, length_normalization=0.0, allow_unknown=True):
         super().__init__(allow_unknown)
         if num_beams < 1:

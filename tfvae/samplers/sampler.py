@@ -25,6 +25,7 @@ class Sampler:
 
     Attributes:
         temperature: Float, or float tensor `[N]`, that logits are divided by.
+        is_random: Whether the words depend on the seed.
 
     Example:
     >>> class Rarest(Sampler):
@@ -36,6 +37,7 @@ class Sampler:
     """
 
     temperature = 1.0
+    is_random = True
 
     def __init__(self, allow_unknown=True):
         self.allow_unknown = allow_unknown
@@ -206,6 +208,8 @@ class Greedy(Sampler):
     Args:
         allow_unknown: Whether `<unk>` may be written. Defaults to `True`.
     """
+
+    is_random = False
 
     def choose(self, logits, noise):
         """Picks the largest logit."""
