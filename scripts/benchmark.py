@@ -10,11 +10,18 @@
 Before a clock starts, one batch of each shape that will be timed has run, so that
 compilation is left out; how long that took is printed as `compile_seconds`. Every
 repeat is printed, and the median counts.
+
+With --beside COMMAND another program runs before each repeat, so that both meet the
+same moments of the machine. The last line that it prints is a JSON object with
+`units_per_second`, of the unit above; the ratio of the two is printed, each repeat's
+and their median.
 """
 
 import argparse
 import itertools
 import json
+import shlex
+import subprocess
 import sys
 import time
 
@@ -180,6 +187,19 @@ def seconds_of(run):
     return time.perf_counter() - started
 
 
+def speed_of(command):
+    """Runs another program and returns the `units_per_second` that it prints."""
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True)
+    try:
+        return float(json.loads(done.stdout.splitlines()[-1])["units_per_second"])
+    except (LookupError, ValueError, TypeError):
+        raise ValueError(
+            f"The last line that {command!r} prints must be a JSON object with "
+            f"`units_per_second`. It ended with {done.returncode} and printed: "
+            f"{(done.stdout + done.stderr)[-300:]!r}"
+        ) from None
+
+
 def measure(args):
     import_tensorflow()
     import numpy as np
@@ -187,9 +207,20 @@ def measure(args):
     work = Workload(args)
     warm_up, run, num, about = getattr(work, args.task)()
     compile_seconds = seconds_of(warm_up)
-    seconds = [seconds_of(run) for _ in range(args.repeats)]
+    seconds, beside = [], []
+    for _ in range(args.repeats):
+        if args.beside is not None:
+            beside.append(speed_of(args.beside))
+        seconds.append(seconds_of(run))
+    if beside:
+        ratios = num / np.array(seconds) / beside
+        about["beside"] = {
+            "units_per_second": beside,
+            "ratios": ratios.round(3).tolist(),
+            "ratio": round(float(np.median(ratios)), 3),
+        }
     if args.task == "stalls":
-        about = {"longest_wait": round(max(about["waits"][1:]), 3)}
+        about["longest_wait"] = round(max(about.pop("waits")[1:]), 3)
     return {
         "task": args.task,
         "preset": args.preset,
@@ -223,6 +254,9 @@ def main():
         help="sentences written at once (the setting's)",
     )
     parser.add_argument("--top-p", type=float, metavar="P", help="nucleus of `sample`")
+    parser.add_argument(
+        "--beside", metavar="COMMAND", help="program that is timed in turn with this"
+    )
     parser.add_argument("--context-column", metavar="NAME", help="column of contexts")
     parser.add_argument("--max-turns", type=int, metavar="N", help="turns of a context")
     parser.add_argument(
@@ -234,7 +268,10 @@ def main():
     parser.add_argument("--xla", choices=["auto", "always", "never"], default="auto")
     parser.add_argument("--json", default="-", metavar="FILE")
     args = parser.parse_args()
-    line = json.dumps(measure(args))
+    try:
+        line = json.dumps(measure(args))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     if args.json == "-":
         sys.stdout.write(line + "\n")
     else:

@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import importlib.util
+import pathlib
 import random
 
 import keras
@@ -16,9 +18,18 @@ from tfvae.models import VAE, Forward
 from tfvae.models.trainer import Trainer
 from tfvae.objectives import CriticTerm
 
+ROOT = pathlib.Path(__file__).parent.parent
 VOCABULARY_SIZE = 11
 LENGTHS = (5, 3, 1, 0, 4)
 BOS_ID, EOS_ID, UNK_ID = 1, 2, 3
+
+
+def load_script(name):
+    """Imports a script of the project as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def batch(lengths=LENGTHS, seed=0):

@@ -1,12 +1,11 @@
 """Published dialogues become rows of a response and its context."""
 
-import importlib.util
 import json
-import pathlib
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+from tests.support import load_script
+
 TRAIN = """\
 hi there . __eou__ how are  you ? __eou__ fine . __eou__
 
@@ -16,12 +15,7 @@ who is it ? __eou__ me . __eou__
 
 @pytest.fixture(scope="module")
 def prepare():
-    spec = importlib.util.spec_from_file_location(
-        "prepare_data", ROOT / "scripts/prepare_data.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("prepare_data")
 
 
 @pytest.fixture

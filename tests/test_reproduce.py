@@ -1,29 +1,19 @@
 """Rows of the tables of results: what is trained, measured and kept."""
 
-import importlib.util
 import json
-import pathlib
 import subprocess
 import sys
 import types
 
 import pytest
 
+from tests.support import ROOT, load_script
 from tfvae.text import read_columns, read_lines, write_corpus
-
-ROOT = pathlib.Path(__file__).parent.parent
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
 def reproduce():
-    return load("reproduce")
+    return load_script("reproduce")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +55,7 @@ def test_a_row_has_what_its_table_shows(data, tmp_path, kind, name, options):
     assert row["row"] == name and row["seed"] == 0
     assert row["command"].startswith(f"scripts/reproduce.py {kind}")
     assert str(data) not in json.dumps(row)
-    columns = load("results").COLUMNS[kind]
+    columns = load_script("results").COLUMNS[kind]
     # Those that only some presets have, or answers that can be parsed.
     optional = {"critic_elbo", "nelbo_minus_log_copula", "active_units", "kl", "mi"}
     optional |= {"nelbo", "latent_gain", "sentiment_kl"}

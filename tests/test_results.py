@@ -1,22 +1,16 @@
 """The pages with measured figures are what their command makes of the measurements."""
 
-import importlib.util
 import json
 import pathlib
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+from tests.support import ROOT, load_script
 
 
 @pytest.fixture(scope="module")
 def results():
-    spec = importlib.util.spec_from_file_location(
-        "results", ROOT / "scripts/results.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("results")
 
 
 def test_pages_are_what_the_measurements_say(results):
