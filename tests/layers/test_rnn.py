@@ -42,6 +42,22 @@ def test_width_zero_has_a_finite_range():
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_steps_one_by_one(cell, rng):
+    layer = RNN(4, cell)
+    layer.build(input_dim=3)
+    sequence = layer.project(rng.normal(size=(5, 2, 3)).astype("float32"))
+    start = tuple(
+        rng.normal(size=(2, 4)).astype("float32") for _ in layer.initial_state(2)
+    )
+    expected = layer.unroll(sequence, start)
+    state = start
+    for step, projected in enumerate(sequence):
+        state = layer.advance(projected, state)
+        for found, whole in zip(state, expected, strict=True):
+            np.testing.assert_allclose(found, whole[step], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_call_runs_from_the_zero_state(cell, rng):
     layer = RNN(4, cell)
     layer.build(input_dim=3)

@@ -160,8 +160,7 @@ class RecurrentDecoder(Decoder):
         projected = self.recurrence.project(vectors)
         if self.memory_to_inputs is not None:
             projected += self.memory_to_inputs(memory)
-        states = self.recurrence.unroll(projected[None], state)
-        state = tuple(values[0] for values in states)
+        state = self.recurrence.advance(projected, state)
         return state[0], state
 
     def readout(self, hidden, memory, seed=None, training=False):

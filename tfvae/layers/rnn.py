@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.layers.component import Component
-from tfvae.ops.recurrence import gru, lstm
+from tfvae.ops.recurrence import gru, gru_step, lstm, lstm_step
 
 _NUM_GATES = {"lstm": 4, "gru": 3}
 
@@ -75,6 +75,22 @@ class RNN(Component):
         """Returns the zero state, a tuple of float tensors `[N, H]`."""
         zeros = tf.zeros([batch_size, self.hidden_dim], self.compute_dtype)
         return (zeros, zeros) if self.cell == "lstm" else (zeros,)
+
+    def advance(self, projected, state):
+        """Runs one step.
+
+        Args:
+            projected: Float tensor `[N, G * H]` from `project`.
+            state: Tuple of float tensors `[N, H]`, see `unroll`.
+
+        Returns:
+            The next state, a tuple like `state`.
+        """
+        kernel = self._cast(self.recurrent_kernel)
+        state = tuple(tf.cast(values, kernel.dtype) for values in state)
+        if self.cell == "lstm":
+            return lstm_step(projected, *state, kernel)[:2]
+        return gru_step(projected, *state, kernel, self._cast(self.recurrent_bias))[:1]
 
     def unroll(self, projected, state):
         """Runs over time.

@@ -1,6 +1,6 @@
-"""Recurrent layers unrolled over a whole padded batch, with their own gradients.
+"""Recurrent layers, a step or unrolled over a padded batch with gradients of their own.
 
-Both functions take the input projection of every position at once and leave only
+`lstm` and `gru` take the input projection of every position at once and leave only
 the state-to-state product in the loop. The gradient of the recurrent kernel is one
 matrix product after the backward loop instead of one per iteration, which is where
 an automatically differentiated loop spends its time.
@@ -17,6 +17,45 @@ def _stack(num_steps, dtype, shape):
 
 def _gates(values, num):
     return tf.split(values, num, axis=-1)
+
+
+def lstm_step(inputs, state, cell, kernel):
+    """Computes one step of `lstm`.
+
+    Args:
+        inputs: Float tensor `[N, 4H]`, projected inputs of the step.
+        state: Float tensor `[N, H]`.
+        cell: Float tensor `[N, H]`.
+        kernel: Float tensor `[H, 4H]`.
+
+    Returns:
+        Tuple of the next state and memory cell, `[N, H]`, and the four gates, a tuple
+        of float tensors `[N, H]`.
+    """
+    i, f, g, o = _gates(inputs + tf.matmul(state, kernel), 4)
+    i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+    cell = f * cell + i * g
+    return o * tf.tanh(cell), cell, (i, f, g, o)
+
+
+def gru_step(inputs, state, kernel, bias):
+    """Computes one step of `gru`.
+
+    Args:
+        inputs: Float tensor `[N, 3H]`, projected inputs of the step.
+        state: Float tensor `[N, H]`.
+        kernel: Float tensor `[H, 3H]`.
+        bias: Float tensor `[3H]`.
+
+    Returns:
+        Tuple of the next state `[N, H]` and what its gradient needs: the gates `z`, `r`
+        and `n` and the last third of the product, float tensors `[N, H]`.
+    """
+    z, r, n = _gates(inputs, 3)
+    rz, rr, rn = _gates(tf.matmul(state, kernel) + bias, 3)
+    z, r = tf.sigmoid(z + rz), tf.sigmoid(r + rr)
+    n = tf.tanh(n + r * rn)
+    return n + z * (state - n), (z, r, n, rn)
 
 
 def lstm(inputs, state, cell, kernel):
@@ -44,11 +83,8 @@ def lstm(inputs, state, cell, kernel):
         dtype = inputs.dtype
 
         def step(t, h, c, states, cells, gates):
-            i, f, g, o = _gates(inputs[t] + tf.matmul(h, kernel), 4)
-            i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-            c = f * c + i * g
-            h = o * tf.tanh(c)
-            gates = gates.write(t, tf.concat([i, f, g, o], -1))
+            h, c, at_t = lstm_step(inputs[t], h, c, kernel)
+            gates = gates.write(t, tf.concat(at_t, -1))
             return t + 1, h, c, states.write(t, h), cells.write(t, c), gates
 
         arrays = [_stack(num_steps, dtype, shape) for _ in range(2)]
@@ -129,12 +165,8 @@ def gru(inputs, state, kernel, bias):
         dtype = inputs.dtype
 
         def step(t, h, states, saved):
-            z, r, n = _gates(inputs[t], 3)
-            rz, rr, rn = _gates(tf.matmul(h, kernel) + bias, 3)
-            z, r = tf.sigmoid(z + rz), tf.sigmoid(r + rr)
-            n = tf.tanh(n + r * rn)
-            h = n + z * (h - n)
-            saved = saved.write(t, tf.concat([z, r, n, rn], -1))
+            h, at_t = gru_step(inputs[t], h, kernel, bias)
+            saved = saved.write(t, tf.concat(at_t, -1))
             return t + 1, h, states.write(t, h), saved
 
         width = None if state.shape[-1] is None else 4 * state.shape[-1]

@@ -84,8 +84,10 @@ class Sampler:
             logits, state = decoder.next_logits(last, memory, state)
             if scaled:
                 logits /= temperature[:, None]
-            # Of all rows, so that a row's noise stays its own when others have left.
-            noise = tf.gather(self.noise(seed, t, num_rows), rows)
+            noise = None
+            if self.is_random:
+                # Of all rows: a row's noise stays its own when others have left.
+                noise = tf.gather(self.noise(seed, t, num_rows), rows)
             chosen = self.choose(self.possible(logits), noise)
             carried = (rows, memory, temperature, state)
             if compact:
@@ -133,7 +135,8 @@ class Sampler:
         Args:
             logits: Float32 tensor `[N, V]`, divided by the temperature; words that
                 may not be written are at -1e9.
-            noise: Float32 tensor `[N, 2]`, uniform in `(0, 1)`, new at each step.
+            noise: Float32 tensor `[N, 2]`, uniform in `(0, 1)`, new at each step;
+                `None` where `is_random` is false.
 
         Returns:
             Int32 tensor `[N]`, word ids.
