@@ -103,12 +103,10 @@ DIALOGUE_ROWS = {
     "seq2seq": ("seq2seq", "coupled", 1, 5000, {}),
     "cvae": ("cvae", "coupled", 1, 5000, {}),
     "coupled_cvae": ("coupled_cvae", "coupled", 1, 5000, {}),
-    # At the setting's rate it repeated a word without end, as the row of `ded` on the
-    # grammar did at that of the others.
-    "ded": ("ded", "wae_dialogue", 1, 1000, _HALF | {"learning_rate": 5e-4}),
-    "ved": ("ved", "wae_dialogue", 1, 1000, _HALF),
-    "wed_deterministic": ("wed_deterministic", "wae_dialogue", 1, 1000, _HALF),
-    "wed_stochastic": ("wed_stochastic", "wae_dialogue", 1, 1000, _HALF),
+    "ded": ("ded", "wae_dialogue", 1, 2000, _HALF),
+    "ved": ("ved", "wae_dialogue", 1, 2000, _HALF),
+    "wed_deterministic": ("wed_deterministic", "wae_dialogue", 1, 2000, _HALF),
+    "wed_stochastic": ("wed_stochastic", "wae_dialogue", 1, 2000, _HALF),
     "cvae_turns": ("cvae", "dialogue", 3, 3000, {}),
     "dialogue_wae": ("dialogue_wae", "dialogue", 3, 3000, {}),
     "ivae_dialogue": ("ivae_dialogue", "dialogue", 3, 3000, {}),

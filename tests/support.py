@@ -121,6 +121,20 @@ def lstm_step(x, state, cell, kernel):
     return sigmoid(o) * np.tanh(cell), cell
 
 
+def layer_norm_lstm_step(x, state, cell, kernel, scale, bias):
+    """Advances an LSTM of normalised gates and cell, in plain NumPy."""
+
+    def normed(values, part):
+        deviation = np.sqrt(values.var(-1, keepdims=True) + 1e-6)
+        centred = (values - values.mean(-1, keepdims=True)) / deviation
+        return centred * np.split(scale, 5)[part] + np.split(bias, 5)[part]
+
+    gates = np.split(x + state @ kernel, 4, axis=-1)
+    i, f, g, o = (normed(values, part) for part, values in enumerate(gates))
+    cell = normed(sigmoid(f) * cell + sigmoid(i) * np.tanh(g), 4)
+    return sigmoid(o) * np.tanh(cell), cell
+
+
 def gru_step(x, state, kernel, bias):
     """Advances a GRU by projected inputs, in plain NumPy."""
     z, r, n = np.split(x, 3, axis=-1)

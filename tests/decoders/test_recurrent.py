@@ -81,7 +81,7 @@ def test_projection_and_state_activation(tokens, memory, projection_dim, skips):
         ({"conditioning": ("memory",)}, r"`conditioning` may hold.*\('memory',\)"),
         (
             {"conditioning": ("cell",), "cell": "gru"},
-            "'cell' only with `cell='lstm'`.*gru",
+            "'cell' only with an LSTM.*gru",
         ),
         ({"cell": "rnn"}, "`cell` must be one of.*cell='rnn'"),
         (

@@ -37,11 +37,29 @@ def test_a_given_initializer_fills_every_weight():
     assert all((weight.numpy() == 1.0).all() for weight in layer.weights)
 
 
+def test_normalised_gates_begin_plain_but_for_forgetting():
+    layer = RNN(3, "layer_norm_lstm", initializer="ones")
+    layer.build(input_dim=2)
+    assert (layer.kernel.numpy() == 1.0).all()
+    assert (layer.scale.numpy() == np.ones(15)).all()
+    # Input, forget, candidate, output, memory cell.
+    assert layer.bias.numpy().tolist() == [0] * 3 + [1] * 3 + [0] * 9
+
+
+def test_inputs_in_common_do_not_saturate_normalised_gates(rng):
+    layer = RNN(50, "layer_norm_lstm")
+    layer.build(input_dim=3)
+    inputs = rng.normal(size=(6, 4, 3)).astype("float32")
+    states = layer(inputs * 1e4).numpy()
+    assert np.abs(states).max() < 0.999
+    np.testing.assert_allclose(states, layer(inputs * 1e5), atol=1e-3)
+
+
 def test_width_zero_has_a_finite_range():
     assert uniform_by_width(0).maxval == 1.0
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", "layer_norm_lstm", "gru"])
 def test_steps_one_by_one(cell, rng):
     layer = RNN(4, cell)
     layer.build(input_dim=3)
@@ -92,7 +110,9 @@ def test_mixed_precision_runs_in_the_compute_type(cell, rng):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"\['gru', 'lstm'\].*cell='rnn'"):
+    with pytest.raises(
+        ValueError, match=r"\['gru', 'layer_norm_lstm', 'lstm'\].*'rnn'"
+    ):
         RNN(4, "rnn")
     with pytest.raises(ValueError, match="positive.*hidden_dim=0"):
         RNN(0)

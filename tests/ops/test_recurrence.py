@@ -3,16 +3,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import gru_step, lstm_step
-from tfvae.ops.recurrence import gru, lstm
+from tests.support import gru_step, layer_norm_lstm_step, lstm_step
+from tfvae.ops.recurrence import gru, layer_norm_lstm, lstm
 
-STEPS, ROWS, WIDTH, INPUTS = 4, 3, 2, 5
+STEPS, ROWS, WIDTH, INPUTS = 4, 3, 3, 5
 
 
 def lstm_arguments(rng, dtype="float64"):
     shapes = [(STEPS, ROWS, 4 * WIDTH), (ROWS, WIDTH), (ROWS, WIDTH)]
     shapes.append((WIDTH, 4 * WIDTH))
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def layer_norm_arguments(rng, dtype="float64"):
+    scale, bias = rng.normal(size=(2, 5 * WIDTH)).astype(dtype)
+    return [*lstm_arguments(rng, dtype), scale, bias]
 
 
 def gru_arguments(rng, dtype="float64"):
@@ -24,6 +29,15 @@ def numpy_lstm(inputs, state, cell, kernel):
     states, cells = [], []
     for x in inputs:
         state, cell = lstm_step(x, state, cell, kernel)
+        states.append(state)
+        cells.append(cell)
+    return np.stack(states), np.stack(cells)
+
+
+def numpy_layer_norm_lstm(inputs, state, cell, *weights):
+    states, cells = [], []
+    for x in inputs:
+        state, cell = layer_norm_lstm_step(x, state, cell, *weights)
         states.append(state)
         cells.append(cell)
     return np.stack(states), np.stack(cells)
@@ -49,6 +63,26 @@ def plain_lstm(inputs, state, cell, kernel):
     return tf.stack(states), tf.stack(cells)
 
 
+def plain_layer_norm_lstm(inputs, state, cell, kernel, scale, bias):
+    """The layer in plain TensorFlow, unrolled, for automatic gradients."""
+
+    def normed(values, scale, bias):
+        mean, variance = tf.nn.moments(values, -1, keepdims=True)
+        return tf.nn.batch_normalization(values, mean, variance, bias, scale, 1e-6)
+
+    scales, biases = tf.split(scale, 5), tf.split(bias, 5)
+    states, cells = [], []
+    for x in tf.unstack(inputs):
+        gates = tf.split(x + state @ kernel, 4, axis=-1)
+        i, f, g, o = map(normed, gates, scales[:4], biases[:4])
+        cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
+        cell = normed(cell, scales[4], biases[4])
+        state = tf.sigmoid(o) * tf.tanh(cell)
+        states.append(state)
+        cells.append(cell)
+    return tf.stack(states), tf.stack(cells)
+
+
 def plain_gru(inputs, state, kernel, bias):
     """The layer in plain TensorFlow, unrolled, for automatic gradients."""
     states = []
@@ -67,6 +101,12 @@ def run_gru(*arguments):
 
 CASES = {
     "lstm": (lstm, numpy_lstm, plain_lstm, lstm_arguments),
+    "layer_norm_lstm": (
+        layer_norm_lstm,
+        numpy_layer_norm_lstm,
+        plain_layer_norm_lstm,
+        layer_norm_arguments,
+    ),
     "gru": (run_gru, numpy_gru, plain_gru, gru_arguments),
 }
 
@@ -118,8 +158,9 @@ def test_gradients_are_those_of_a_plain_loop(case, rng):
 def test_graph_with_unknown_length_and_batch(case, rng, compiled):
     function, reference, plain, arguments = case
     upstream = upstream_of(rng, len(function(*arguments)))
-    *data, kernel, last = arguments
-    data, kept = (data, [kernel, last]) if last.ndim == 1 else ([*data, kernel], [last])
+    # Inputs and states are of any size, weights are not.
+    num_data = 2 if function is run_gru else 3
+    data, kept = arguments[:num_data], arguments[num_data:]
     loose = [
         tf.TensorSpec([None] * (value.ndim - 1) + [value.shape[-1]], value.dtype)
         for value in data

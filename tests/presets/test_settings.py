@@ -10,7 +10,7 @@ _PUBLISHED = {
     "wae": ("lstm", True, 300, 100, 200, 100, 128),
     "style": ("lstm", False, 128, 128, 128, 128, 64),
     "ivae": ("lstm", False, 256, 256, 256, 32, 32),
-    "wae_dialogue": ("lstm", True, 300, 500, 1000, 300, 128),
+    "wae_dialogue": ("layer_norm_lstm", True, 300, 500, 1000, 300, 128),
     "dialogue": ("gru", True, 200, 300, 500, 200, 32),
 }
 

@@ -20,7 +20,8 @@ class RecurrentDecoder(Decoder):
         vocabulary_size: Positive int `V`.
         embedding_dim: Positive int, width of the embeddings.
         hidden_dim: Positive int, width of the state.
-        cell: `"lstm"` or `"gru"`. Defaults to `"lstm"`.
+        cell: `"lstm"`, `"layer_norm_lstm"` or `"gru"`, see `RNN`. Defaults to
+            `"lstm"`.
         conditioning: Tuple of the ways by which the memory enters, any of: `"state"`,
             an affine map of it is the initial state; `"cell"`, another is the LSTM's
             initial memory cell; `"inputs"`, it is appended to every input; `"bos"`, it
@@ -99,9 +100,9 @@ class RecurrentDecoder(Decoder):
                 "needs 'inputs' in `conditioning`. Received: "
                 f"memory_dropout={memory_dropout}, conditioning={conditioning}"
             )
-        if "cell" in conditioning and cell != "lstm":
+        if "cell" in conditioning and cell == "gru":
             raise ValueError(
-                "`conditioning` may hold 'cell' only with `cell='lstm'`. "
+                "`conditioning` may hold 'cell' only with an LSTM. "
                 f"Received: cell={cell!r}, conditioning={conditioning}"
             )
         self.hidden_dim = hidden_dim
@@ -120,7 +121,7 @@ class RecurrentDecoder(Decoder):
                 f"{self.embedding_dim}. Received: memory_dim={memory_dim}"
             )
         self.recurrence.build(input_dim=self.embedding_dim)
-        gates = self.recurrence.bias.shape[0]
+        gates = self.recurrence.kernel.shape[1]
 
         def map_memory(where, units, **options):
             if where not in self.conditioning:

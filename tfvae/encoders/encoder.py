@@ -65,7 +65,8 @@ class RecurrentEncoder(Encoder):
         vocabulary_size: Positive int `V`.
         embedding_dim: Positive int, width of the embeddings.
         hidden_dim: Positive int, width of the state in each direction.
-        cell: `"lstm"` or `"gru"`. Defaults to `"lstm"`.
+        cell: `"lstm"`, `"layer_norm_lstm"` or `"gru"`, see `RNN`. Defaults to
+            `"lstm"`.
         bidirectional: Whether a second recurrence reads backwards. Defaults to
             `False`.
         use_cell: Whether the code includes an LSTM's memory cell. Defaults to `False`.
@@ -111,7 +112,7 @@ class RecurrentEncoder(Encoder):
                 "`pooling` must be None, 'mean' or 'max'. "
                 f"Received: pooling={pooling!r}"
             )
-        if use_cell and cell != "lstm":
+        if use_cell and cell == "gru":
             raise ValueError(
                 "`use_cell` needs `cell='lstm'`: a GRU has no memory cell. "
                 f"Received: cell={cell!r}"

@@ -4,9 +4,16 @@ import keras
 import tensorflow as tf
 
 from tfvae.layers.component import Component
-from tfvae.ops.recurrence import gru, gru_step, lstm, lstm_step
+from tfvae.ops.recurrence import (
+    gru,
+    gru_step,
+    layer_norm_lstm,
+    layer_norm_lstm_step,
+    lstm,
+    lstm_step,
+)
 
-_NUM_GATES = {"lstm": 4, "gru": 3}
+_NUM_GATES = {"lstm": 4, "layer_norm_lstm": 4, "gru": 3}
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -23,8 +30,9 @@ class RNN(Component):
 
     Args:
         hidden_dim: Positive int, the width `H` of the state.
-        cell: `"lstm"` or `"gru"` (reset gate after the product). Defaults to
-            `"lstm"`.
+        cell: `"lstm"`, `"layer_norm_lstm"` (gates and memory cell normalised, forget
+            gates begin with a bias of 1, the others with none) or `"gru"` (reset gate
+            after the product). Defaults to `"lstm"`.
         initializer: Keras initializer of all weights, or `None` for the above.
 
     Raises:
@@ -59,22 +67,33 @@ class RNN(Component):
 
         self.kernel = weight("kernel", (input_dim, width))
         self.recurrent_kernel = weight("recurrent_kernel", (self.hidden_dim, width))
-        self.bias = weight("bias", (width,))
+        if self.cell == "layer_norm_lstm":
+            # Of four gates and the memory cell.
+            shape = (width + self.hidden_dim,)
+            self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
+            self.bias = self.add_weight(
+                name="bias", shape=shape, initializer=_forget_bias
+            )
+        else:
+            self.bias = weight("bias", (width,))
         # A second bias acts on its own only inside the GRU's reset gate.
-        self.recurrent_bias = (
-            weight("recurrent_bias", (width,)) if self.cell == "gru" else None
-        )
+        if self.cell == "gru":
+            self.recurrent_bias = weight("recurrent_bias", (width,))
         self.built = True
 
     def project(self, inputs):
         """Projects inputs `[..., D]` onto the gates `[..., G * H]`."""
-        kernel, bias = self._cast(self.kernel), self._cast(self.bias)
-        return tf.tensordot(tf.cast(inputs, kernel.dtype), kernel, 1) + bias
+        kernel = self._cast(self.kernel)
+        projected = tf.tensordot(tf.cast(inputs, kernel.dtype), kernel, 1)
+        if self.cell == "layer_norm_lstm":
+            # What it would add is taken out by the norm of the gates.
+            return projected
+        return projected + self._cast(self.bias)
 
     def initial_state(self, batch_size):
         """Returns the zero state, a tuple of float tensors `[N, H]`."""
         zeros = tf.zeros([batch_size, self.hidden_dim], self.compute_dtype)
-        return (zeros, zeros) if self.cell == "lstm" else (zeros,)
+        return (zeros,) if self.cell == "gru" else (zeros, zeros)
 
     def advance(self, projected, state):
         """Runs one step.
@@ -86,11 +105,12 @@ class RNN(Component):
         Returns:
             The next state, a tuple like `state`.
         """
-        kernel = self._cast(self.recurrent_kernel)
-        state = tuple(tf.cast(values, kernel.dtype) for values in state)
-        if self.cell == "lstm":
-            return lstm_step(projected, *state, kernel)[:2]
-        return gru_step(projected, *state, kernel, self._cast(self.recurrent_bias))[:1]
+        step, num_states = {
+            "lstm": (lstm_step, 2),
+            "layer_norm_lstm": (layer_norm_lstm_step, 2),
+            "gru": (gru_step, 1),
+        }[self.cell]
+        return step(projected, *self._arguments(state))[:num_states]
 
     def unroll(self, projected, state):
         """Runs over time.
@@ -102,20 +122,38 @@ class RNN(Component):
         Returns:
             Tuple of float tensors `[T, N, H]`, aligned with `state`.
         """
-        kernel = self._cast(self.recurrent_kernel)
-        state = tuple(tf.cast(values, kernel.dtype) for values in state)
-        if self.cell == "lstm":
-            return lstm(projected, *state, kernel)
-        return (gru(projected, *state, kernel, self._cast(self.recurrent_bias)),)
+        arguments = self._arguments(state)
+        if self.cell == "gru":
+            return (gru(projected, *arguments),)
+        run = {"lstm": lstm, "layer_norm_lstm": layer_norm_lstm}[self.cell]
+        return run(projected, *arguments)
+
+    def _arguments(self, state):
+        """Returns what a layer reads beside its projected inputs, in the compute type.
+
+        Keras casts weights within `call` alone.
+        """
+        weights = [self.recurrent_kernel]
+        if self.cell == "layer_norm_lstm":
+            weights += [self.scale, self.bias]
+        elif self.cell == "gru":
+            weights += [self.recurrent_bias]
+        states = [tf.cast(values, self.compute_dtype) for values in state]
+        return [*states, *map(self._cast, weights)]
 
     def _cast(self, weight):
-        """Returns a weight in the compute type; Keras casts within `call` alone."""
         return tf.cast(weight.value, self.compute_dtype)
 
     def call(self, inputs):
         """Maps inputs `[T, N, D]` to states `[T, N, H]` from the zero state."""
         projected = self.project(inputs)
         return self.unroll(projected, self.initial_state(tf.shape(inputs)[1]))[0]
+
+
+def _forget_bias(shape, dtype=None):
+    """Returns 1 for the forget gates, the second of five parts, and 0 elsewhere."""
+    width = shape[0] // 5
+    return tf.concat([tf.zeros([width]), tf.ones([width]), tf.zeros([3 * width])], 0)
 
 
 def uniform_by_width(width):

@@ -12,7 +12,7 @@ class PaperSetting:
     Attributes:
         name: Str.
         source: Str, the paper, with what its code does otherwise and what is assumed.
-        cell: `"lstm"` or `"gru"`.
+        cell: `"lstm"`, `"layer_norm_lstm"` or `"gru"`.
         embedding_dim: Int, width of embeddings.
         encoder_dim: Int, width of the encoder's state in each direction.
         decoder_dim: Int, width of the decoder's state.
@@ -263,9 +263,9 @@ _ALL = [
         "the tokens of a reply of DailyDialog that is cut at 20 words, and its clip of "
         "5 on a batch's sum is 0.5 here. The learning rate is halved each 34 epochs "
         "(there: times 0.98 each epoch, as fast). Embeddings are trained (there: "
-        "word2vec, frozen), the LSTM has no layer normalisation, and posts and replies "
-        "have one vocabulary, of the training text (there: two, of all texts).",
-        cell="lstm",
+        "word2vec, frozen), and posts and replies have one vocabulary, of the training "
+        "text (there: two, of all texts).",
+        cell="layer_norm_lstm",
         embedding_dim=300,
         encoder_dim=500,
         decoder_dim=1000,
