@@ -52,11 +52,14 @@ def _gradients(upstream, hidden, kernel, targets, probs):
     rows = tf.range(tf.shape(targets)[0])
     places = tf.stack([rows, tf.cast(targets, rows.dtype)], axis=-1)
     excess = tf.tensor_scatter_nd_sub(probs, places, tf.ones_like(upstream))
-    d_bias = -tf.linalg.matvec(excess, upstream, transpose_a=True)
-    excess = tf.cast(excess, hidden.dtype)
+    narrow = tf.cast(excess, hidden.dtype)
     weights = -tf.cast(upstream, hidden.dtype)[:, None]
-    d_hidden = weights * tf.matmul(excess, kernel, transpose_b=True)
-    d_kernel = tf.matmul(weights * hidden, excess, transpose_a=True)
+    d_hidden = weights * tf.matmul(narrow, kernel, transpose_b=True)
+    # One after the other: side by side they drive each other out of the caches.
+    with tf.control_dependencies([d_hidden]):
+        d_kernel = tf.matmul(weights * hidden, narrow, transpose_a=True)
+    with tf.control_dependencies([d_kernel]):
+        d_bias = -tf.linalg.matvec(excess, upstream, transpose_a=True)
     return d_hidden, d_kernel, d_bias
 
 
