@@ -322,9 +322,14 @@ class Nucleus(Ancestral):
             drawn = _draw(own, tf.gather(noise, rows)[:, 2 * draw : 2 * draw + 2])
             chosen = tf.tensor_scatter_nd_update(chosen, rows[:, None], drawn)
             rows = tf.boolean_mask(rows, ~in_nucleus(own, drawn, self.p))
-        own = keep_nucleus(tf.gather(logits, rows), self.p)
-        drawn = categorical(own, tf.gather(noise, rows)[:, -2:])
-        return tf.tensor_scatter_nd_update(chosen, rows[:, None], drawn)
+
+        def find():
+            own = keep_nucleus(tf.gather(logits, rows), self.p)
+            drawn = categorical(own, tf.gather(noise, rows)[:, -2:])
+            return tf.tensor_scatter_nd_update(chosen, rows[:, None], drawn)
+
+        # Mostly no row is left, and thirty sums over none take their time too.
+        return tf.cond(tf.size(rows) > 0, find, lambda: chosen)
 
 
 def categorical(logits, noise):
