@@ -14,6 +14,12 @@ from tfvae.ops.recurrence import (
 )
 
 _NUM_GATES = {"lstm": 4, "layer_norm_lstm": 4, "gru": 3}
+_LAYERS = {"lstm": lstm, "layer_norm_lstm": layer_norm_lstm, "gru": gru}
+_STEPS = {
+    "lstm": lstm_step,
+    "layer_norm_lstm": layer_norm_lstm_step,
+    "gru": gru_step,
+}
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -105,12 +111,8 @@ class RNN(Component):
         Returns:
             The next state, a tuple like `state`.
         """
-        step, num_states = {
-            "lstm": (lstm_step, 2),
-            "layer_norm_lstm": (layer_norm_lstm_step, 2),
-            "gru": (gru_step, 1),
-        }[self.cell]
-        return step(projected, *self._arguments(state))[:num_states]
+        # What the gradient of a whole layer reads comes after the state.
+        return _STEPS[self.cell](projected, *self._arguments(state))[: len(state)]
 
     def unroll(self, projected, state):
         """Runs over time.
@@ -122,11 +124,8 @@ class RNN(Component):
         Returns:
             Tuple of float tensors `[T, N, H]`, aligned with `state`.
         """
-        arguments = self._arguments(state)
-        if self.cell == "gru":
-            return (gru(projected, *arguments),)
-        run = {"lstm": lstm, "layer_norm_lstm": layer_norm_lstm}[self.cell]
-        return run(projected, *arguments)
+        found = _LAYERS[self.cell](projected, *self._arguments(state))
+        return (found,) if self.cell == "gru" else found
 
     def _arguments(self, state):
         """Returns what a layer reads beside its projected inputs, in the compute type.
