@@ -18,12 +18,6 @@ def _stack(num_steps, dtype, shape):
     )
 
 
-def _write(arrays, index, values):
-    """Writes a value into each of several arrays."""
-    pairs = zip(arrays, values, strict=True)
-    return [array.write(index, value) for array, value in pairs]
-
-
 def _gates(values, num):
     return tf.split(values, num, axis=-1)
 
@@ -91,33 +85,35 @@ def lstm(inputs, state, cell, kernel):
         shape = state.shape
         dtype = inputs.dtype
 
-        def step(t, h, c, states, kept):
-            before = (h, c)
-            h, c, gates = lstm_step(inputs[t], h, c, kernel)
-            kept = _write(kept, t, [c, *gates, *before])
-            return t + 1, h, c, states.write(t, h), kept
+        def step(t, h, c, states, cells, gates):
+            h, c, at_t = lstm_step(inputs[t], h, c, kernel)
+            gates = gates.write(t, tf.concat(at_t, -1))
+            return t + 1, h, c, states.write(t, h), cells.write(t, c), gates
 
-        # What the gradient reads step by step: to make one tensor of it is a copy.
-        kept = [_stack(num_steps, dtype, shape) for _ in range(7)]
-        *_, states, kept = tf.while_loop(
+        arrays = [_stack(num_steps, dtype, shape) for _ in range(2)]
+        arrays.append(_stack(num_steps, dtype, inputs.shape[1:]))
+        *_, states, cells, gates = tf.while_loop(
             lambda t, *_: t < num_steps,
             step,
-            (0, state, cell, _stack(num_steps, dtype, shape), kept),
+            (0, state, cell, *arrays),
             maximum_iterations=num_steps,
         )
+        states, cells, gates = states.stack(), cells.stack(), gates.stack()
 
         def gradient(d_states, d_cells):
             transposed = tf.transpose(kernel)
+            cells_before = tf.concat([cell[None], cells[:-1]], 0)
+            states_before = tf.concat([state[None], states[:-1]], 0)
 
             def step_back(t, d_h, d_c, d_inputs):
-                c, i, f, g, o, _, c_before = (values.read(t) for values in kept)
-                squashed = tf.tanh(c)
+                i, f, g, o = _gates(gates[t], 4)
+                squashed = tf.tanh(cells[t])
                 d_h += d_states[t]
                 d_c += d_cells[t] + d_h * o * (1.0 - squashed * squashed)
                 d_gates = tf.concat(
                     [
                         d_c * g * i * (1.0 - i),
-                        d_c * c_before * f * (1.0 - f),
+                        d_c * cells_before[t] * f * (1.0 - f),
                         d_c * i * (1.0 - g * g),
                         d_h * squashed * o * (1.0 - o),
                     ],
@@ -138,10 +134,10 @@ def lstm(inputs, state, cell, kernel):
                 maximum_iterations=num_steps,
             )
             d_inputs = d_inputs.stack()
-            d_kernel = _outer(kept[5].stack(), d_inputs)
+            d_kernel = _outer(states_before, d_inputs)
             return d_inputs, d_state, d_cell, d_kernel
 
-        return (states.stack(), kept[0].stack()), gradient
+        return (states, cells), gradient
 
     # A function with a gradient of its own takes no variable of `tf.distribute`.
     return run(*map(tf.convert_to_tensor, (inputs, state, cell, kernel)))
@@ -241,30 +237,35 @@ def gru(inputs, state, kernel, bias):
     @tf.custom_gradient
     def run(inputs, state, kernel, bias):
         num_steps = tf.shape(inputs)[0]
-        shape = state.shape
         dtype = inputs.dtype
 
-        def step(t, h, states, kept):
-            before = h
-            h, gates = gru_step(inputs[t], h, kernel, bias)
-            return t + 1, h, states.write(t, h), _write(kept, t, [*gates, before])
+        def step(t, h, states, saved):
+            h, at_t = gru_step(inputs[t], h, kernel, bias)
+            saved = saved.write(t, tf.concat(at_t, -1))
+            return t + 1, h, states.write(t, h), saved
 
-        kept = [_stack(num_steps, dtype, shape) for _ in range(5)]
-        *_, states, kept = tf.while_loop(
+        width = None if state.shape[-1] is None else 4 * state.shape[-1]
+        arrays = (
+            _stack(num_steps, dtype, state.shape),
+            _stack(num_steps, dtype, [state.shape[0], width]),
+        )
+        *_, states, saved = tf.while_loop(
             lambda t, *_: t < num_steps,
             step,
-            (0, state, _stack(num_steps, dtype, shape), kept),
+            (0, state, *arrays),
             maximum_iterations=num_steps,
         )
+        states, saved = states.stack(), saved.stack()
 
         def gradient(d_states):
             transposed = tf.transpose(kernel)
+            states_before = tf.concat([state[None], states[:-1]], 0)
 
             def step_back(t, d_h, d_inputs, d_products):
-                z, r, n, rn, before = (values.read(t) for values in kept)
+                z, r, n, rn = _gates(saved[t], 4)
                 d_h += d_states[t]
                 d_n = d_h * (1.0 - z) * (1.0 - n * n)
-                d_z = d_h * (before - n) * z * (1.0 - z)
+                d_z = d_h * (states_before[t] - n) * z * (1.0 - z)
                 d_r = d_n * rn * r * (1.0 - r)
                 d_product = tf.concat([d_z, d_r, d_n * r], -1)
                 d_h = d_h * z + tf.matmul(d_product, transposed)
@@ -283,11 +284,11 @@ def gru(inputs, state, kernel, bias):
                 maximum_iterations=num_steps,
             )
             d_products = d_products.stack()
-            d_kernel = _outer(kept[4].stack(), d_products)
+            d_kernel = _outer(states_before, d_products)
             d_bias = tf.reduce_sum(d_products, [0, 1])
             return d_inputs.stack(), d_state, d_kernel, d_bias
 
-        return states.stack(), gradient
+        return states, gradient
 
     return run(*map(tf.convert_to_tensor, (inputs, state, kernel, bias)))
 
