@@ -11,6 +11,7 @@ from tfvae.seeds import as_seed
 COMPILED = {row.kind: row for row in reversed(PARTS)}.values()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "row", list(COMPILED), ids=lambda row: f"{row.kind}-{row.name}"
 )

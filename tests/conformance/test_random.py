@@ -1,11 +1,13 @@
 """Results are a function of the seed, and of nothing else that is random."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.conformance.parts import over_parts
 
 
+@pytest.mark.long
 @over_parts()
 def test_same_seed_same_result_and_other_seed_another(row):
     part = row.built()

@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.conformance.parts import SAVED, over_parts
 from tests.support import assert_same_weights, reseed
 
 
+@pytest.mark.long
 @over_parts(*SAVED)
 def test_saved_inside_a_model(row, tmp_path):
     model = row.usage.in_model(row.make())

@@ -611,6 +611,7 @@ def trained(preset, corpus):
     return model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", ["language_model", "vae"])
 def test_bounds_stay_above_the_entropy(preset, corpus):
     """No reported bound may lie below what the corpus's own generator needs."""

@@ -122,6 +122,7 @@ def fit(model):
     return history["loss"][0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("posterior, term", PAIRS)
 def test_legal_pairs_train_and_illegal_ones_are_refused(posterior, term):
     if not is_legal(posterior, term):
@@ -248,6 +249,7 @@ def test_what_makes_no_sense_is_refused(posterior, prior, objective, condition):
     assert "Received: " in str(error.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("posterior, prior, objective, condition", _rows(True, 151))
 def test_with_a_condition_all_train_and_load(
     posterior, prior, objective, condition, tmp_path

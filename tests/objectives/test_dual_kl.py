@@ -44,6 +44,7 @@ def test_the_exact_critic_reaches_the_divergence():
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("joint", [True, False])
 def test_a_learned_critic_comes_close(joint):
     rate = keras.optimizers.schedules.CosineDecay(1e-2, 500)
@@ -173,6 +174,7 @@ def test_errors():
         LanguageModel(make_decoder(conditioning=()), objective=[DualKL()])
 
 
+@pytest.mark.long
 def test_a_critic_that_sees_the_context_finds_what_a_pooled_one_cannot():
     # p = N(c, 1) and q = N(c + shift, 1): the divergence given c is shift ** 2 / 2,
     # that of all contexts together, of standard deviation 2, a fifth of it.

@@ -94,6 +94,7 @@ def test_costs_by_hand(rng):
     np.testing.assert_allclose(term().cost(alone), -uniform, rtol=1e-5)
 
 
+@pytest.mark.long
 def test_codes_forget_the_label():
     """Free codes that start a distance apart are moved until nothing tells them."""
     label = tf.constant([0] * 64 + [1] * 64, tf.int32)

@@ -43,6 +43,7 @@ def linear(penalty, **options):
     return term
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("penalty", [1.0, 10.0])
 def test_a_linear_critic_finds_the_distance_of_two_gaussians(penalty):
     # max over w of w . d - penalty * (norm(w) - 1) ** 2.
@@ -102,6 +103,7 @@ def test_the_norm_of_a_curved_critic(rng):
     np.testing.assert_allclose(norms, np.linalg.norm(forward.z, axis=-1), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_the_critic_sees_the_context():
     # q = N(-c, I) and p = N(c, I): one distribution all together, given c they are
     # 2 * norm(c) apart, on average 2 * sqrt(pi / 2) for a standard normal c.

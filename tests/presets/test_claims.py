@@ -94,6 +94,7 @@ def plain():
     return measured("vae")
 
 
+@pytest.mark.long
 def test_plain_training_loses_it(plain):
     assert plain["mi"] < 0.1
     assert plain["latent_gain"] < 0.1
@@ -124,6 +125,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "options", "share"),
     [*KEPT, *(pytest.param(*row, marks=pytest.mark.slow) for row in SLOW)],
@@ -136,6 +138,7 @@ def test_a_remedy_keeps_it(name, options, share):
     assert result["reconstruction"] < (1.1 - share) * LOG_4 + 0.1
 
 
+@pytest.mark.long
 def test_a_stochastic_wae_keeps_what_is_necessary_at_its_defaults():
     result = measured("wae_stochastic", 800, kind=BlindBuilder)
     assert result["mi"] > 0.9 * LOG_4
@@ -185,5 +188,6 @@ def test_a_target_is_met_on_the_grammar_corpus(tmp_path):
     assert above.mean() > -4.0 * above.std() / len(above) ** 0.5
 
 
+@pytest.mark.long
 def test_coupling_keeps_more_than_its_base(plain):
     assert measured("coupled_vae")["mi"] > plain["mi"] + 0.15

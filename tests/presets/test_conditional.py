@@ -226,6 +226,7 @@ SHORT = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [

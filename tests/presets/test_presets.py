@@ -46,6 +46,7 @@ UNCOUPLED = [name for name, each in PRESETS.items() if not each.coupled_form_of]
 LONG_TO_TRACE = {"sa_vae", "lagging_vae"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [
@@ -75,6 +76,7 @@ def test_takes_a_training_step(name, builder):
 KINDS = {"vae", "vmf_vae", "copula_prior_vae", "wae", "ivae"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [
@@ -105,6 +107,7 @@ def _fit_in_turn():
             yield pytest.param(name, setting, marks=() if own else pytest.mark.slow)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "setting"), list(_fit_in_turn()))
 def test_every_setting_fits_every_preset(name, setting):
     builder = ModelBuilder(setting, vocabulary_size=12, steps_per_epoch=1000)
@@ -116,6 +119,7 @@ def test_every_setting_fits_every_preset(name, setting):
 NOT_NORMALISED = VonMisesFisher, Implicit, Pushforward
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", UNCOUPLED)
 def test_heads_are_those_of_the_setting(name, builder):
     setting = dataclasses.replace(
@@ -263,6 +267,7 @@ def test_a_coupled_model_logs_an_importance_weighted_likelihood(builder):
     assert "val_nll" not in presets.vae(builder).validation_metrics
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("control", ["pi", "geco", "minimum_rate"])
 def test_any_weight_of_a_kl_takes_a_target(builder, control):
     setting = dataclasses.replace(

@@ -68,6 +68,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_do_not_see_each_other(exports, kind):
     _, _, signatures = exports(kind)
