@@ -87,6 +87,7 @@ def test_bad_option(texts, tmp_path, error_of, more, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_a_model_that_is_too_large(texts, tmp_path, error_of):
     line = error_of(*_arguments(texts, tmp_path / "run", "embedding_dim=99999999999"))
     assert "not enough memory: " in line and "--batch-size" in line

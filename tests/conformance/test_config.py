@@ -4,11 +4,13 @@ import json
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.conformance.parts import SAVED, over_parts
 
 
+@pytest.mark.long
 @over_parts(*SAVED)
 def test_config_roundtrip(row):
     part = row.built()

@@ -92,6 +92,7 @@ def test_moments_of_samples(rng, dim, concentration):
         assert abs(along.mean() - centre) < 4 * (expected / num) ** 0.5 + 1e-6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dim", (2, 3, 32))
 def test_sample_gradients(rng, dim):
     num, k = 20000, 6.0
@@ -139,6 +140,7 @@ def test_extremes_are_finite(dim):
     assert (close > 1 - 0.1 * dim / 100).all()
 
 
+@pytest.mark.long
 def test_the_same_with_xla(rng):
     means, k = unit(rng, 4, 6), np.float32([0.01, 1.0, 50.0, 5000.0])
 
@@ -274,6 +276,7 @@ def test_moments():
     assert (abs((z**2).mean(0) - 1 / dim) < 4 * spread / num**0.5).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dim", [2, 3, 32])
 def test_divergence_of_two(dim, rng):
     concentrations = np.float32([0.5, 3.0, 60.0, 900.0])

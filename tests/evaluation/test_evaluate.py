@@ -186,6 +186,7 @@ def test_monte_carlo_kl_of_a_posterior_without_a_closed_form():
     assert abs(result["kl"] - expected.mean()) < 4 * error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("of_turns", [False, True])
 def test_with_a_condition(of_turns):
     encoder, context = support.make_encoder(), support.batch(seed=1)

@@ -28,6 +28,7 @@ def data():
     return tfvae.Batches(texts, batch_size=32)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", [skip_vae, student_t_vae, delta_vae])
 def test_trains_saves_loads_and_evaluates(preset, data, tmp_path, eagerly):
     # In graphs they train where the documentation's page on them is tested.

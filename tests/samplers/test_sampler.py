@@ -307,6 +307,7 @@ def test_a_beginning_is_gone_on_with(rng, kind):
     assert len(seen) > 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compiled", [False, True])
 def test_graph_is_the_plain_loop(rng, compiled):
     decoder = built(cell="gru")
@@ -328,6 +329,7 @@ def test_graph_is_the_plain_loop(rng, compiled):
         assert wanted.numpy().max() < VOCABULARY_SIZE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compact", [True, False])
 @pytest.mark.parametrize("sampler", [Greedy(), Ancestral(0.7), BeamSearch(3)])
 def test_a_state_may_hold_a_cache_of_fixed_size_and_scalars(rng, sampler, compact):

@@ -93,6 +93,7 @@ def refined(tmp_path_factory):
     yield model, loaded.signatures
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["encode", "reconstruct", "interpolate", "score"])
 def test_refined_rows_do_not_see_each_other(refined, name):
     _, signatures = refined

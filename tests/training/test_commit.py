@@ -128,6 +128,7 @@ def _goes_on(made, whole, copy, path):
     _assert_same(_outcome(train(made, path, resume=has_begun, verbose=0)), whole)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.55, 0.8])
 def test_killed_at_some_writes(killed, share, tmp_path):
     made, whole, snapshots = killed

@@ -65,6 +65,7 @@ def test_continued_search_keeps_finished_trials(done):
     assert (out / "table.csv").exists()
 
 
+@pytest.mark.long
 def test_trial_equals_train(done, plain_run):
     out, _, results = done
     trial = RunFolder(out / "trials" / "001")
