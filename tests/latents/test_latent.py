@@ -65,6 +65,7 @@ MAKERS = [
 
 
 # Some gradients of matrices compile at known sizes only; batches have unknown ones.
+@pytest.mark.long
 @pytest.mark.parametrize("make", MAKERS, ids=["student", "full", "copula"])
 def test_samples_and_gradients_are_the_same_with_xla(make, code):
     latent = make()

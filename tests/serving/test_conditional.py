@@ -35,6 +35,9 @@ from tfvae.seeds import Stream, fold_in
 from tfvae.serving import export, signatures_of
 from tfvae.serving.per_example import InferenceEngine
 
+# A table of conditional models, each exported.
+pytestmark = pytest.mark.long
+
 ANSWERING = ["respond", "reconstruct", "encode", "decode", "score"]
 PLAIN = ["reconstruct", "encode", "decode", "generate", "interpolate", "score"]
 SIGNATURES = {
@@ -68,7 +71,6 @@ KINDS = [
 ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_do_not_see_each_other(exports, kind):
     _, _, signatures = exports(kind)
