@@ -188,9 +188,10 @@ def layer_norm_lstm(inputs, state, cell, kernel, scale, bias):
         Tuple of float tensors `(states, cells)`, each `[T, N, H]`, after each step.
 
     References:
-        Ba et al. 2016, Layer Normalization, supplementary material, equations 20 to 22,
-        where input and state are normalised apart; here their sum is, as in the layer
-        of TensorFlow 1 that Bahuleyan et al. 2019 use.
+        Ba et al. 2016, Layer Normalization, supplementary material, where input and
+        state are normalised apart and the next step reads the plain memory cell; here
+        their sum is, and it reads the normalised one, as in the layer of TensorFlow 1
+        that Bahuleyan et al. 2019 use.
     """
     num_steps = tf.shape(inputs)[0]
 
