@@ -232,7 +232,7 @@ SHORT = {
     [
         pytest.param(name, marks=() if name in DELICATE else pytest.mark.slow)
         for name, each in PRESETS.items()
-        if not each.coupled_form_of and name != "language_model"
+        if not (each.coupled_form_of or each.needs_label or name == "language_model")
     ],
 )
 def test_any_preset_learns_from_contexts(name):

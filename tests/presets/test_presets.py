@@ -82,6 +82,7 @@ KINDS = {"vae", "vmf_vae", "copula_prior_vae", "wae", "ivae"}
     [
         pytest.param(name, marks=() if name in KINDS else pytest.mark.slow)
         for name in UNCOUPLED
+        if not PRESETS[name].needs_label
     ],
 )
 def test_any_preset_becomes_conditional(name, builder):
