@@ -625,7 +625,7 @@ def main():
     of_dialogue = kinds.add_parser("dialogue")
     of_dialogue.add_argument("--data", required=True, metavar="DIR")
     of_dialogue.add_argument(
-        "--budget", type=int, help="decoder updates of a row (2000 to 5000, by row)"
+        "--budget", type=int, help="decoder updates of a row (1000 to 5000, by row)"
     )
     of_dialogue.add_argument("--samples", type=int, default=20, help="for the nll (20)")
     of_dialogue.set_defaults(out=os.path.join("runs", "reproduce", "dialogue"))

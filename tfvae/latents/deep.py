@@ -55,6 +55,7 @@ class Deep(Latent):
         self.batch_normalization = batch_normalization
         self.initializer = keras.initializers.get(initializer)
         self.has_density = latent.has_density
+        self.is_random = latent.is_random
         self.support = latent.support
 
     def build(self, *, code_dim):

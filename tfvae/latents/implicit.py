@@ -34,6 +34,7 @@ class Deterministic(Latent):
     """
 
     has_density = False
+    is_random = False
 
     def __init__(
         self,

@@ -22,11 +22,13 @@ class Latent(Component):
 
     Attributes:
         has_density: Whether `distribution` has log-densities.
+        is_random: Whether a code is more than a function of the parameters.
         support: `"real"`, or `"sphere"` for unit vectors.
         latent_dim: Int `Z`.
     """
 
     has_density = True
+    is_random = True
     support = "real"
 
     def __init__(self, latent_dim, *, name=None, dtype=None):

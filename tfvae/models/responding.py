@@ -3,7 +3,6 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae.latents import Deterministic
 from tfvae.models import inference
 from tfvae.models.inputs import batch_of, require_tokenizer, rows_of
 from tfvae.models.writing import texts_of
@@ -91,9 +90,7 @@ def has_one_answer(model, sampler):
         return False
     if model.posterior is None:
         return True
-    return model.encoder_reads == "context" and isinstance(
-        model.posterior, Deterministic
-    )
+    return model.encoder_reads == "context" and not model.posterior.is_random
 
 
 def can_respond(model):
