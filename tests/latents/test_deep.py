@@ -53,6 +53,7 @@ def test_without_a_code_it_is_one_distribution():
 def test_it_is_what_the_latent_is():
     assert Deep(VonMisesFisher(3), (4,)).support == "sphere"
     assert not Deep(Deterministic(3), (4,)).has_density
+    assert not Deep(Deterministic(3), (4,)).is_random
 
 
 def test_errors():
