@@ -293,7 +293,7 @@ def transfers(model, batches, configuration):
 
 def exact_transfers(model, configuration, path):
     """Transfers sentiments on the grammar, and parses what became of them."""
-    from tfvae.evaluation.grammar_transfer import measure_grammar_transfer
+    from tfvae.evaluation.transfer import measure_grammar_transfer
     from tfvae.text import ATTRIBUTES
 
     texts, targets, written = transferred(model, path, configuration)

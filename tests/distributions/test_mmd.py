@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfvae.distributions.mmd import inverse_multiquadratic, mmd, rbf
+from tfvae.distributions.divergences import inverse_multiquadratic, mmd, rbf
 
 SCALES = (0.1, 1.0, 5.0)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvae.distributions.mutual_information import (
+from tfvae.distributions.divergences import (
     bounded_exp,
     donsker_varadhan,
     log_mean_exp,

@@ -9,12 +9,12 @@ from nltk.translate import bleu_score as nltk_bleu
 from nltk.translate.bleu_score import corpus_bleu
 
 from tests import support
-from tfvae.evaluation.bleu import (
+from tfvae.evaluation.generation import reconstruction_quality
+from tfvae.evaluation.text_metrics import (
     bleu,
     bleu_known,
     bleu_single_order,
     edit_distances,
-    reconstruction_quality,
     sentence_bleu,
     sentence_bleu_method7,
 )

@@ -10,7 +10,7 @@ from tests.evaluation import linear_gaussian as toy
 from tests.support import batch, dataset, make_decoder, make_encoder, make_vae
 from tfvae.encoders import ContextEncoder
 from tfvae.evaluation.evaluate import evaluate
-from tfvae.evaluation.exchange import context_gain, decoder_information, partners
+from tfvae.evaluation.likelihood import context_gain, decoder_information, partners
 from tfvae.models import LanguageModel
 
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tests.support import dataset, make_decoder, make_vae
 from tfvae.decoders import Bridge
-from tfvae.evaluation.gradients import gradient_norms
+from tfvae.evaluation.latent import gradient_norms
 from tfvae.evaluation.metrics import of_group
 from tfvae.latents import Deterministic, Gaussian
 from tfvae.models import LanguageModel

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfvae.evaluation.grammar_transfer import measure_grammar_transfer, with_sentiment
-from tfvae.evaluation.transfer import measure_transfers
+from tfvae.evaluation.transfer import (
+    measure_grammar_transfer,
+    measure_transfers,
+    with_sentiment,
+)
 from tfvae.text import ATTRIBUTES, default_grammar
 
 NAMES = ATTRIBUTES["sentiment"]

@@ -6,7 +6,7 @@ from scipy import integrate, optimize, stats
 
 from tests.support import forward_record
 from tfvae.latents import DeltaGaussian, StandardNormal
-from tfvae.latents.delta_gaussian import largest_log_variance
+from tfvae.latents.gaussian import largest_log_variance
 from tfvae.objectives import KL
 from tfvae.objectives.kl import kl_method
 from tfvae.seeds import as_seed

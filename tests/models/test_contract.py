@@ -18,7 +18,7 @@ from tests.support import (
 )
 from tfvae.layers.component import Component
 from tfvae.loops import Lagging
-from tfvae.models.callbacks import DivergedError
+from tfvae.models.trainer import DivergedError
 from tfvae.objectives import KL, Constant, Linear, Reconstruction, Term
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import tfvae
 from tests.support import make_vae
-from tfvae.models.transferring import require_transfer
+from tfvae.models.conditional import require_transfer
 from tfvae.objectives import KL, Reconstruction
 
 ROWS = [

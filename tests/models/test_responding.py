@@ -9,8 +9,8 @@ from tests.serving.support import spread
 from tests.support import make_encoder, make_vae
 from tfvae.encoders import ContextEncoder, LabelEncoder, TurnEncoder
 from tfvae.evaluation.neighbours import neighbours
+from tfvae.models.conditional import has_one_answer, response_ids
 from tfvae.models.inference import response_memory
-from tfvae.models.responding import has_one_answer, response_ids
 from tfvae.presets import ModelBuilder, dae, get_preset, vae
 from tfvae.samplers import Ancestral, BeamSearch, Greedy
 from tfvae.seeds import Stream, as_seed, fold_in

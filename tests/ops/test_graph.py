@@ -3,8 +3,8 @@
 import pytest
 import tensorflow as tf
 
-from tfvae.ops import graph
-from tfvae.ops.graph import graph_function, has_accelerator
+from tfvae.ops import runtime
+from tfvae.ops.runtime import graph_function, has_accelerator
 
 
 def test_few_traces_for_many_sizes():
@@ -32,5 +32,5 @@ def test_python_does_not_branch_on_tensors():
 def test_a_gpu_is_an_accelerator(monkeypatch):
     for devices in ([], ["gpu"]):
         listed = {"GPU": devices, "CPU": ["cpu"]}
-        monkeypatch.setattr(graph.tf.config, "list_physical_devices", listed.get)
+        monkeypatch.setattr(runtime.tf.config, "list_physical_devices", listed.get)
         assert has_accelerator() == bool(devices)

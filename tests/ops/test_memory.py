@@ -8,7 +8,7 @@ import pytest
 # Allocates and frees 64 MB again and again, and counts the pages that this takes.
 CODE = """
 import resource
-from tfvae.ops.memory import keep_freed_memory
+from tfvae.ops.runtime import keep_freed_memory
 done = keep_freed_memory()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -45,6 +45,6 @@ def test_freed_memory_is_used_again_without_a_page_fault():
 
 
 def test_it_is_done_once():
-    from tfvae.ops.memory import keep_freed_memory
+    from tfvae.ops.runtime import keep_freed_memory
 
     assert keep_freed_memory() is keep_freed_memory()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvae.presets.optimizers import Adam, StepDecay
+from tfvae.presets.settings import Adam, StepDecay
 
 pytestmark = pytest.mark.filterwarnings("ignore:Gradients do not exist")
 

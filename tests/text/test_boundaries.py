@@ -1,7 +1,7 @@
 import pytest
 
-from tfvae.text import boundaries as module
-from tfvae.text.boundaries import (
+from tfvae.text import token_rows as module
+from tfvae.text.token_rows import (
     allowed_lengths,
     bucket_boundaries,
     checked_boundaries,

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import VOCABULARY_SIZE, dataset, make_decoder, make_vae
-from tfvae.evaluation.gradients import gradient_norms
+from tfvae.evaluation.latent import gradient_norms
 from tfvae.latents import Implicit, PlanarFlow
 from tfvae.models import LanguageModel
 from tfvae.objectives import Reconstruction

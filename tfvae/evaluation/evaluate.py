@@ -5,27 +5,28 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.evaluation import embeddings
-from tfvae.evaluation.bleu import reconstruction_quality
-from tfvae.evaluation.exchange import context_gain, decoder_information
-from tfvae.evaluation.generation import generation_quality
-from tfvae.evaluation.gradients import gradient_norms
+from tfvae.evaluation.generation import generation_quality, reconstruction_quality
 from tfvae.evaluation.latent import (
     active_units,
     active_units_threshold,
     aggregate_metrics,
+    gradient_norms,
     marginal_kl,
     mutual_information,
     standard_error,
 )
-from tfvae.evaluation.likelihood import SentenceScorer, perplexity
+from tfvae.evaluation.likelihood import (
+    SentenceScorer,
+    context_gain,
+    decoder_information,
+    perplexity,
+)
 from tfvae.evaluation.metrics import GROUPS, METRICS
 from tfvae.evaluation.posterior import ExactGaussian
 from tfvae.evaluation.responses import response_quality
-from tfvae.evaluation.transfer import check_extra as check_classifiers
-from tfvae.evaluation.transfer import transfer_quality
+from tfvae.evaluation.transfer import check_classifiers, transfer_quality
+from tfvae.models.conditional import require_trained_prior, require_transfer
 from tfvae.models.inputs import require_tokenizer
-from tfvae.models.responding import require_trained_prior
-from tfvae.models.transferring import require_transfer
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors

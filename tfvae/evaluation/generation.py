@@ -1,17 +1,32 @@
-"""How good the sentences are that a model generates."""
+"""How good the sentences are that a model reconstructs and generates."""
 
 import functools
 import itertools
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from tfvae.evaluation import diversity
-from tfvae.evaluation.bleu import count_cut
-from tfvae.evaluation.likelihood import SentenceScorer, perplexity
+from tfvae.evaluation.likelihood import SentenceScorer, any_size, perplexity
 from tfvae.evaluation.ngram import NgramModel
-from tfvae.models.responding import response_ids
+from tfvae.evaluation.text_metrics import (
+    bleu,
+    bleu_known,
+    bleu_single_order,
+    count_cut,
+    count_words,
+    distinct,
+    distinct_pooled,
+    edit_distances,
+    entropy,
+    self_bleu,
+    unigram_kl,
+)
+from tfvae.models import inference
+from tfvae.models.conditional import response_ids
 from tfvae.models.writing import BATCH_SIZE, generate_ids, texts_of
+from tfvae.ops.runtime import graph_function
+from tfvae.ops.sequences import EOS_ID, PAD_ID
 from tfvae.samplers.sampler import Ancestral, Greedy
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import WordTokenizer
@@ -22,6 +37,128 @@ _UNKNOWN = "<unk>"
 _SCORING_BATCH_SIZE = 64
 # Lengths are rounded up to multiples, so that few shapes are traced.
 _MULTIPLE = 8
+
+
+def reconstruction_quality(
+    model, batches, *, num_samples=10, max_length=200, seed=0, progress=None
+):
+    """Encodes sentences, decodes the codes and compares, word by word.
+
+    Words are the model's own: one that its tokenizer does not know is `<unk>`, in
+    the reference too.
+
+    Args:
+        model: `VAE`.
+        batches: Finite iterable of dicts, `"tokens"` int `[B, T]` among them.
+        num_samples: Int, codes sampled from each posterior for `bleu_coupled_1` and
+            `bleu_coupled_2`, or `0` to leave them out. The other metrics take the
+            posterior's mode. Defaults to `10`, the paper's.
+        max_length: Positive int, the most ids decoded, `</s>` included. Defaults to
+            `200`.
+        seed: Int, of the codes. Defaults to `0`.
+        progress: Object whose `update(num_batches_done)` is called after each batch,
+            or `None`.
+
+    Returns:
+        Dict by keys of the group `"reconstruction"` of `METRICS`.
+
+    Raises:
+        ValueError: If the model has no latent, there is no sentence, or a count is
+            out of range.
+    """
+    if model.posterior is None:
+        raise ValueError(
+            f"A {type(model).__name__} has no latent to encode a sentence into, so it "
+            "has no reconstruction. Use a VAE."
+        )
+    if num_samples < 0:
+        raise ValueError(
+            f"`num_samples` must not be negative. Received: num_samples={num_samples}"
+        )
+    decode = _decoder(model, num_samples, max_length)
+    references, modes, distances = [], [], []
+    repeated, samples, num_cut = [], [], 0
+    for index, batch in enumerate(batches):
+        inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+        batch_seed = fold_in(as_seed(seed), index)
+        # Traced for every size at once.
+        specs = tf.nest.map_structure(any_size, (inputs, batch_seed))
+        decode.get_concrete_function(*specs)
+        of_mode, of_samples = decode(inputs, batch_seed)
+        tokens = inputs["tokens"].numpy()
+        num_cut += count_cut(of_mode)
+        of_mode = _until_end(of_mode.numpy())
+        words = _words(tokens)
+        references += words
+        modes += _words(of_mode)
+        distances.append(edit_distances(tokens, of_mode))
+        if num_samples:
+            repeated += num_samples * words
+            samples += _words(_until_end(of_samples.numpy()))
+        if progress is not None:
+            progress.update(index + 1)
+    if not references:
+        raise ValueError("`batches` must hold at least one sentence. Received: none")
+    num_words = sum(map(len, references))
+    if not num_words:
+        raise ValueError("`batches` must hold a word. Received: empty sentences only")
+    exact = [one == other for one, other in zip(references, modes, strict=True)]
+    result = bleu(references, modes) | bleu_known(references, modes)
+    result["exact_match"] = sum(exact) / len(exact)
+    result["token_error_rate"] = float(np.concatenate(distances).sum() / num_words)
+    result["reconstructed_cut_share"] = num_cut / len(references)
+    result["num_reconstructed"] = len(references)
+    result["num_words_reconstructed"] = num_words
+    if num_samples:
+        # The paper's code keeps one word of a sentence that ends at once.
+        samples = [words or [EOS_ID] for words in samples]
+        result["bleu_coupled_1"] = bleu_single_order(repeated, samples, 1)
+        result["bleu_coupled_2"] = bleu_single_order(repeated, samples, 2)
+        result["num_samples_bleu_coupled"] = num_samples
+    result["seed"] = seed
+    return result
+
+
+def _decoder(model, num_samples, max_length):
+    """Creates a function of a batch and a seed.
+
+    It returns ids `[B, max_length]` from the posteriors' modes, and
+    `[S * B, max_length]` without `<unk>` from samples, or `None`.
+    """
+
+    @graph_function
+    def decode(inputs, seed):
+        params = model.posterior_params(inputs)
+        mode = model.posterior.mode(params)
+        context = inference.encode_condition(model, inputs, seed)
+        of_mode = model.decode_ids(
+            mode, context=context, sampler=Greedy(), max_length=max_length
+        )
+        if not num_samples:
+            return of_mode, None
+        z = model.posterior.sample(params, num_samples, seed)[0]
+        if context is not None:
+            context = tf.tile(context, [num_samples, 1])
+        of_samples = model.decode_ids(
+            tf.reshape(z, [-1, z.shape[-1]]),
+            context=context,
+            sampler=Greedy(allow_unknown=False),
+            max_length=max_length,
+        )
+        return of_mode, of_samples
+
+    return decode
+
+
+def _until_end(ids):
+    """Replaces `</s>`, and what might follow it, by padding."""
+    ended = np.cumsum(ids == EOS_ID, axis=1) > 0
+    return np.where(ended, PAD_ID, ids)
+
+
+def _words(ids):
+    return [row[row != PAD_ID].tolist() for row in ids]
 
 
 def generation_quality(
@@ -245,8 +382,8 @@ def _coupled(greedy):
     """Computes the Coupled-VAE's Dist-1 and Dist-2."""
     sentences = [text.split() for text in greedy]
     return {
-        "distinct_coupled_1": diversity.distinct(sentences, 1),
-        "distinct_coupled_2": diversity.distinct(sentences, 2),
+        "distinct_coupled_1": distinct(sentences, 1),
+        "distinct_coupled_2": distinct(sentences, 2),
         "num_samples_distinct_coupled": len(sentences),
     }
 
@@ -254,22 +391,22 @@ def _coupled(greedy):
 def _statistics(sampled, train, num_distinct, num_self_bleu, notes):
     """Computes what needs no language model."""
     sentences = [text.split() for text in sampled]
-    counts = diversity.count_words(sentences)
+    counts = count_words(sentences)
     num_words = sum(counts.values())
     some = sentences[:num_distinct]
     result = {
         "num_words_generated": num_words,
         "num_empty_generated": sum(not words for words in sentences),
         "average_length": num_words / len(sentences),
-        "distinct_1": diversity.distinct(some, 1),
-        "distinct_2": diversity.distinct(some, 2),
-        "distinct_wae_1": diversity.distinct_pooled(some, 1),
-        "distinct_wae_2": diversity.distinct_pooled(some, 2),
+        "distinct_1": distinct(some, 1),
+        "distinct_2": distinct(some, 2),
+        "distinct_wae_1": distinct_pooled(some, 1),
+        "distinct_wae_2": distinct_pooled(some, 2),
         "num_samples_distinct": len(some),
     }
     compared = [words for words in sentences if words][:num_self_bleu]
     if len(compared) > 1:
-        result["self_bleu"] = diversity.self_bleu(compared)
+        result["self_bleu"] = self_bleu(compared)
         result["num_samples_self_bleu"] = len(compared)
     if not _has_words(sampled):
         notes.append(
@@ -277,11 +414,11 @@ def _statistics(sampled, train, num_distinct, num_self_bleu, notes):
             "sentences hold no known word."
         )
         return result
-    of_train = diversity.count_words(text.split() for text in train())
-    divergence, skipped = diversity.unigram_kl(counts, of_train)
+    of_train = count_words(text.split() for text in train())
+    divergence, skipped = unigram_kl(counts, of_train)
     result["unigram_kl"] = divergence
     result["unigram_kl_skipped"] = skipped
-    result["unigram_entropy"] = diversity.entropy(counts)
+    result["unigram_entropy"] = entropy(counts)
     return result
 
 

@@ -5,10 +5,18 @@ import itertools
 import keras
 import numpy as np
 
-from tfvae.evaluation import diversity, embeddings
-from tfvae.evaluation.bleu import bleu, sentence_bleu, sentence_bleu_method7
-from tfvae.evaluation.exchange import partners
-from tfvae.models.responding import response_ids
+from tfvae.evaluation import embeddings
+from tfvae.evaluation.likelihood import partners
+from tfvae.evaluation.text_metrics import (
+    bleu,
+    count_words,
+    distinct,
+    distinct_pooled,
+    entropy,
+    sentence_bleu,
+    sentence_bleu_method7,
+)
+from tfvae.models.conditional import response_ids
 from tfvae.models.writing import require_tokenizer, texts_of
 from tfvae.ops.sequences import EOS_ID
 from tfvae.samplers import Greedy
@@ -231,20 +239,20 @@ def _diversity(responses):
     pooled = list(itertools.chain.from_iterable(responses))
     result = {}
     for n in (1, 2):
-        within = [diversity.distinct([words], n) for words in pooled]
+        within = [distinct([words], n) for words in pooled]
         has_grams = [len(words) >= n for words in pooled]
         among = [
-            diversity.distinct(each, n)
+            distinct(each, n)
             for each in responses
             if any(len(words) >= n for words in each)
         ]
         result[f"intra_dist_{n}"] = sum(within) / max(sum(has_grams), 1)
         result[f"intra_dist_ivae_{n}"] = sum(within) / len(pooled)
         result[f"inter_dist_{n}"] = float(np.mean(among)) if among else 0.0
-        result[f"corpus_dist_{n}"] = diversity.distinct(firsts, n)
-        result[f"corpus_dist_wae_{n}"] = diversity.distinct_pooled(firsts, n)
+        result[f"corpus_dist_{n}"] = distinct(firsts, n)
+        result[f"corpus_dist_wae_{n}"] = distinct_pooled(firsts, n)
     if any(firsts):
-        result["response_entropy"] = diversity.entropy(diversity.count_words(firsts))
+        result["response_entropy"] = entropy(count_words(firsts))
     result["distinct_responses"] = float(
         np.mean([len(set(map(tuple, each))) / len(each) for each in responses])
     )

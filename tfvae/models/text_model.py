@@ -5,10 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.layers.component import config_of, from_config
-from tfvae.models import responding, writing
+from tfvae.models import conditional, writing
 from tfvae.models.trainer import Trainer
-from tfvae.ops.graph import graph_function
 from tfvae.ops.replicas import num_replicas
+from tfvae.ops.runtime import graph_function
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
 from tfvae.text.labels import label_name
@@ -269,7 +269,7 @@ class TextModel(Trainer):
             ValueError: If the model reads no context, has no tokenizer, a context has
                 no words, or labels are missing or not wanted.
         """
-        return responding.respond(
+        return conditional.respond(
             self,
             contexts,
             labels,

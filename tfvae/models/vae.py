@@ -10,7 +10,7 @@ from tfvae.latents import (
     StandardNormal,
     VonMisesFisher,
 )
-from tfvae.models import inference, transferring, writing
+from tfvae.models import conditional, inference, writing
 from tfvae.models.inputs import rows_of
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
@@ -599,6 +599,6 @@ class VAE(TextModel):
             ValueError: If the model reads no label, its posterior reads it, a label is
                 unknown, a sentence has no words, or the model has no tokenizer.
         """
-        return transferring.transfer(
+        return conditional.transfer(
             self, texts, labels, sampler, max_length, max_read, seed, batch_size
         )

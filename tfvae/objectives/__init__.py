@@ -6,10 +6,8 @@ from tfvae.objectives.control import MinimumRate as MinimumRate
 from tfvae.objectives.control import PIControl as PIControl
 from tfvae.objectives.copula import CopulaLikelihood as CopulaLikelihood
 from tfvae.objectives.coupling import Coupling as Coupling
-from tfvae.objectives.dual_kl import DualKL as DualKL
-from tfvae.objectives.importance_weighted import (
-    ImportanceWeighted as ImportanceWeighted,
-)
+from tfvae.objectives.critics import DualKL as DualKL
+from tfvae.objectives.critics import Wasserstein as Wasserstein
 from tfvae.objectives.kl import KL as KL
 from tfvae.objectives.kl import UnitVarianceKL as UnitVarianceKL
 from tfvae.objectives.mmd import MMD as MMD
@@ -26,6 +24,8 @@ from tfvae.objectives.schedules import Sigmoid as Sigmoid
 from tfvae.objectives.style_adversary import StyleAdversary as StyleAdversary
 from tfvae.objectives.term import BagOfWords as BagOfWords
 from tfvae.objectives.term import CriticTerm as CriticTerm
+from tfvae.objectives.term import (
+    ImportanceWeighted as ImportanceWeighted,
+)
 from tfvae.objectives.term import Reconstruction as Reconstruction
 from tfvae.objectives.term import Term as Term
-from tfvae.objectives.wasserstein import Wasserstein as Wasserstein

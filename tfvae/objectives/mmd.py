@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from tfvae.distributions.mmd import inverse_multiquadratic, mmd, rbf
+from tfvae.distributions.divergences import inverse_multiquadratic, mmd, rbf
 from tfvae.distributions.sampling import sample
 from tfvae.objectives.term import Term
 from tfvae.seeds import Stream, fold_in

@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfvae.distributions.mutual_information import (
+from tfvae.distributions.divergences import (
     donsker_varadhan,
     log_mean_exp,
     roll_batch,

@@ -1,14 +1,20 @@
 """Published models as functions that assemble parts, and the papers' settings."""
 
 from tfvae.presets.baselines import beta_vae as beta_vae
+from tfvae.presets.baselines import bn_vae as bn_vae
 from tfvae.presets.baselines import bow_vae as bow_vae
 from tfvae.presets.baselines import cyclical_vae as cyclical_vae
 from tfvae.presets.baselines import dae as dae
+from tfvae.presets.baselines import delta_vae as delta_vae
 from tfvae.presets.baselines import free_bits_vae as free_bits_vae
+from tfvae.presets.baselines import iwae_vae as iwae_vae
 from tfvae.presets.baselines import lagging_vae as lagging_vae
 from tfvae.presets.baselines import language_model as language_model
+from tfvae.presets.baselines import pooling_vae as pooling_vae
 from tfvae.presets.baselines import prefb_vae as prefb_vae
 from tfvae.presets.baselines import sa_vae as sa_vae
+from tfvae.presets.baselines import skip_vae as skip_vae
+from tfvae.presets.baselines import target_kl_vae as target_kl_vae
 from tfvae.presets.baselines import vae as vae
 from tfvae.presets.baselines import word_dropout_vae as word_dropout_vae
 from tfvae.presets.builder import ModelBuilder as ModelBuilder
@@ -34,12 +40,6 @@ from tfvae.presets.implicit import ivae as ivae
 from tfvae.presets.implicit import ivae_mi as ivae_mi
 from tfvae.presets.mine import info_vae as info_vae
 from tfvae.presets.mine import mine_vae as mine_vae
-from tfvae.presets.remedies import bn_vae as bn_vae
-from tfvae.presets.remedies import delta_vae as delta_vae
-from tfvae.presets.remedies import iwae_vae as iwae_vae
-from tfvae.presets.remedies import pooling_vae as pooling_vae
-from tfvae.presets.remedies import skip_vae as skip_vae
-from tfvae.presets.remedies import target_kl_vae as target_kl_vae
 from tfvae.presets.settings import SETTINGS as SETTINGS
 from tfvae.presets.settings import PaperSetting as PaperSetting
 from tfvae.presets.stochastic_wae import wae_deterministic as wae_deterministic

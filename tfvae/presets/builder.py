@@ -17,8 +17,7 @@ from tfvae.encoders import (
 from tfvae.latents import Gaussian
 from tfvae.models import VAE, LanguageModel
 from tfvae.objectives import GECO, Coupling, Linear, MinimumRate, PIControl
-from tfvae.presets.optimizers import Adam, StepDecay
-from tfvae.presets.settings import SETTINGS, PaperSetting
+from tfvae.presets.settings import SETTINGS, Adam, PaperSetting, StepDecay
 from tfvae.text import Batches
 
 # By their names in a setting, with the argument that says how fast they are.

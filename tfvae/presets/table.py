@@ -13,7 +13,6 @@ from tfvae.presets import (
     coupled_vae,
     implicit,
     mine,
-    remedies,
     stochastic_wae,
     style,
 )
@@ -262,7 +261,7 @@ _ROWS = [
     ),
     Preset(
         "target_kl_vae",
-        remedies.target_kl_vae,
+        baselines.target_kl_vae,
         "Shao et al. 2020 (ControlVAE); Rezende and Viola 2018 (GECO); Pelsmaeker and "
         "Aziz 2020 (minimum desired rate)",
     ),
@@ -555,11 +554,11 @@ _ROWS = [
         {"yelp": "accuracy 95, BLEU 32.5, perplexity 6.8, reverse perplexity 395"},
         needs_label=True,
     ),
-    Preset("bn_vae", remedies.bn_vae, "Zhu et al. 2020 (BN-VAE)"),
-    Preset("pooling_vae", remedies.pooling_vae, "Long et al. 2019"),
-    Preset("skip_vae", remedies.skip_vae, "Dieng et al. 2019 (Skip-VAE)"),
-    Preset("delta_vae", remedies.delta_vae, "Razavi et al. 2019 (delta-VAE)"),
-    Preset("iwae_vae", remedies.iwae_vae, "Burda et al. 2016 (IWAE)"),
+    Preset("bn_vae", baselines.bn_vae, "Zhu et al. 2020 (BN-VAE)"),
+    Preset("pooling_vae", baselines.pooling_vae, "Long et al. 2019"),
+    Preset("skip_vae", baselines.skip_vae, "Dieng et al. 2019 (Skip-VAE)"),
+    Preset("delta_vae", baselines.delta_vae, "Razavi et al. 2019 (delta-VAE)"),
+    Preset("iwae_vae", baselines.iwae_vae, "Burda et al. 2016 (IWAE)"),
 ]
 
 PRESETS = {row.name: row for row in _ROWS}

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfvae.evaluation.evaluate import check_groups, evaluate, why_undefined
 from tfvae.models import writing
-from tfvae.models.transferring import can_transfer
+from tfvae.models.conditional import can_transfer
 from tfvae.reporting.latent_pictures import summarize_latent
 from tfvae.reporting.run_record import Result, read_run
 from tfvae.text import read_columns, read_lines, read_numbered

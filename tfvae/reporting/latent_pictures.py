@@ -10,7 +10,7 @@ from tfvae.evaluation.latent import active_units, active_units_threshold
 from tfvae.evaluation.posterior import PosteriorSampler, posterior_scales
 from tfvae.latents import StandardNormal
 from tfvae.models.inputs import tokenize
-from tfvae.ops.graph import graph_function
+from tfvae.ops.runtime import graph_function
 from tfvae.reporting.plots import INK, MARKERS, MUTED, SERIES, Picture, draw
 from tfvae.seeds import as_seed, fold_in
 

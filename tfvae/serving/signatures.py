@@ -6,8 +6,7 @@ import typing
 import tensorflow as tf
 
 from tfvae.models import inference
-from tfvae.models.responding import can_respond
-from tfvae.models.transferring import can_transfer
+from tfvae.models.conditional import can_respond, can_transfer
 from tfvae.ops.sequences import lengths
 
 TEXT = tf.TensorSpec([None], tf.string)

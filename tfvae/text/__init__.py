@@ -3,7 +3,6 @@
 from tfvae.text.batches import Batches as Batches
 from tfvae.text.batches import read_label_names as read_label_names
 from tfvae.text.batches import reader_errors as reader_errors
-from tfvae.text.boundaries import bucket_boundaries as bucket_boundaries
 from tfvae.text.formats import is_stream as is_stream
 from tfvae.text.grammar import ATTRIBUTES as ATTRIBUTES
 from tfvae.text.grammar import PCFG as PCFG
@@ -17,6 +16,7 @@ from tfvae.text.readers import read_lines as read_lines
 from tfvae.text.readers import read_numbered as read_numbered
 from tfvae.text.readers import read_texts as read_texts
 from tfvae.text.records import TextCounts as TextCounts
+from tfvae.text.token_rows import bucket_boundaries as bucket_boundaries
 from tfvae.text.tokenizer import CharacterTokenizer as CharacterTokenizer
 from tfvae.text.tokenizer import Tokenizer as Tokenizer
 from tfvae.text.tokenizer import WordTokenizer as WordTokenizer

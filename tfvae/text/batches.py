@@ -9,7 +9,6 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tfvae.text.boundaries import allowed_lengths
 from tfvae.text.formats import count_lines, is_stream
 from tfvae.text.labels import RecordError
 from tfvae.text.readers import read_numbered, read_records, read_texts
@@ -23,7 +22,7 @@ from tfvae.text.records import (
     read_blocks,
     select,
 )
-from tfvae.text.token_rows import TokenRows
+from tfvae.text.token_rows import TokenRows, allowed_lengths
 from tfvae.text.tokenizer import WordTokenizer
 from tfvae.text.vocabulary import UNK_ID
 

@@ -7,17 +7,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.evaluation.exchange import decoder_information
-from tfvae.evaluation.gradients import gradient_norms
 from tfvae.evaluation.latent import (
     active_units,
     active_units_threshold,
+    gradient_norms,
     mutual_information,
 )
+from tfvae.evaluation.likelihood import decoder_information
 from tfvae.evaluation.posterior import exact_mean, with_density
 from tfvae.files import replacing
 from tfvae.models import inference, writing
-from tfvae.ops.graph import graph_function
+from tfvae.ops.runtime import graph_function
 from tfvae.seeds import as_seed, fold_in
 from tfvae.training.run_folder import NEW_STATE
 

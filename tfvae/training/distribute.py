@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-from tfvae.ops.graph import graph_function
+from tfvae.ops.runtime import graph_function
 from tfvae.text.batches import without_autotune
 from tfvae.training.run_folder import RunFolder
 

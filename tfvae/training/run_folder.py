@@ -1,4 +1,4 @@
-"""The folder that a training run lives in."""
+"""The folder that a training run lives in, and the files that the run depends on."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import zipfile
 
 import keras
 
-from tfvae.files import Transaction, is_fresh, read_json
+from tfvae.files import Transaction, digest, is_fresh, read_json
 from tfvae.training.run_configuration import RunConfiguration
 
 # The counters of a run before its first epoch: metric and epoch of the best model,
@@ -22,6 +22,7 @@ NEW_STATE = {
     "finished": False,
     "texts": {},
 }
+TEXTS = ("train", "valid")
 
 
 class RunFolder:
@@ -225,3 +226,49 @@ def load_model(path, custom_objects=None):
             "Restore it, or train again."
         )
     return keras.models.load_model(path, custom_objects)
+
+
+def files_of(configuration):
+    """Returns the files that a run reads, those that it only begins with too.
+
+    Args:
+        configuration: `RunConfiguration`.
+
+    Returns:
+        Dict of str, from a role (`"train"`, `"valid"`, `"word_vectors"`,
+        `"start_from"`) to a path.
+    """
+    paths = {role: getattr(configuration, role) for role in (*TEXTS, "word_vectors")}
+    start = configuration.start_from
+    is_run = start is not None and os.path.isdir(start)
+    paths["start_from"] = os.path.join(start, "model.keras") if is_run else start
+    return {role: path for role, path in paths.items() if path is not None}
+
+
+def contents_of(paths):
+    """Returns what tells the contents of files, a dict by role as of `digest`.
+
+    Args:
+        paths: Dict of `files_of`.
+    """
+    return {role: digest(path) for role, path in paths.items()}
+
+
+def check_contents(paths, contents, known):
+    """Refuses to go on with other files than before.
+
+    Args:
+        paths: Dict of `files_of`.
+        contents: Dict of `contents_of`, as the files are now.
+        known: Such a dict, as they were; a role that it lacks is not checked.
+
+    Raises:
+        ValueError: If a file has another content.
+    """
+    for role, path in paths.items():
+        if role in known and contents[role] != known[role]:
+            raise ValueError(
+                f"{path}: the file has changed since training began "
+                f"({known[role]['bytes']} bytes then). Restore it to go on, or choose "
+                "another folder."
+            )

@@ -13,8 +13,14 @@ from tfvae.text import reader_errors
 from tfvae.training.callbacks import Checkpoint, StopAtStep
 from tfvae.training.distribute import Workers, shard_training, shard_validation
 from tfvae.training.initial_weights import begin
-from tfvae.training.origins import TEXTS, check_contents, contents_of, files_of
-from tfvae.training.run_folder import NEW_STATE, load_model
+from tfvae.training.run_folder import (
+    NEW_STATE,
+    TEXTS,
+    check_contents,
+    contents_of,
+    files_of,
+    load_model,
+)
 
 
 def train(

@@ -15,7 +15,7 @@ import keras_tuner
 
 from tfvae.files import is_fresh, read_json
 from tfvae.training import RunConfiguration
-from tfvae.training.origins import check_contents, contents_of, files_of
+from tfvae.training.run_folder import check_contents, contents_of, files_of
 from tfvae.tuning.hypermodel import TextHyperModel
 from tfvae.tuning.results import (
     files_of_trials,
