@@ -15,4 +15,4 @@ def test_names_the_package_and_the_command():
 
 
 def test_says_nothing_where_all_is_there():
-    require_extra("report", "A report", "json", "os.path")
+    assert require_extra("report", "A report", "json", "os.path") is None

@@ -94,6 +94,27 @@ def bare_streams(source):
     ]
 
 
+def without_assertion(source):
+    """Lists the tests that assert nothing, nor by a function of their file."""
+    nodes = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
+    mentioned = {node.name: set() for node in nodes}
+    for node in nodes:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Assert):
+                mentioned[node.name].add("assert")
+            elif isinstance(inner, (ast.Name, ast.Attribute)):
+                mentioned[node.name].add(ast.unparse(inner).rpartition(".")[2])
+    known = ("assert", "raises", "warns")
+    asserting = {
+        name
+        for name, words in mentioned.items()
+        if any(word.lstrip("_").startswith(known) for word in words)
+    }
+    for _ in mentioned:
+        asserting |= {name for name, words in mentioned.items() if words & asserting}
+    return [n for n in mentioned if n.startswith("test_") and n not in asserting]
+
+
 def test_every_room_has_a_level():
     assert {room_of(name) for name in FILES} == set(LEVEL)
 
@@ -113,6 +134,12 @@ def test_a_records_seeds_have_names():
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
+def test_every_test_asserts():
+    tests = sorted((ROOT.parent / "tests").rglob("test_*.py"))
+    found = {str(file): without_assertion(file.read_text("utf-8")) for file in tests}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
 def test_the_checks_find_breaches():
     assert breaches("latents", "from tfvae.objectives import KL")
     assert breaches("latents", "from tfvae.encoders.encoder import Encoder")
@@ -129,5 +156,7 @@ def test_the_checks_find_breaches():
     ]
     assert undocumented('"""M."""\ndef _hidden(): pass') == []
     assert undocumented("x = 1") == ["the module"]
+    assert without_assertion("def test_a():\n    f()\ndef f(): g()") == ["test_a"]
+    assert not without_assertion("def test_a():\n    f()\ndef f(): assert 1")
     assert bare_streams("fold_in(forward.seed, 101)") == [1]
     assert bare_streams("fold_in(forward.seed, Stream.MMD)") == []
