@@ -141,8 +141,8 @@ class DualKL(CriticTerm):
         which breaks the bound; here after it. Above 40 the exponential goes on as its
         tangent.
 
-    Mescheder et al. 2018, Which Training Methods for GANs do actually Converge?, for a
-        penalty on the slope, there at samples of one side.
+        Mescheder et al. 2018, Which Training Methods for GANs do actually Converge?,
+        for a penalty on the slope, there at samples of one side.
     """
 
     trains_prior = True
