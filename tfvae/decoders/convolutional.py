@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfvae.decoders.decoder import Decoder, repeat_samples
 from tfvae.layers import dropout, require_rate
+from tfvae.layers.component import require
 from tfvae.layers.dense import dense
 from tfvae.ops.sequences import BOS_ID
 from tfvae.seeds import fold_in
@@ -182,10 +183,7 @@ def _require_sizes(size, num_filters, kernel_size):
             f"`size` must be one of {sorted(_SIZES)} or a tuple of positive ints, the "
             f"dilations. Received: size={size!r}"
         )
-    if num_filters < 1:
-        raise ValueError(
-            f"`num_filters` must be positive. Received: num_filters={num_filters}"
-        )
+    require("num_filters", num_filters, num_filters >= 1, "positive")
     if kernel_size < 2:
         raise ValueError(
             "`kernel_size` must be at least 2: with 1, no word before is read. "
@@ -213,9 +211,8 @@ class CausalBlock(keras.layers.Layer):
         window: Int, the number of steps before the present that the convolution sees.
 
     References:
-        Yang et al. 2017, section 3.2 and figure 2. Normalisation is over a position's
-        filters; theirs, over the batch, is over all its positions, so that a word
-        would be scored with statistics of words after it and of the padding.
+        Yang et al. 2017, section 3.2 and figure 2, normalised otherwise; see
+        `ConvolutionalDecoder`.
     """
 
     def __init__(self, num_filters, kernel_size, dilation, *, initializer=None, name):

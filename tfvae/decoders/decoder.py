@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfvae.layers import dropout, make_embedding, require_rate, word_dropout
-from tfvae.layers.component import Component
-from tfvae.layers.dense import dense
+from tfvae.layers.component import Component, require
+from tfvae.layers.dense import dense, require_hidden_dims
 from tfvae.ops.sequences import append_eos, lengths, prepend_bos
 from tfvae.ops.vocabulary_softmax import token_log_probs
 from tfvae.seeds import fold_in
@@ -76,11 +76,7 @@ class Decoder(Component):
         super().__init__(name=name, dtype=dtype)
         require_rate("input_dropout", input_dropout)
         require_rate("output_dropout", output_dropout)
-        if not 0.0 <= word_dropout <= 1.0:
-            raise ValueError(
-                "`word_dropout` must be in [0, 1]. "
-                f"Received: word_dropout={word_dropout}"
-            )
+        require("word_dropout", word_dropout, 0.0 <= word_dropout <= 1.0, "in [0, 1]")
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.input_dropout = input_dropout
@@ -302,11 +298,7 @@ class Bridge(Component):
 
     def __init__(self, hidden_dims=(), *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
-        if any(width < 1 for width in hidden_dims):
-            raise ValueError(
-                "`hidden_dims` must hold positive ints. "
-                f"Received: hidden_dims={hidden_dims}"
-            )
+        require_hidden_dims(hidden_dims)
         self.hidden_dims = tuple(hidden_dims)
 
     def build(self, *, latent_dim, context_dim=None, context_layer=None):

@@ -86,9 +86,9 @@ class LabelledDecoders(Decoder):
                 "The memory of `LabelledDecoders` must hold a code before the label. "
                 f"Received: memory_dim={memory_dim}, {len(self.decoders)} decoders"
             )
-        first, *others = self.decoders
+        first = self.decoders[0]
         for each in self.decoders:
-            if each in others:
+            if each is not first:
                 each.output_layer = first.output_layer
                 each.projection = first.projection
             if not each.built:

@@ -204,10 +204,7 @@ def _shared_flows(distribution):
     of_base = _diagonal_gaussian(normal.mean(), normal.stddev())
 
     def density(z, start, end):
-        log_determinant = 0.0
-        for flow in reversed(distribution.bijectors):
-            z = flow.inverse(z)
-            log_determinant += flow.forward_log_det_jacobian(z, 1)
+        z, log_determinant = distribution.invert(z)
         return of_base(z, start, end) - tf.cast(log_determinant, tf.float64)[:, None]
 
     return density

@@ -168,6 +168,14 @@ class FlowedNormal(tfd.Distribution):
             value = bijector.forward(value)
         return value, log_determinant
 
+    def invert(self, value):
+        """Passes values back to the base; results are as of `transform`."""
+        log_determinant = 0.0
+        for bijector in reversed(self.bijectors):
+            value = bijector.inverse(value)
+            log_determinant += bijector.forward_log_det_jacobian(value, 1)
+        return value, log_determinant
+
     def _batch_shape(self):
         return self.base.batch_shape
 
@@ -196,8 +204,5 @@ class FlowedNormal(tfd.Distribution):
         return value, log_prob - log_determinant
 
     def _log_prob(self, value):
-        log_determinant = 0.0
-        for bijector in reversed(self.bijectors):
-            value = bijector.inverse(value)
-            log_determinant += bijector.forward_log_det_jacobian(value, 1)
+        value, log_determinant = self.invert(value)
         return self.base.log_prob(value) - log_determinant

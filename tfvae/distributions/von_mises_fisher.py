@@ -68,27 +68,15 @@ class VonMisesFisher(tfd.VonMisesFisher):
     def _polar(self):
         return PolarAngle(self.concentration, self.event_shape[0])
 
-    def _cast(self, *tensors):
-        cast = [tf.cast(tensor, self.dtype) for tensor in tensors]
-        return cast if len(cast) > 1 else cast[0]
-
     def _full(self, tensor):
-        return tf.broadcast_to(self._cast(tensor), self.batch_shape_tensor())
+        return tf.broadcast_to(tf.cast(tensor, self.dtype), self.batch_shape_tensor())
 
     def _log_prob(self, x):
         # The chord, since 1 minus the product of unit vectors would cancel.
         versine = 0.5 * tf.reduce_sum(tf.square(x - self.mean_direction), -1)
         constant = self._polar().log_partition_minus_concentration
         constant += log_sphere_area(self.event_shape[0])
-        return -self.concentration * versine - self._cast(constant)
-
-    def _log_normalization(self, concentration=None):
-        if concentration is None:
-            concentration = self.concentration
-        dim = self.event_shape[0]
-        return self._cast(PolarAngle(concentration, dim).log_partition) + (
-            log_sphere_area(dim)
-        )
+        return -self.concentration * versine - tf.cast(constant, self.dtype)
 
     def _mean(self):
         return self._full(self._polar().mean_cosine())[..., None] * self.mean_direction
@@ -118,9 +106,10 @@ class VonMisesFisher(tfd.VonMisesFisher):
         angle = PolarAngle(concentration, dim).quantile(
             uniform(shape, fold_in(seed, 0))
         )
-        cosine, sine = self._cast(tf.cos(angle), tf.sin(angle))
+        cosine = tf.cast(tf.cos(angle), self.dtype)
+        sine = tf.cast(tf.sin(angle), self.dtype)
         across_shape = tf.concat([shape, [dim - 1]], 0)
-        across = self._cast(unit_vectors(across_shape, fold_in(seed, 1)))
+        across = tf.cast(unit_vectors(across_shape, fold_in(seed, 1)), self.dtype)
         mean = tf.broadcast_to(self.mean_direction, tf.concat([shape, [dim]], 0))
         z = cosine[..., None] * mean + sine[..., None] * _turn(across, mean)
         return tf.math.l2_normalize(z, -1)
@@ -170,7 +159,7 @@ def _kl_between(posterior, prior, name=None):
         versine = 0.5 * tf.reduce_sum(chord**2, -1)
         spread = 1.0 - mean_cosine + mean_cosine * versine
         cross = other.log_partition_minus_concentration + other.concentration * spread
-        return posterior._cast(own.kl_to_uniform() + cross)
+        return tf.cast(own.kl_to_uniform() + cross, posterior.dtype)
 
 
 # Of cells over the window and of Gauss-Legendre nodes in each.
@@ -250,10 +239,8 @@ class PolarAngle:
             Float64 tensor `[N, ...]`, angles in `(0, pi)`.
         """
         shape = tf.shape(probability)
-        num = shape[0]
-        rows = _Rows(self)
-        levels = tf.reshape(tf.cast(probability, tf.float64), [num, -1])
-        angles, slopes = rows.quantile(tf.transpose(levels))
+        levels = tf.reshape(tf.cast(probability, tf.float64), [shape[0], -1])
+        angles, slopes = _Rows(self).quantile(tf.transpose(levels))
         # The second factor is zero; it carries the derivative.
         change = self.concentration - tf.stop_gradient(self.concentration)
         angles = tf.reshape(tf.transpose(angles), shape)

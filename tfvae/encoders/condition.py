@@ -112,23 +112,18 @@ class TurnEncoder(ContextEncoder):
         DialogWAE, and Fang et al. 2019, appendix.
     """
 
-    requires = ("context",)
     reads_turns = True
 
     def __init__(
         self, encoder, hidden_dim, speakers=True, dropout=0.0, *, name=None, dtype=None
     ):
         super().__init__(encoder, name=name, dtype=dtype)
-        if hidden_dim < 1:
-            raise ValueError(
-                f"`hidden_dim` must be positive. Received: hidden_dim={hidden_dim}"
-            )
+        self.recurrence = RNN(hidden_dim, "gru", name="turns")
         require_rate("dropout", dropout)
         self.hidden_dim = hidden_dim
         self.speakers = speakers
         self.dropout = dropout
         self.context_dim = hidden_dim
-        self.recurrence = RNN(hidden_dim, "gru", name="turns")
 
     def build(self):
         """Creates the weights."""
@@ -154,11 +149,7 @@ class TurnEncoder(ContextEncoder):
         place = tf.range(num_turns)[None] + num_turns - counts[:, None]
         order = tf.math.floormod(place, num_turns)
         codes = tf.gather(codes, order, batch_dims=1)
-        projected = self.recurrence.project(tf.transpose(codes, [1, 0, 2]))
-        states = self.recurrence.unroll(
-            projected, self.recurrence.initial_state(num_rows)
-        )
-        return state_at(states[0], counts)
+        return state_at(self.recurrence(tf.transpose(codes, [1, 0, 2])), counts)
 
     def _speakers(self, num_rows, num_turns, codes):
         is_other = tf.math.floormod(num_turns - tf.range(num_turns), 2)
@@ -263,8 +254,8 @@ class JoinedConditions(Condition):
 
     def call(self, inputs, seed=None, training=False):
         """Joins the vectors of all."""
-        parts = []
-        for number, each in enumerate(self.conditions):
-            of_part = None if seed is None else fold_in(seed, number)
-            parts.append(each(inputs, seed=of_part, training=training))
+        parts = [
+            each(inputs, seed=fold_in(seed, number), training=training)
+            for number, each in enumerate(self.conditions)
+        ]
         return tf.concat(parts, -1)

@@ -197,15 +197,7 @@ def _require_normalized_mean_scale(normalized_mean_scale, batch_normalization):
 
 
 def _scale_tril(lower, diagonal):
-    """Assembles a lower-triangular factor from its strict triangle and diagonal.
-
-    Args:
-        lower: Float tensor `[B, Z * (Z - 1) / 2]`.
-        diagonal: Float tensor `[B, Z]`.
-
-    Returns:
-        Float tensor `[B, Z, Z]`.
-    """
+    """Assembles a factor `[B, Z, Z]` from `[B, Z * (Z - 1) / 2]` and `[B, Z]`."""
     strict = tfp.math.fill_triangular(lower)
     strict = tf.pad(strict, [[0, 0], [1, 0], [0, 1]])
     # Not `set_diag`: its gradient does not compile with an unknown batch size.

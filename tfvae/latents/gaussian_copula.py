@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.gaussian_copula import rank_one_scale_tril
 from tfvae.latents.gaussian import Gaussian
 from tfvae.latents.latent import Latent, float32
-from tfvae.layers.component import Component
+from tfvae.layers.component import Component, require_one_of
 from tfvae.layers.dense import batch_norm, dense
 from tfvae.seeds import normal
 
@@ -64,11 +64,7 @@ class CopulaHead(Component):
                 "`floor` must be positive, since a copula density has no bound "
                 f"without one. Use 0.5. Received: floor={floor}"
             )
-        if activation not in _ACTIVATIONS:
-            raise ValueError(
-                f"`activation` must be one of {_ACTIVATIONS}. "
-                f"Received: activation={activation!r}"
-            )
+        require_one_of("activation", activation, _ACTIVATIONS)
         self.latent_dim = latent_dim
         self.floor = floor
         self.activation = activation

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfvae.distributions import gaussian_mixture
 from tfvae.latents.gaussian import clip_log_variance
 from tfvae.latents.latent import Latent, float32
+from tfvae.layers.component import require
 from tfvae.layers.dense import dense
 
 
@@ -55,10 +56,7 @@ class GaussianMixture(Latent):
                 "`num_components` must be at least 2. Use `Gaussian` for one. "
                 f"Received: num_components={num_components}"
             )
-        if temperature <= 0.0:
-            raise ValueError(
-                f"`temperature` must be positive. Received: temperature={temperature}"
-            )
+        require("temperature", temperature, temperature > 0.0, "positive")
         self.num_components = num_components
         self.temperature = temperature
         self.initializer = keras.initializers.get(initializer)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distributions import sampling
-from tfvae.layers.component import Component
+from tfvae.layers.component import Component, require
 from tfvae.layers.dense import MLP, require_hidden_dims
 
 
@@ -35,10 +35,7 @@ class Latent(Component):
 
     def __init__(self, latent_dim, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
-        if latent_dim < 1:
-            raise ValueError(
-                f"`latent_dim` must be positive. Received: latent_dim={latent_dim}"
-            )
+        require("latent_dim", latent_dim, latent_dim >= 1, "positive")
         self.latent_dim = latent_dim
 
     def call(self, code, training=False):

@@ -101,7 +101,7 @@ class PlanarFlow(Latent):
         These are `flow_weight` and `flow_shift`, `[B, K, Z]`, and `flow_bias`,
         `[B, K, 1]`.
         """
-        params = dict(self.base(code, training=training))
+        params = self.base(code, training=training)
         if self.conditional:
             for name, head in self.flows.items():
                 params[name] = tf.reshape(

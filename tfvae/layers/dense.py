@@ -1,5 +1,7 @@
 """Dense layers, MLPs, norms and embeddings that are initialised as in PyTorch."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -117,9 +119,7 @@ class MLP(keras.layers.Layer):
                 initializer=initializer,
                 name=f"layer_{index}",
             )
-            for index, (width, units) in enumerate(
-                zip(widths[:-1], widths[1:], strict=True)
-            )
+            for index, (width, units) in enumerate(itertools.pairwise(widths))
         ]
         self.norms = []
         if batch_normalization:

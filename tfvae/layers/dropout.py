@@ -2,14 +2,14 @@
 
 import tensorflow as tf
 
+from tfvae.layers.component import require
 from tfvae.ops.sequences import BOS_ID, PAD_ID, UNK_ID
 from tfvae.seeds import random_bits, uniform
 
 
 def require_rate(name, rate):
     """Raises `ValueError` for a rate outside `[0, 1)`; constructors call it."""
-    if not 0.0 <= rate < 1.0:
-        raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={rate}")
+    require(name, rate, 0.0 <= rate < 1.0, "in [0, 1)")
 
 
 def dropout(inputs, rate, seed):
@@ -72,8 +72,7 @@ def word_dropout(tokens, rate, seed):
     >>> word_dropout(tf.constant([[1, 7, 8, 0]]), 1.0, seed=[0, 1]).numpy()
     array([[1, 3, 3, 0]], dtype=int32)
     """
-    if not tf.is_tensor(rate) and not 0 <= rate <= 1:
-        raise ValueError(f"`rate` must be within [0, 1]. Received: rate={rate}")
+    require("rate", rate, tf.is_tensor(rate) or 0 <= rate <= 1, "within [0, 1]")
     tokens = tf.convert_to_tensor(tokens)
     chosen = uniform(tf.shape(tokens), seed) < rate
     dropped = chosen & (tokens != PAD_ID) & (tokens != BOS_ID)

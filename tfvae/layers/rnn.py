@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import Component
+from tfvae.layers.component import Component, require, require_one_of
 from tfvae.ops.recurrence import (
     gru,
     gru_step,
@@ -13,12 +13,11 @@ from tfvae.ops.recurrence import (
     lstm_step,
 )
 
-_NUM_GATES = {"lstm": 4, "layer_norm_lstm": 4, "gru": 3}
-_LAYERS = {"lstm": lstm, "layer_norm_lstm": layer_norm_lstm, "gru": gru}
-_STEPS = {
-    "lstm": lstm_step,
-    "layer_norm_lstm": layer_norm_lstm_step,
-    "gru": gru_step,
+# The number of gates, the layer over time and one step of it.
+_CELLS = {
+    "lstm": (4, lstm, lstm_step),
+    "layer_norm_lstm": (4, layer_norm_lstm, layer_norm_lstm_step),
+    "gru": (3, gru, gru_step),
 }
 
 
@@ -49,21 +48,16 @@ class RNN(Component):
         self, hidden_dim, cell="lstm", initializer=None, *, name=None, dtype=None
     ):
         super().__init__(name=name, dtype=dtype)
-        if cell not in _NUM_GATES:
-            raise ValueError(
-                f"`cell` must be one of {sorted(_NUM_GATES)}. Received: cell={cell!r}"
-            )
-        if hidden_dim < 1:
-            raise ValueError(
-                f"`hidden_dim` must be positive. Received: hidden_dim={hidden_dim}"
-            )
+        require_one_of("cell", cell, sorted(_CELLS))
+        require("hidden_dim", hidden_dim, hidden_dim >= 1, "positive")
         self.hidden_dim = hidden_dim
         self.cell = cell
         self.initializer = keras.initializers.get(initializer)
+        self._num_gates, self._layer, self._step = _CELLS[cell]
 
     def build(self, *, input_dim):
         """Creates the weights for inputs of width `input_dim`."""
-        width = _NUM_GATES[self.cell] * self.hidden_dim
+        width = self._num_gates * self.hidden_dim
         initializer = self.initializer or uniform_by_width(self.hidden_dim)
 
         def weight(name, shape):
@@ -112,7 +106,7 @@ class RNN(Component):
             The next state, a tuple like `state`.
         """
         # What the gradient of a whole layer reads comes after the state.
-        return _STEPS[self.cell](projected, *self._arguments(state))[: len(state)]
+        return self._step(projected, *self._arguments(state))[: len(state)]
 
     def unroll(self, projected, state):
         """Runs over time.
@@ -124,7 +118,7 @@ class RNN(Component):
         Returns:
             Tuple of float tensors `[T, N, H]`, aligned with `state`.
         """
-        found = _LAYERS[self.cell](projected, *self._arguments(state))
+        found = self._layer(projected, *self._arguments(state))
         return (found,) if self.cell == "gru" else found
 
     def _arguments(self, state):

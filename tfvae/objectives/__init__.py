@@ -11,9 +11,7 @@ from tfvae.objectives.critics import Wasserstein as Wasserstein
 from tfvae.objectives.kl import KL as KL
 from tfvae.objectives.kl import UnitVarianceKL as UnitVarianceKL
 from tfvae.objectives.mmd import MMD as MMD
-from tfvae.objectives.mutual_information import (
-    MutualInformation as MutualInformation,
-)
+from tfvae.objectives.mutual_information import MutualInformation as MutualInformation
 from tfvae.objectives.schedules import Constant as Constant
 from tfvae.objectives.schedules import Cyclical as Cyclical
 from tfvae.objectives.schedules import Linear as Linear
@@ -24,8 +22,6 @@ from tfvae.objectives.schedules import Sigmoid as Sigmoid
 from tfvae.objectives.style_adversary import StyleAdversary as StyleAdversary
 from tfvae.objectives.term import BagOfWords as BagOfWords
 from tfvae.objectives.term import CriticTerm as CriticTerm
-from tfvae.objectives.term import (
-    ImportanceWeighted as ImportanceWeighted,
-)
+from tfvae.objectives.term import ImportanceWeighted as ImportanceWeighted
 from tfvae.objectives.term import Reconstruction as Reconstruction
 from tfvae.objectives.term import Term as Term

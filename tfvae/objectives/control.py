@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import Component
+from tfvae.layers.component import Component, require
 
 
 class Control(Component):
@@ -108,10 +108,10 @@ class PIControl(Control):
         name=None,
         dtype=None,
     ):
-        _require("target", target, target > 0.0, "positive")
-        _require("proportional", proportional, proportional >= 0.0, "at least 0")
-        _require("integral", integral, integral > 0.0, "positive")
-        _require("maximum", maximum, maximum > minimum, f"above minimum={minimum}")
+        require("target", target, target > 0.0, "positive")
+        require("proportional", proportional, proportional >= 0.0, "at least 0")
+        require("integral", integral, integral > 0.0, "positive")
+        require("maximum", maximum, maximum > minimum, f"above minimum={minimum}")
         super().__init__(target, minimum, name=name, dtype=dtype)
         self.proportional = proportional
         self.integral = integral
@@ -168,11 +168,11 @@ class GECO(Control):
         name=None,
         dtype=None,
     ):
-        _require("target", target, target > 0.0, "positive")
-        _require("rate", rate, rate > 0.0, "positive")
-        _require("momentum", momentum, 0.0 <= momentum < 1.0, "in [0, 1)")
-        _require("minimum", minimum, minimum > 0.0, "positive")
-        _require("initial", initial, minimum <= initial <= maximum, "within the bounds")
+        require("target", target, target > 0.0, "positive")
+        require("rate", rate, rate > 0.0, "positive")
+        require("momentum", momentum, 0.0 <= momentum < 1.0, "in [0, 1)")
+        require("minimum", minimum, minimum > 0.0, "positive")
+        require("initial", initial, minimum <= initial <= maximum, "within the bounds")
         super().__init__(target, initial, name=name, dtype=dtype)
         self.rate = rate
         self.momentum = momentum
@@ -217,8 +217,8 @@ class MinimumRate(Control):
     """
 
     def __init__(self, target, rate=1e-3, *, name=None, dtype=None):
-        _require("target", target, target > 0.0, "positive")
-        _require("rate", rate, rate > 0.0, "positive")
+        require("target", target, target > 0.0, "positive")
+        require("rate", rate, rate > 0.0, "positive")
         super().__init__(target, 1.0, name=name, dtype=dtype)
         self.rate = rate
 
@@ -226,8 +226,3 @@ class MinimumRate(Control):
         """Computes 1 minus the multiplier."""
         multiplier = 1.0 - self.value + self.rate * (self.target - cost)
         return 1.0 - tf.maximum(multiplier, 0.0)
-
-
-def _require(name, value, is_allowed, what):
-    if not is_allowed:
-        raise ValueError(f"`{name}` must be {what}. Received: {name}={value}")

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.layers.component import require_one_of
 from tfvae.objectives.schedules import Constant, as_schedule
 from tfvae.objectives.term import Term
 from tfvae.seeds import Stream, fold_in
@@ -80,11 +81,7 @@ class Coupling(Term):
         dtype=None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if distance not in _DISTANCES:
-            raise ValueError(
-                f"`distance` must be one of {_DISTANCES}. "
-                f"Received: distance={distance!r}"
-            )
+        require_one_of("distance", distance, _DISTANCES)
         self.reconstruction_weight = as_schedule(reconstruction_weight)
         self.matching_weight = as_schedule(matching_weight)
         self.distance = distance

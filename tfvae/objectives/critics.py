@@ -10,6 +10,7 @@ from tfvae.distributions.divergences import (
     tangent_bound,
 )
 from tfvae.distributions.sampling import sample
+from tfvae.layers.component import require_one_of
 from tfvae.layers.dense import MLP
 from tfvae.objectives.term import CriticTerm
 from tfvae.seeds import Stream, fold_in, uniform
@@ -140,8 +141,8 @@ class DualKL(CriticTerm):
         which breaks the bound; here after it. Above 40 the exponential goes on as its
         tangent.
 
-    Mescheder et al. 2018, Which Training Methods for GANs do actually Converge?, for a
-        penalty on the slope, there at samples of one side.
+        Mescheder et al. 2018, Which Training Methods for GANs do actually Converge?,
+        for a penalty on the slope, there at samples of one side.
     """
 
     trains_prior = True
@@ -169,10 +170,7 @@ class DualKL(CriticTerm):
             name=name or ("dual_kl" if joint else "dual_marginal_kl"),
             dtype=dtype,
         )
-        if form not in _VALUES:
-            raise ValueError(
-                f"`form` must be one of {tuple(_VALUES)}. Received: form={form!r}"
-            )
+        require_one_of("form", form, tuple(_VALUES))
         if slope_penalty < 0.0:
             raise ValueError(
                 "`slope_penalty` must not be negative. "

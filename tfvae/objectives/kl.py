@@ -5,12 +5,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.distributions import kullback_leibler
 
+from tfvae.layers.component import require_one_of
 from tfvae.objectives.term import Term
 
 tfd = tfp.distributions
-
-_LEVELS = ("dimension", "total")
-_SCOPES = ("sentence", "batch")
 
 
 def kl_method(posterior, prior):
@@ -135,15 +133,8 @@ class KL(Term):
         if name is None:
             name = "kl_above_free_bits" if free_bits else "kl"
         super().__init__(weight, name=name, dtype=dtype)
-        for argument, value, allowed in (
-            ("free_bits_by", free_bits_by, _LEVELS),
-            ("free_bits_over", free_bits_over, _SCOPES),
-        ):
-            if value not in allowed:
-                raise ValueError(
-                    f"`{argument}` must be one of {allowed}. "
-                    f"Received: {argument}={value!r}"
-                )
+        require_one_of("free_bits_by", free_bits_by, ("dimension", "total"))
+        require_one_of("free_bits_over", free_bits_over, ("sentence", "batch"))
         if free_bits and self.is_controlled:
             raise ValueError(
                 "`free_bits` make the cost flat, so that no weight brings it to a "

@@ -7,13 +7,11 @@ import tensorflow as tf
 
 from tfvae.distributions.divergences import inverse_multiquadratic, mmd, rbf
 from tfvae.distributions.sampling import sample
+from tfvae.layers.component import require_one_of
 from tfvae.objectives.term import Term
 from tfvae.seeds import Stream, fold_in
 
-_KERNELS = {
-    "inverse_multiquadratic": inverse_multiquadratic,
-    "rbf": rbf,
-}
+_KERNELS = {"inverse_multiquadratic": inverse_multiquadratic, "rbf": rbf}
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -61,11 +59,7 @@ class MMD(Term):
         dtype=None,
     ):
         super().__init__(weight, name=name, dtype=dtype)
-        if kernel not in _KERNELS:
-            raise ValueError(
-                f"`kernel` must be one of {sorted(_KERNELS)}. "
-                f"Received: kernel={kernel!r}"
-            )
+        require_one_of("kernel", kernel, sorted(_KERNELS))
         if base <= 0 or not scales or min(scales) <= 0:
             raise ValueError(
                 "`base` and `scales` must be positive. "

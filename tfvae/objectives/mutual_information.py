@@ -11,6 +11,7 @@ from tfvae.distributions.divergences import (
     roll_batch,
     tangent_bound,
 )
+from tfvae.layers.component import require, require_one_of
 from tfvae.layers.dense import MLP
 from tfvae.objectives.critics import prior_codes, score
 from tfvae.objectives.term import CriticTerm
@@ -98,21 +99,13 @@ class MutualInformation(CriticTerm):
         super().__init__(
             weight, critic_optimizer, num_critic_steps, name=name, dtype=dtype
         )
-        if form not in _FORMS:
-            raise ValueError(f"`form` must be one of {_FORMS}. Received: form={form!r}")
-        if product not in _PRODUCTS:
-            raise ValueError(
-                f"`product` must be one of {_PRODUCTS}. Received: product={product!r}"
-            )
-        if momentum is not None and not 0.0 <= momentum < 1.0:
-            raise ValueError(
-                "`momentum` must be in [0, 1), or None for no moving average. "
-                f"Received: momentum={momentum}"
-            )
-        if cap is not None and cap <= 0.0:
-            raise ValueError(
-                f"`cap` must be positive, or None for no cap. Received: cap={cap}"
-            )
+        require_one_of("form", form, _FORMS)
+        require_one_of("product", product, _PRODUCTS)
+        if momentum is not None:
+            what = "in [0, 1), or None for no moving average"
+            require("momentum", momentum, 0.0 <= momentum < 1.0, what)
+        if cap is not None:
+            require("cap", cap, cap > 0.0, "positive, or None for no cap")
         self.form = form
         self.hidden_dims = tuple(hidden_dims)
         self.momentum = momentum

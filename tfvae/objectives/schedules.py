@@ -1,9 +1,12 @@
 """Weights as functions of the training step."""
 
+import itertools
 import math
 
 import keras
 import tensorflow as tf
+
+from tfvae.layers.component import require
 
 
 class Schedule:
@@ -76,8 +79,7 @@ def _times(value, factor):
 
 def require_positive(name, value):
     """Refuses a number that is not positive."""
-    if value <= 0:
-        raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+    require(name, value, value > 0, "positive")
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -213,8 +215,7 @@ class Cyclical(Schedule):
     def __init__(self, length, num_cycles=4, ratio=0.5, first=0.0, last=1.0, start=0):
         require_positive("length", length)
         require_positive("num_cycles", num_cycles)
-        if not 0.0 < ratio <= 1.0:
-            raise ValueError(f"`ratio` must be in (0, 1]. Received: ratio={ratio}")
+        require("ratio", ratio, 0.0 < ratio <= 1.0, "in (0, 1]")
         self.length = length
         self.num_cycles = num_cycles
         self.ratio = ratio
@@ -308,7 +309,7 @@ class Piecewise(Schedule):
 
     def __init__(self, steps, values):
         steps, values = list(steps), list(values)
-        rising = all(a < b for a, b in zip(steps, steps[1:], strict=False))
+        rising = all(a < b for a, b in itertools.pairwise(steps))
         if not steps or len(steps) != len(values) or not rising:
             raise ValueError(
                 "`steps` must increase and have one entry in `values` each. "

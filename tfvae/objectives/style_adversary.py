@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.layers.component import require_one_of
 from tfvae.layers.dense import MLP
 from tfvae.objectives.term import CriticTerm
 
@@ -60,10 +61,7 @@ class StyleAdversary(CriticTerm):
         super().__init__(
             weight, critic_optimizer, num_critic_steps, name=name, dtype=dtype
         )
-        if target not in _TARGETS:
-            raise ValueError(
-                f"`target` must be one of {_TARGETS}. Received: target={target!r}"
-            )
+        require_one_of("target", target, _TARGETS)
         self.target = target
         self.balanced = balanced
         self.hidden_dims = tuple(hidden_dims)

@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import Component
+from tfvae.layers.component import Component, require
 from tfvae.layers.dense import dense
 from tfvae.objectives.schedules import as_schedule
 from tfvae.ops.replicas import apply_mean, mean
@@ -202,11 +202,7 @@ class CriticTerm(Term):
         dtype=None,
     ):
         super().__init__(weight, name=name, dtype=dtype)
-        if num_critic_steps < 1:
-            raise ValueError(
-                "`num_critic_steps` must be positive. "
-                f"Received: num_critic_steps={num_critic_steps}"
-            )
+        require("num_critic_steps", num_critic_steps, num_critic_steps >= 1, "positive")
         self.critic_optimizer = keras.optimizers.get(critic_optimizer)
         self.num_critic_steps = num_critic_steps
 
