@@ -18,10 +18,6 @@ def _stack(num_steps, dtype, shape):
     )
 
 
-def _gates(values, num):
-    return tf.split(values, num, axis=-1)
-
-
 def lstm_step(inputs, state, cell, kernel):
     """Computes one step of `lstm`.
 
@@ -35,7 +31,7 @@ def lstm_step(inputs, state, cell, kernel):
         Tuple of the next state and memory cell, `[N, H]`, and the four gates, a tuple
         of float tensors `[N, H]`.
     """
-    i, f, g, o = _gates(inputs + tf.matmul(state, kernel), 4)
+    i, f, g, o = tf.split(inputs + tf.matmul(state, kernel), 4, axis=-1)
     i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
     cell = f * cell + i * g
     return o * tf.tanh(cell), cell, (i, f, g, o)
@@ -54,8 +50,8 @@ def gru_step(inputs, state, kernel, bias):
         Tuple of the next state `[N, H]` and what its gradient needs: the gates `z`, `r`
         and `n` and the last third of the product, float tensors `[N, H]`.
     """
-    z, r, n = _gates(inputs, 3)
-    rz, rr, rn = _gates(tf.matmul(state, kernel) + bias, 3)
+    z, r, n = tf.split(inputs, 3, axis=-1)
+    rz, rr, rn = tf.split(tf.matmul(state, kernel) + bias, 3, axis=-1)
     z, r = tf.sigmoid(z + rz), tf.sigmoid(r + rr)
     n = tf.tanh(n + r * rn)
     return n + z * (state - n), (z, r, n, rn)
@@ -106,7 +102,7 @@ def lstm(inputs, state, cell, kernel):
             states_before = tf.concat([state[None], states[:-1]], 0)
 
             def step_back(t, d_h, d_c, d_inputs):
-                i, f, g, o = _gates(gates[t], 4)
+                i, f, g, o = tf.split(gates[t], 4, axis=-1)
                 squashed = tf.tanh(cells[t])
                 d_h += d_states[t]
                 d_c += d_cells[t] + d_h * o * (1.0 - squashed * squashed)
@@ -263,7 +259,7 @@ def gru(inputs, state, kernel, bias):
             states_before = tf.concat([state[None], states[:-1]], 0)
 
             def step_back(t, d_h, d_inputs, d_products):
-                z, r, n, rn = _gates(saved[t], 4)
+                z, r, n, rn = tf.split(saved[t], 4, axis=-1)
                 d_h += d_states[t]
                 d_n = d_h * (1.0 - z) * (1.0 - n * n)
                 d_z = d_h * (states_before[t] - n) * z * (1.0 - z)

@@ -300,17 +300,16 @@ class Tokenizer(keras.layers.Layer):
                 ),
                 default_value=SPECIAL_TOKENS[UNK_ID],
             )
-        self._make_id_table()
+            self._make_id_table()
 
     def _make_id_table(self):
         ids = self._vocabulary.ids
-        with tf.init_scope():
-            self._id_table = tf.lookup.StaticHashTable(
-                tf.lookup.KeyValueTensorInitializer(
-                    list(ids), list(ids.values()), tf.string, tf.int64
-                ),
-                default_value=UNK_ID,
-            )
+        self._id_table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                list(ids), list(ids.values()), tf.string, tf.int64
+            ),
+            default_value=UNK_ID,
+        )
 
 
 @keras.saving.register_keras_serializable("tfvae")

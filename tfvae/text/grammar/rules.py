@@ -121,30 +121,10 @@ JUDGES = ["everyone", "everybody", "the family", "the crowd", "the town"]
 TENSES = ("past", "present", "future")
 TENSE_WEIGHTS = (45, 35, 20)
 TIMES = {
-    "past": [
-        "yesterday",
-        "last week",
-        "last night",
-        "last summer",
-        "two days ago",
-        "an hour ago",
-    ],
-    "present": [
-        "every day",
-        "every week",
-        "each morning",
-        "on sundays",
-        "most evenings",
-        "these days",
-    ],
-    "future": [
-        "tomorrow",
-        "next week",
-        "next month",
-        "tonight",
-        "very soon",
-        "next spring",
-    ],
+    "past": "yesterday, last week, last night, last summer, two days ago, an hour ago",
+    "present": "every day, every week, each morning, on sundays, most evenings, "
+    "these days",
+    "future": "tomorrow, next week, next month, tonight, very soon, next spring",
 }
 AUXILIARIES = {"past": "did", "present": "does", "future": "will"}
 
@@ -248,7 +228,7 @@ def _word_rules():
                 ((f"Described[{topic},{sentiment}]",), 0.5),
             ]
     for tense in TENSES:
-        rules[f"Time[{tense}]"] = _choice(TIMES[tense])
+        rules[f"Time[{tense}]"] = _choice(TIMES[tense].split(", "))
     return rules
 
 
