@@ -18,6 +18,13 @@ def _stack(num_steps, dtype, shape):
     )
 
 
+def _in_turn(step, num_steps, *start):
+    """Calls a step with each place in turn and what the step before it returned."""
+    return tf.while_loop(
+        lambda t, *_: t < num_steps, step, (0, *start), maximum_iterations=num_steps
+    )
+
+
 def lstm_step(inputs, state, cell, kernel):
     """Computes one step of `lstm`.
 
@@ -88,12 +95,7 @@ def lstm(inputs, state, cell, kernel):
 
         arrays = [_stack(num_steps, dtype, shape) for _ in range(2)]
         arrays.append(_stack(num_steps, dtype, inputs.shape[1:]))
-        *_, states, cells, gates = tf.while_loop(
-            lambda t, *_: t < num_steps,
-            step,
-            (0, state, cell, *arrays),
-            maximum_iterations=num_steps,
-        )
+        *_, states, cells, gates = _in_turn(step, num_steps, state, cell, *arrays)
         states, cells, gates = states.stack(), cells.stack(), gates.stack()
 
         def gradient(d_states, d_cells):
@@ -196,12 +198,7 @@ def layer_norm_lstm(inputs, state, cell, kernel, scale, bias):
         return t + 1, h, c, states.write(t, h), cells.write(t, c)
 
     arrays = [_stack(num_steps, inputs.dtype, state.shape) for _ in range(2)]
-    *_, states, cells = tf.while_loop(
-        lambda t, *_: t < num_steps,
-        step,
-        (0, state, cell, *arrays),
-        maximum_iterations=num_steps,
-    )
+    *_, states, cells = _in_turn(step, num_steps, state, cell, *arrays)
     return states.stack(), cells.stack()
 
 
@@ -246,12 +243,7 @@ def gru(inputs, state, kernel, bias):
             _stack(num_steps, dtype, state.shape),
             _stack(num_steps, dtype, [state.shape[0], width]),
         )
-        *_, states, saved = tf.while_loop(
-            lambda t, *_: t < num_steps,
-            step,
-            (0, state, *arrays),
-            maximum_iterations=num_steps,
-        )
+        *_, states, saved = _in_turn(step, num_steps, state, *arrays)
         states, saved = states.stack(), saved.stack()
 
         def gradient(d_states):

@@ -127,6 +127,8 @@ TIMES = {
     "future": "tomorrow, next week, next month, tonight, very soon, next spring",
 }
 AUXILIARIES = {"past": "did", "present": "does", "future": "will"}
+# Before the verb of a sentence that is no question.
+_WILL = {"past": (), "present": (), "future": ("will",)}
 
 FORMS = ("statement", "question")
 FORM_WEIGHTS = (75, 25)
@@ -215,10 +217,9 @@ def _word_rules():
         rules[f"Adverb[{sentiment}]"] = _choice(ADVERBS[sentiment])
         for tense, form in _STATEMENT_FORM.items():
             verbs = _choice([v[form] for v in JUDGING_VERBS[sentiment]])
-            will = ("will",) if tense == "future" else ()
             rules[f"JudgingVerb[{sentiment},{tense}]"] = verbs
             rules[f"Judgment[{sentiment},{tense}]"] = [
-                (("Judge", *will, f"JudgingVerb[{sentiment},{tense}]", "it"), 1)
+                (("Judge", *_WILL[tense], f"JudgingVerb[{sentiment},{tense}]", "it"), 1)
             ]
         for topic in TOPICS:
             described = (f"PersonAdjective[{sentiment}]", f"Person[{topic}]")
@@ -233,10 +234,9 @@ def _word_rules():
 
 
 def _statement(topic, sentiment, tense):
-    will = ("will",) if tense == "future" else ()
     subject = f"Subject[{topic},{sentiment}]"
     verb = f"Verb[{topic},{tense}]"
-    core = (subject, *will, f"Adverb[{sentiment}]", verb, f"Object[{topic}]")
+    core = (subject, *_WILL[tense], f"Adverb[{sentiment}]", verb, f"Object[{topic}]")
     time = f"Time[{tense}]"
     return [
         ((*core, f"Place[{topic}]", "."), 0.34),
@@ -260,9 +260,8 @@ def _question(topic, sentiment, tense, verb):
 
 
 def _reply(topic, sentiment, tense, verb):
-    will = ("will",) if tense == "future" else ()
     done = (f"Adverb[{sentiment}]", verb[_ANSWER_FORM[tense]], "it")
-    core = ("Assent", ",", "they", *will, *done)
+    core = ("Assent", ",", "they", *_WILL[tense], *done)
     place, time = f"Place[{topic}]", f"Time[{tense}]"
     return [
         ((*core, place, time, "."), 0.45),
