@@ -100,8 +100,7 @@ def read_texts(path, column="text", *, header=True):
             `read_columns`, if a value is not a str, or if a text file is read with
             another `column` or `header`.
     """
-    numbered = read_numbered(path, column, header=header)
-    return (text for _, text in numbered)
+    return (text for _, text in read_numbered(path, column, header=header))
 
 
 def read_numbered(path, column="text", *, header=True, keep_blank=False):

@@ -13,13 +13,13 @@ from tfvae.text.grammar.pcfg import PCFG
 from tfvae.text.grammar.rules import (
     FORM_WEIGHTS,
     FORMS,
-    SAME_SENTIMENT,
     SENTIMENT_WEIGHTS,
     SENTIMENTS,
     TENSE_WEIGHTS,
     TENSES,
     TOPIC_WEIGHTS,
     TOPICS,
+    answer_sentiments,
     make_rules,
 )
 
@@ -434,17 +434,11 @@ def _sentiment_divergences(asked, counts):
     }
 
 
-def _true_sentiments(asked):
-    """Returns the probabilities of an answer's sentiment given the question's."""
-    other = (1 - SAME_SENTIMENT) / (len(SENTIMENTS) - 1)
-    return [SAME_SENTIMENT if s == asked else other for s in range(len(SENTIMENTS))]
-
-
 def _divergence(asked, row):
     total = sum(row)
     return math.fsum(
         count / total * math.log(count / total / p)
-        for count, p in zip(row, _true_sentiments(asked), strict=True)
+        for count, p in zip(row, answer_sentiments(asked), strict=True)
         if count
     )
 
@@ -452,7 +446,7 @@ def _divergence(asked, row):
 @functools.cache
 def _expected_divergence(num):
     """Computes the expectation of `_divergence` of `num` draws from the truth."""
-    probabilities = _true_sentiments(0)
+    probabilities = answer_sentiments(0)
     total = 0.0
     for first in range(num + 1):
         for second in range(num - first + 1):

@@ -141,6 +141,12 @@ _ANSWER_FORM = {"past": _PAST, "present": _BASE, "future": _BASE}
 SAME_SENTIMENT = 0.6
 
 
+def answer_sentiments(asked):
+    """Returns the probabilities of an answer's sentiment given the question's."""
+    other = (1 - SAME_SENTIMENT) / (len(SENTIMENTS) - 1)
+    return [SAME_SENTIMENT if s == asked else other for s in range(len(SENTIMENTS))]
+
+
 def make_rules():
     """Creates the rules, and lists the attributes of each sentence symbol.
 
@@ -174,11 +180,8 @@ def make_rules():
             rules[f"Question[{full}]"] = _question(topic, sentiment, tense, verb)
             rules[f"Reply[{full}]"] = _reply(topic, sentiment, tense, verb)
             rules[f"Answer[{full}]"] = [
-                (
-                    (f"Reply[{topic},{other},{tense},{verb[_BASE]}]",),
-                    SAME_SENTIMENT if other == sentiment else (1 - SAME_SENTIMENT) / 2,
-                )
-                for other in SENTIMENTS
+                ((f"Reply[{topic},{other},{tense},{verb[_BASE]}]",), share)
+                for other, share in zip(SENTIMENTS, answer_sentiments(j), strict=True)
             ]
             attributes[f"Question[{full}]"] = (i, j, k, 1)
             attributes[f"Reply[{full}]"] = (i, j, k, 0)
