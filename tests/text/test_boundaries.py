@@ -1,11 +1,7 @@
 import pytest
 
 from tfvae.text import token_rows as module
-from tfvae.text.token_rows import (
-    allowed_lengths,
-    bucket_boundaries,
-    checked_boundaries,
-)
+from tfvae.text.token_rows import allowed_lengths, bucket_boundaries
 
 
 def test_boundaries_by_hand():
@@ -32,10 +28,10 @@ def test_refuses_boundaries():
         bucket_boundaries(10, step=0)
     with pytest.raises(ValueError, match="max_length=0"):
         bucket_boundaries(0)
-    assert checked_boundaries([5, 20], 10) == (5, 20)
+    assert allowed_lengths([5, 20], 10) == (5, 20)
     for boundaries in ([], [5, 9], [5, 5, 10], [10, 5]):
         with pytest.raises(ValueError, match="must be increasing"):
-            checked_boundaries(boundaries, 10)
+            allowed_lengths(boundaries, 10)
 
 
 def test_few_lengths_on_an_accelerator(monkeypatch):

@@ -18,8 +18,11 @@ def _stack(num_steps, dtype, shape):
     )
 
 
-def _gates(values, num):
-    return tf.split(values, num, axis=-1)
+def _in_turn(step, num_steps, *start):
+    """Calls a step with each place in turn and what the step before it returned."""
+    return tf.while_loop(
+        lambda t, *_: t < num_steps, step, (0, *start), maximum_iterations=num_steps
+    )
 
 
 def lstm_step(inputs, state, cell, kernel):
@@ -35,7 +38,7 @@ def lstm_step(inputs, state, cell, kernel):
         Tuple of the next state and memory cell, `[N, H]`, and the four gates, a tuple
         of float tensors `[N, H]`.
     """
-    i, f, g, o = _gates(inputs + tf.matmul(state, kernel), 4)
+    i, f, g, o = tf.split(inputs + tf.matmul(state, kernel), 4, axis=-1)
     i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
     cell = f * cell + i * g
     return o * tf.tanh(cell), cell, (i, f, g, o)
@@ -54,8 +57,8 @@ def gru_step(inputs, state, kernel, bias):
         Tuple of the next state `[N, H]` and what its gradient needs: the gates `z`, `r`
         and `n` and the last third of the product, float tensors `[N, H]`.
     """
-    z, r, n = _gates(inputs, 3)
-    rz, rr, rn = _gates(tf.matmul(state, kernel) + bias, 3)
+    z, r, n = tf.split(inputs, 3, axis=-1)
+    rz, rr, rn = tf.split(tf.matmul(state, kernel) + bias, 3, axis=-1)
     z, r = tf.sigmoid(z + rz), tf.sigmoid(r + rr)
     n = tf.tanh(n + r * rn)
     return n + z * (state - n), (z, r, n, rn)
@@ -92,12 +95,7 @@ def lstm(inputs, state, cell, kernel):
 
         arrays = [_stack(num_steps, dtype, shape) for _ in range(2)]
         arrays.append(_stack(num_steps, dtype, inputs.shape[1:]))
-        *_, states, cells, gates = tf.while_loop(
-            lambda t, *_: t < num_steps,
-            step,
-            (0, state, cell, *arrays),
-            maximum_iterations=num_steps,
-        )
+        *_, states, cells, gates = _in_turn(step, num_steps, state, cell, *arrays)
         states, cells, gates = states.stack(), cells.stack(), gates.stack()
 
         def gradient(d_states, d_cells):
@@ -106,7 +104,7 @@ def lstm(inputs, state, cell, kernel):
             states_before = tf.concat([state[None], states[:-1]], 0)
 
             def step_back(t, d_h, d_c, d_inputs):
-                i, f, g, o = _gates(gates[t], 4)
+                i, f, g, o = tf.split(gates[t], 4, axis=-1)
                 squashed = tf.tanh(cells[t])
                 d_h += d_states[t]
                 d_c += d_cells[t] + d_h * o * (1.0 - squashed * squashed)
@@ -200,12 +198,7 @@ def layer_norm_lstm(inputs, state, cell, kernel, scale, bias):
         return t + 1, h, c, states.write(t, h), cells.write(t, c)
 
     arrays = [_stack(num_steps, inputs.dtype, state.shape) for _ in range(2)]
-    *_, states, cells = tf.while_loop(
-        lambda t, *_: t < num_steps,
-        step,
-        (0, state, cell, *arrays),
-        maximum_iterations=num_steps,
-    )
+    *_, states, cells = _in_turn(step, num_steps, state, cell, *arrays)
     return states.stack(), cells.stack()
 
 
@@ -250,12 +243,7 @@ def gru(inputs, state, kernel, bias):
             _stack(num_steps, dtype, state.shape),
             _stack(num_steps, dtype, [state.shape[0], width]),
         )
-        *_, states, saved = tf.while_loop(
-            lambda t, *_: t < num_steps,
-            step,
-            (0, state, *arrays),
-            maximum_iterations=num_steps,
-        )
+        *_, states, saved = _in_turn(step, num_steps, state, *arrays)
         states, saved = states.stack(), saved.stack()
 
         def gradient(d_states):
@@ -263,7 +251,7 @@ def gru(inputs, state, kernel, bias):
             states_before = tf.concat([state[None], states[:-1]], 0)
 
             def step_back(t, d_h, d_inputs, d_products):
-                z, r, n, rn = _gates(saved[t], 4)
+                z, r, n, rn = tf.split(saved[t], 4, axis=-1)
                 d_h += d_states[t]
                 d_n = d_h * (1.0 - z) * (1.0 - n * n)
                 d_z = d_h * (states_before[t] - n) * z * (1.0 - z)

@@ -61,14 +61,13 @@ def logs(metrics, others):
     """
     context = tf.distribute.get_replica_context()
     if context is None or num_replicas() == 1:
-        return {**{metric.name: metric.result() for metric in metrics}, **others}
+        return {metric.name: metric.result() for metric in metrics} | others
     parts = [part.value for metric in metrics for part in metric.variables]
     sums = iter(tf.unstack(context.all_reduce("SUM", tf.stack(parts))))
     found = {
         metric.name: metric.stateless_result([next(sums) for _ in metric.variables])
         for metric in metrics
-    }
-    found.update(others)
+    } | others
     if num_replicas() > len(context.strategy.extended.worker_devices):
         return {name: tf.reshape(value, [1]) for name, value in found.items()}
     return found

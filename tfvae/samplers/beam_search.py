@@ -117,12 +117,13 @@ class BeamSearch(Sampler):
             values, words = self._continuations(logits, ended)
             log_prob = beams.log_prob[:, :, None] + values
             counts = num_ids + tf.cast(tf.logical_not(ended), tf.int32)
-            score = log_prob / self._norm(counts)[:, :, None]
+            norm = tf.cast(counts, tf.float32) ** self.length_normalization
+            score = log_prob / norm[:, :, None]
             score, place = tf.math.top_k(tf.reshape(score, [num_rows, -1]), num_beams)
             parent = place // words.shape[-1]
             word = _take(tf.reshape(words, [num_rows, -1]), place)
             ended = _take(ended, parent) | tf.equal(word, EOS_ID)
-            ids = tf.gather(beams.token_ids, parent, batch_dims=1)
+            ids = _take(beams.token_ids, parent)
             ids = tf.where(tf.range(max_length) == t, word[:, :, None], ids)
             log_prob = _take(tf.reshape(log_prob, [num_rows, -1]), place)
             rows = tf.reshape(tf.range(num_rows)[:, None] * num_beams + parent, [-1])
@@ -180,10 +181,6 @@ class BeamSearch(Sampler):
         ended = ended[:, :, None]
         stay = tf.where(tf.range(num_words) > 0, _LOWEST, 0.0)
         return tf.where(ended, stay, values), tf.where(ended, PAD_ID, words)
-
-    def _norm(self, num_ids):
-        lengths = tf.cast(tf.maximum(num_ids, 1), tf.float32)
-        return lengths**self.length_normalization
 
 
 def _take(values, places):

@@ -76,7 +76,8 @@ class Sampler:
         num_rows = tf.shape(memory)[0]
         written = tf.TensorArray(tf.int32, size=max_length, element_shape=[None])
         temperature = tf.broadcast_to(tf.cast(self.temperature, tf.float32), [num_rows])
-        scaled = _differs_from_one(self.temperature)
+        is_number = isinstance(self.temperature, (int, float))
+        scaled = not is_number or self.temperature != 1.0
         last, state = begin(decoder, memory, max_length, prefix_ids)
 
         def step(t, last, ended, carried, written):
@@ -199,10 +200,6 @@ def any_rows(values):
         return value.shape if is_scalar else tf.TensorShape([None, *value.shape[1:]])
 
     return tf.nest.map_structure(shape_of, values)
-
-
-def _differs_from_one(temperature):
-    return not isinstance(temperature, (int, float)) or temperature != 1.0
 
 
 class Greedy(Sampler):

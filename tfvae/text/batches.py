@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfvae.text.formats import count_lines, is_stream
 from tfvae.text.labels import RecordError
-from tfvae.text.readers import read_numbered, read_records, read_texts
+from tfvae.text.readers import read_numbered, read_records
 from tfvae.text.records import (
     TOO_LONG,
     Limits,
@@ -198,14 +198,10 @@ class Batches:
         self.drop_remainder = shuffle if drop_remainder is None else drop_remainder
         self._counts = None
         self._failures = []
-        self._file = None
         self._label_names = None if label_names is None else tuple(label_names)
-        beside = {"context_column": context_column, "label_column": label_column}
-        if isinstance(texts, (str, os.PathLike)):
-            self._file = functools.partial(
-                _read_numbered, texts, column, header, **beside
-            )
-        self.texts = _reopenable(texts, column, header, **beside)
+        self.texts, self._file = _reopenable(
+            texts, column, header, context_column, label_column
+        )
         if tokenizer is None:
             tokenizer = WordTokenizer(max_tokens, min_count, lowercase)
         elif (max_tokens, min_count, lowercase) != (None, 1, False):
@@ -465,11 +461,7 @@ class Batches:
         order = generator.permutation(count) if self.shuffle else np.arange(count)
         kept, spare = np.split(order, [count - count % self.batch_size])
         if self.sort:
-            keys = [
-                block[key].lengths[kept]
-                for key in ("context", "tokens")
-                if key in block
-            ]
+            keys = [block[k].lengths[kept] for k in ("context", "tokens") if k in block]
             kept = kept[np.lexsort(keys)]
         batches = kept.reshape(-1, self.batch_size)
         if self.shuffle:
@@ -575,22 +567,13 @@ def without_autotune(dataset):
     return dataset.with_options(options)
 
 
-def _read_numbered(path, column, header, *, context_column, label_column):
-    """Reads the texts of a file, or its records, with the numbers of their lines."""
-    if context_column is None and label_column is None:
-        return read_numbered(path, column, header=header)
-    return read_records(
-        path,
-        column,
-        context_column=context_column,
-        label_column=label_column,
-        header=header,
-    )
+def _reopenable(texts, column, header, context_column, label_column):
+    """Finds how to read texts anew.
 
-
-def _reopenable(texts, column, header, *, context_column, label_column):
-    """Returns `texts` in a form that can be read anew: a callable or a list."""
-    beside = {"context_column": context_column, "label_column": label_column}
+    Returns:
+        A pair: `texts` as a callable or a list, and of a file the function that reads
+        it with the numbers of its lines, else `None`.
+    """
     if isinstance(texts, (str, os.PathLike)):
         if is_stream(texts):
             raise ValueError(
@@ -599,13 +582,19 @@ def _reopenable(texts, column, header, *, context_column, label_column):
                 "`list(read_texts(path))`."
             )
         # A missing file is reported now; nothing is read before the first item.
-        read_texts(texts, column, header=header)
-        if any(value is not None for value in beside.values()):
-            next(_read_numbered(texts, column, header, **beside))
-            return lambda: (
-                record for _, record in _read_numbered(texts, column, header, **beside)
+        read = functools.partial(read_numbered, texts, column, header=header)
+        read()
+        if context_column is not None or label_column is not None:
+            read = functools.partial(
+                read_records,
+                texts,
+                column,
+                context_column=context_column,
+                label_column=label_column,
+                header=header,
             )
-        return functools.partial(read_texts, texts, column, header=header)
+            next(read())
+        return lambda: (item for _, item in read()), read
     if (column, header, context_column, label_column) != ("text", True, None, None):
         raise ValueError(
             "`column`, `context_column`, `label_column` and `header` are for `texts` "
@@ -613,7 +602,7 @@ def _reopenable(texts, column, header, *, context_column, label_column):
             f"{label_column=}, {header=}, texts of type {type(texts).__name__}"
         )
     if callable(texts) or isinstance(texts, (list, tuple)):
-        return texts
+        return texts, None
     raise ValueError(
         "`texts` must be a path, a list, or a callable that returns a fresh iterator, "
         "since every epoch reads it again. "

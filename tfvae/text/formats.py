@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import io
 import os
 import shlex
 import sys
@@ -107,14 +106,11 @@ def count_lines(path):
         return sum(1 for _ in file)
 
 
-@contextlib.contextmanager
 def _opened(path):
     if path == _STDIN:
-        yield sys.stdin.buffer
-        return
-    open_file = gzip.open if os.fspath(path).lower().endswith(".gz") else io.open
-    with open_file(path, "rb") as file:
-        yield file
+        return contextlib.nullcontext(sys.stdin.buffer)
+    open_file = gzip.open if os.fspath(path).lower().endswith(".gz") else open
+    return open_file(path, "rb")
 
 
 def _refuse_other_content(path, line):

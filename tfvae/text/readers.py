@@ -33,8 +33,8 @@ def read_lines(path):
             was found.
     """
     check_file(path)
-    texts = (text for _, text in _plain_texts(path) if text)
-    return _refuse_empty(path, texts, "sentence")
+    numbered = _sentences(path, _plain_texts(path), keep_blank=False)
+    return (text for _, text in numbered)
 
 
 def read_columns(path, columns, *, header=True):
@@ -71,13 +71,12 @@ def read_columns(path, columns, *, header=True):
             file, if no row was found.
     """
     check_file(path)
-    if suffix_of(path) not in _ROW_READERS:
+    if not has_columns(path):
         raise ValueError(
             f"{path}: only {_listed(_ROW_READERS)} files have columns. "
             f"Received: suffix {suffix_of(path)!r}"
         )
-    rows = _rows(path, columns, header)
-    return _refuse_empty(path, (row for _, row in rows if row is not None), "row")
+    return (row for _, row in _full_rows(path, columns, header))
 
 
 def read_texts(path, column="text", *, header=True):
@@ -101,8 +100,7 @@ def read_texts(path, column="text", *, header=True):
             `read_columns`, if a value is not a str, or if a text file is read with
             another `column` or `header`.
     """
-    numbered = read_numbered(path, column, header=header)
-    return (text for _, text in numbered)
+    return (text for _, text in read_numbered(path, column, header=header))
 
 
 def read_numbered(path, column="text", *, header=True, keep_blank=False):
@@ -125,7 +123,7 @@ def read_numbered(path, column="text", *, header=True, keep_blank=False):
         ValueError: See `read_texts`.
     """
     check_file(path)
-    if suffix_of(path) in _ROW_READERS:
+    if has_columns(path):
         texts = _column_texts(path, column, header)
     else:
         _refuse_columns(path, column, header)
@@ -159,22 +157,16 @@ def read_records(
             empty, or a context is neither a str nor a list of str.
     """
     check_file(path)
-    if suffix_of(path) not in _ROW_READERS:
+    if not has_columns(path):
         raise ValueError(
             f"{path}: a text file has no columns for contexts or labels, only "
             f"{_listed(_ROW_READERS)} files do. Received: suffix {suffix_of(path)!r}"
         )
     columns = {"text": column, "context": context_column, "label": label_column}
     columns = {key: name for key, name in columns.items() if name is not None}
-    found = False
-    for number, row in _rows(path, list(columns.values()), header):
-        if row is None:
-            continue
-        found = True
-        cells = {key: (path, number, key, row[c]) for key, c in columns.items()}
-        yield number, {key: _cell(*cell) for key, cell in cells.items()}
-    if not found:
-        raise ValueError(f"{path}: the file holds no row.")
+    for number, row in _full_rows(path, list(columns.values()), header):
+        record = {k: _cell(path, number, k, row[name]) for k, name in columns.items()}
+        yield number, record
 
 
 def _cell(path, number, key, value):
@@ -243,6 +235,17 @@ def _column_texts(path, column, header):
 def _rows(path, columns, header):
     """Yields line numbers and rows as dicts, `None` for a blank line."""
     return _ROW_READERS[suffix_of(path)](path, columns, header)
+
+
+def _full_rows(path, columns, header):
+    """Yields line numbers and rows, and refuses a file without a row."""
+    found = False
+    for number, row in _rows(path, columns, header):
+        if row is not None:
+            found = True
+            yield number, row
+    if not found:
+        raise ValueError(f"{path}: the file holds no row.")
 
 
 def _csv_rows(path, columns, header):
@@ -422,11 +425,11 @@ def _json_object(path, number, line):
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         hint = " Received: the start of an array; `jq -c '.[]'` writes its items so."
+        if not line.lstrip().startswith("["):
+            hint = ""
         raise ValueError(
             f"{path}, line {number}: not JSON, {error.msg} at character "
-            f"{error.colno}. Each line must be one object."
-            + hint
-            * line.lstrip().startswith("[")
+            f"{error.colno}. Each line must be one object.{hint}"
         ) from error
     except RecursionError as error:
         raise ValueError(
@@ -463,12 +466,3 @@ _ROW_READERS = {
 def _listed(names):
     *first, last = names
     return f"{', '.join(first)} and {last}"
-
-
-def _refuse_empty(path, items, what):
-    found = False
-    for item in items:
-        found = True
-        yield item
-    if not found:
-        raise ValueError(f"{path}: the file holds no {what}.")

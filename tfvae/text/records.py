@@ -128,6 +128,10 @@ class Limits(typing.NamedTuple):
             return self.max_context_length
         return self.max_length
 
+    def splits(self, key):
+        """Whether `"text"` or `"context"` is read as several turns."""
+        return key == "context" and self.max_turns is not None
+
 
 def read_blocks(texts, tokenizer, limits):
     """Tokenizes texts in blocks, checking each of them.
@@ -179,16 +183,10 @@ def count_words(texts, tokenizer, limits):
         for key, column in columns.items():
             if key == "label":
                 continue
-            owners = np.arange(len(kept))
-            if key == "context" and limits.max_turns is not None:
-                turns, is_long = _turns(column, first, limits)
-                kept &= ~(is_long & (limits.too_long == "drop"))
-                column = [text for each in turns for text in each]
-                owners = np.repeat(owners, [len(each) for each in turns])
-            else:
-                column = _texts(column, first)
+            column, owners, is_long = _flattened(column, key, first, limits)
             words = tokenizer.split(column)
             if limits.too_long == "drop":
+                kept[is_long] = False
                 kept[owners[words.row_lengths().numpy() > limits.of(key)]] = False
             split.append((key, words, owners))
         for key, words, owners in split:
@@ -396,28 +394,27 @@ def _block(columns, first, tokenizer, limits):
     for key, column in columns.items():
         if key == "label":
             block[key] = label_numbers(column, limits.label_names(), first)
-        elif key == "context" and limits.max_turns is not None:
-            turns, longer = _turns(column, first, limits)
-            owners = np.repeat(np.arange(len(turns)), [len(each) for each in turns])
-            flat = [text for each in turns for text in each]
-            rows, too = _rows(flat, key, first + owners, tokenizer, limits)
-            longer[owners[too]] = True
-            block[key] = _padded_turns(rows, turns, limits.max_turns)
-            is_long |= longer
-        else:
-            numbers = first + np.arange(len(column))
-            column = _texts(column, first)
-            rows, longer = _rows(column, key, numbers, tokenizer, limits)
-            block[_NAMES[key]] = rows
-            is_long |= longer
+            continue
+        column, owners, has_more = _flattened(column, key, first, limits)
+        rows, longer = _rows(column, key, first + owners, tokenizer, limits)
+        is_long |= has_more
+        is_long[owners[longer]] = True
+        if limits.splits(key):
+            rows = _padded_turns(rows, owners, limits.max_turns)
+        block[_NAMES[key]] = rows
     if limits.too_long == "drop" and is_long.any():
         block = select(block, np.flatnonzero(~is_long))
     return block, is_long
 
 
-def _texts(column, first):
-    """Returns a column of texts; of contexts of one turn, those turns."""
-    return [_one_text(value, number) for number, value in enumerate(column, first)]
+def _flattened(column, key, first, limits):
+    """Returns all texts or turns, their records' places, and which have more turns."""
+    if not limits.splits(key):
+        texts = [_one_text(value, number) for number, value in enumerate(column, first)]
+        return texts, np.arange(len(texts)), np.zeros(len(texts), bool)
+    turns, is_long = _turns(column, first, limits)
+    owners = np.repeat(np.arange(len(turns)), [len(each) for each in turns])
+    return [text for each in turns for text in each], owners, is_long
 
 
 def _one_text(value, number):
@@ -481,9 +478,9 @@ def _turns(column, first, limits):
     return turns, is_long
 
 
-def _padded_turns(rows, turns, num_turns):
-    """Puts empty turns before those of each record."""
-    counts = np.array([len(each) for each in turns])
-    lengths = np.zeros([len(turns), num_turns], np.int64)
+def _padded_turns(rows, owners, num_turns):
+    """Puts empty turns before those of each record, of which each has one at least."""
+    counts = np.bincount(owners)
+    lengths = np.zeros([len(counts), num_turns], np.int64)
     lengths[np.arange(num_turns) >= num_turns - counts[:, None]] = rows.lengths
     return TurnRows(TokenRows(rows.flat, lengths.reshape(-1)), num_turns)

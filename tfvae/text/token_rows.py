@@ -47,9 +47,8 @@ class TokenRows:
 
     def __getitem__(self, indices):
         lengths = self.lengths[indices]
-        ends = np.cumsum(lengths)
-        within = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
-        places = np.repeat(self._starts[indices], lengths) + within
+        moved = self._starts[indices] - (np.cumsum(lengths) - lengths)
+        places = np.arange(lengths.sum()) + np.repeat(moved, lengths)
         return TokenRows(self.flat[places], lengths)
 
     def truncated(self, max_length):
@@ -183,22 +182,6 @@ def allowed_lengths(boundaries, max_length, step=4):
             "`boundaries` must be 'all', 'few' or increasing lengths. "
             f"Received: boundaries={boundaries!r}"
         )
-    return checked_boundaries(boundaries, max_length)
-
-
-def checked_boundaries(boundaries, max_length):
-    """Checks the lengths that sentences may be padded to.
-
-    Args:
-        boundaries: Iterable of int.
-        max_length: Positive int. The longest sentence.
-
-    Returns:
-        Tuple of int.
-
-    Raises:
-        ValueError: If they do not increase, or the last is below `max_length`.
-    """
     boundaries = tuple(boundaries)
     increasing = all(a < b for a, b in itertools.pairwise(boundaries))
     if not boundaries or not increasing or boundaries[-1] < max_length:

@@ -300,17 +300,16 @@ class Tokenizer(keras.layers.Layer):
                 ),
                 default_value=SPECIAL_TOKENS[UNK_ID],
             )
-        self._make_id_table()
+            self._make_id_table()
 
     def _make_id_table(self):
         ids = self._vocabulary.ids
-        with tf.init_scope():
-            self._id_table = tf.lookup.StaticHashTable(
-                tf.lookup.KeyValueTensorInitializer(
-                    list(ids), list(ids.values()), tf.string, tf.int64
-                ),
-                default_value=UNK_ID,
-            )
+        self._id_table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                list(ids), list(ids.values()), tf.string, tf.int64
+            ),
+            default_value=UNK_ID,
+        )
 
 
 @keras.saving.register_keras_serializable("tfvae")
@@ -326,20 +325,7 @@ class WordTokenizer(Tokenizer):
     `tokenize` and `detokenize` use core TensorFlow ops only. Words are split as by
     Python's `str.split`.
 
-    Args:
-        max_tokens: Int above 4, or `None`. Largest vocabulary size, the four special
-            tokens included. Defaults to `None`, no limit.
-        min_count: Positive int. `adapt` leaves out words counted less often. Defaults
-            to `1`.
-        lowercase: Bool. Whether text is lowercased first. Defaults to `False`.
-        vocabulary: List of str, or `None`: the words, in place of `adapt`. Defaults to
-            `None`.
-        name: Name of the layer. Defaults to `None`.
-        dtype: Dtype policy of the layer; ids are int32 whatever it is. Defaults to
-            `None`.
-
-    Raises:
-        ValueError: If an argument is outside the values named above.
+    Arguments and errors are those of `Tokenizer`.
 
     Example:
     >>> tokenizer = WordTokenizer()
@@ -366,20 +352,7 @@ class CharacterTokenizer(Tokenizer):
 
     `tokenize` and `detokenize` use core TensorFlow ops only.
 
-    Args:
-        max_tokens: Int above 4, or `None`. Largest vocabulary size, the four special
-            tokens included. Defaults to `None`, no limit.
-        min_count: Positive int. `adapt` leaves out characters counted less often.
-            Defaults to `1`.
-        lowercase: Bool. Whether text is lowercased first. Defaults to `False`.
-        vocabulary: List of str, or `None`: the characters, in place of `adapt`.
-            Defaults to `None`.
-        name: Name of the layer. Defaults to `None`.
-        dtype: Dtype policy of the layer; ids are int32 whatever it is. Defaults to
-            `None`.
-
-    Raises:
-        ValueError: If an argument is outside the values named above.
+    Arguments and errors are those of `Tokenizer`, with characters for words.
 
     Example:
     >>> tokenizer = CharacterTokenizer()

@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import os
 
 from tfvae.files import replacing
 from tfvae.ops.sequences import BOS_ID as BOS_ID
@@ -105,10 +104,9 @@ class Vocabulary:
         with open(path, "rb") as file:
             content = file.read()
         try:
-            words = content.decode("utf-8").removesuffix("\n").split("\n")
-            return cls(words)
+            return cls(content.decode("utf-8").removesuffix("\n").split("\n"))
         except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from error
+            raise ValueError(f"{path}: {error}") from error
 
     def write(self, path):
         """Writes the file that `read` reads.

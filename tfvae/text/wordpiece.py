@@ -148,15 +148,14 @@ class WordpieceTokenizer(Tokenizer):
                     "A wordpiece must have at most 256 bytes and no U+0000. "
                     f"Received: {piece[:40]!r}. Leave it out."
                 )
-        with tf.init_scope():
-            self._pieces = tensorflow_text.FastWordpieceTokenizer(
-                list(self._vocabulary.words),
-                suffix_indicator=_MARK,
-                unknown_token=SPECIAL_TOKENS[self.unk_id],
-                max_bytes_per_word=MOST_BYTES,
-                no_pretokenization=True,
-                token_out_type=tf.int32,
-            )
+        self._pieces = tensorflow_text.FastWordpieceTokenizer(
+            list(self._vocabulary.words),
+            suffix_indicator=_MARK,
+            unknown_token=SPECIAL_TOKENS[self.unk_id],
+            max_bytes_per_word=MOST_BYTES,
+            no_pretokenization=True,
+            token_out_type=tf.int32,
+        )
 
 
 def _letter_pieces(words, letters):

@@ -13,13 +13,13 @@ from tfvae.text.grammar.pcfg import PCFG
 from tfvae.text.grammar.rules import (
     FORM_WEIGHTS,
     FORMS,
-    SAME_SENTIMENT,
     SENTIMENT_WEIGHTS,
     SENTIMENTS,
     TENSE_WEIGHTS,
     TENSES,
     TOPIC_WEIGHTS,
     TOPICS,
+    answer_sentiments,
     make_rules,
 )
 
@@ -385,8 +385,7 @@ def write_corpus(folder, num_train=10000, num_valid=1000, num_test=1000, seed=0)
     grammar = default_grammar()
     for split, num in sizes.items():
         sentences = list(grammar.sample(num, f"{seed} {split}"))
-        lines = (sentence.text for sentence in sentences)
-        _write(folder, f"{split}.txt", lines)
+        _write(folder, f"{split}.txt", (sentence.text for sentence in sentences))
         _write(folder, f"{split}.tsv", _table(sentences, ["text"]))
         pairs = grammar.sample_pairs(num, f"{seed} {split}")
         _write(folder, f"{split}_pairs.tsv", _table(pairs, ["context", "text"]))
@@ -427,8 +426,7 @@ def _sentiment_divergences(asked, counts):
     total = sum(map(sum, pooled))
     of_pooled = (sum(row) * _divergence(s, row) for s, row in enumerate(pooled))
     of_questions = math.fsum(_divergence(s, row) for s, row in answered)
-    floors = {sum(row): _expected_divergence(sum(row)) for _, row in answered}
-    floor = math.fsum(floors[sum(row)] for _, row in answered)
+    floor = math.fsum(_expected_divergence(sum(row)) for _, row in answered)
     return {
         "sentiment_kl": math.fsum(of_pooled) / total,
         "sentiment_kl_of_question": of_questions / len(answered),
@@ -436,24 +434,19 @@ def _sentiment_divergences(asked, counts):
     }
 
 
-def _true_sentiments(asked):
-    """Returns the probabilities of an answer's sentiment given the question's."""
-    other = (1 - SAME_SENTIMENT) / (len(SENTIMENTS) - 1)
-    return [SAME_SENTIMENT if s == asked else other for s in range(len(SENTIMENTS))]
-
-
 def _divergence(asked, row):
     total = sum(row)
     return math.fsum(
         count / total * math.log(count / total / p)
-        for count, p in zip(row, _true_sentiments(asked), strict=True)
+        for count, p in zip(row, answer_sentiments(asked), strict=True)
         if count
     )
 
 
+@functools.cache
 def _expected_divergence(num):
     """Computes the expectation of `_divergence` of `num` draws from the truth."""
-    probabilities = _true_sentiments(0)
+    probabilities = answer_sentiments(0)
     total = 0.0
     for first in range(num + 1):
         for second in range(num - first + 1):

@@ -121,32 +121,14 @@ JUDGES = ["everyone", "everybody", "the family", "the crowd", "the town"]
 TENSES = ("past", "present", "future")
 TENSE_WEIGHTS = (45, 35, 20)
 TIMES = {
-    "past": [
-        "yesterday",
-        "last week",
-        "last night",
-        "last summer",
-        "two days ago",
-        "an hour ago",
-    ],
-    "present": [
-        "every day",
-        "every week",
-        "each morning",
-        "on sundays",
-        "most evenings",
-        "these days",
-    ],
-    "future": [
-        "tomorrow",
-        "next week",
-        "next month",
-        "tonight",
-        "very soon",
-        "next spring",
-    ],
+    "past": "yesterday, last week, last night, last summer, two days ago, an hour ago",
+    "present": "every day, every week, each morning, on sundays, most evenings, "
+    "these days",
+    "future": "tomorrow, next week, next month, tonight, very soon, next spring",
 }
 AUXILIARIES = {"past": "did", "present": "does", "future": "will"}
+# Before the verb of a sentence that is no question.
+_WILL = {"past": (), "present": (), "future": ("will",)}
 
 FORMS = ("statement", "question")
 FORM_WEIGHTS = (75, 25)
@@ -157,6 +139,12 @@ _BASE, _THIRD, _PAST = range(3)
 _STATEMENT_FORM = {"past": _PAST, "present": _THIRD, "future": _BASE}
 _ANSWER_FORM = {"past": _PAST, "present": _BASE, "future": _BASE}
 SAME_SENTIMENT = 0.6
+
+
+def answer_sentiments(asked):
+    """Returns the probabilities of an answer's sentiment given the question's."""
+    other = (1 - SAME_SENTIMENT) / (len(SENTIMENTS) - 1)
+    return [SAME_SENTIMENT if s == asked else other for s in range(len(SENTIMENTS))]
 
 
 def make_rules():
@@ -192,11 +180,8 @@ def make_rules():
             rules[f"Question[{full}]"] = _question(topic, sentiment, tense, verb)
             rules[f"Reply[{full}]"] = _reply(topic, sentiment, tense, verb)
             rules[f"Answer[{full}]"] = [
-                (
-                    (f"Reply[{topic},{other},{tense},{verb[_BASE]}]",),
-                    SAME_SENTIMENT if other == sentiment else (1 - SAME_SENTIMENT) / 2,
-                )
-                for other in SENTIMENTS
+                ((f"Reply[{topic},{other},{tense},{verb[_BASE]}]",), share)
+                for other, share in zip(SENTIMENTS, answer_sentiments(j), strict=True)
             ]
             attributes[f"Question[{full}]"] = (i, j, k, 1)
             attributes[f"Reply[{full}]"] = (i, j, k, 0)
@@ -235,10 +220,9 @@ def _word_rules():
         rules[f"Adverb[{sentiment}]"] = _choice(ADVERBS[sentiment])
         for tense, form in _STATEMENT_FORM.items():
             verbs = _choice([v[form] for v in JUDGING_VERBS[sentiment]])
-            will = ("will",) if tense == "future" else ()
             rules[f"JudgingVerb[{sentiment},{tense}]"] = verbs
             rules[f"Judgment[{sentiment},{tense}]"] = [
-                (("Judge", *will, f"JudgingVerb[{sentiment},{tense}]", "it"), 1)
+                (("Judge", *_WILL[tense], f"JudgingVerb[{sentiment},{tense}]", "it"), 1)
             ]
         for topic in TOPICS:
             described = (f"PersonAdjective[{sentiment}]", f"Person[{topic}]")
@@ -248,15 +232,14 @@ def _word_rules():
                 ((f"Described[{topic},{sentiment}]",), 0.5),
             ]
     for tense in TENSES:
-        rules[f"Time[{tense}]"] = _choice(TIMES[tense])
+        rules[f"Time[{tense}]"] = _choice(TIMES[tense].split(", "))
     return rules
 
 
 def _statement(topic, sentiment, tense):
-    will = ("will",) if tense == "future" else ()
     subject = f"Subject[{topic},{sentiment}]"
     verb = f"Verb[{topic},{tense}]"
-    core = (subject, *will, f"Adverb[{sentiment}]", verb, f"Object[{topic}]")
+    core = (subject, *_WILL[tense], f"Adverb[{sentiment}]", verb, f"Object[{topic}]")
     time = f"Time[{tense}]"
     return [
         ((*core, f"Place[{topic}]", "."), 0.34),
@@ -280,9 +263,8 @@ def _question(topic, sentiment, tense, verb):
 
 
 def _reply(topic, sentiment, tense, verb):
-    will = ("will",) if tense == "future" else ()
     done = (f"Adverb[{sentiment}]", verb[_ANSWER_FORM[tense]], "it")
-    core = ("Assent", ",", "they", *will, *done)
+    core = ("Assent", ",", "they", *_WILL[tense], *done)
     place, time = f"Place[{topic}]", f"Time[{tense}]"
     return [
         ((*core, place, time, "."), 0.45),
