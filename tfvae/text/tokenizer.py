@@ -325,7 +325,20 @@ class WordTokenizer(Tokenizer):
     `tokenize` and `detokenize` use core TensorFlow ops only. Words are split as by
     Python's `str.split`.
 
-    Arguments and errors are those of `Tokenizer`.
+    Args:
+        max_tokens: Int above 4, or `None`. Largest vocabulary size, the four special
+            tokens included. Defaults to `None`, no limit.
+        min_count: Positive int. `adapt` leaves out words counted less often. Defaults
+            to `1`.
+        lowercase: Bool. Whether text is lowercased first. Defaults to `False`.
+        vocabulary: List of str, or `None`: the words, in place of `adapt`. Defaults to
+            `None`.
+        name: Name of the layer. Defaults to `None`.
+        dtype: Dtype policy of the layer; ids are int32 whatever it is. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: If an argument is outside the values named above.
 
     Example:
     >>> tokenizer = WordTokenizer()
@@ -352,7 +365,20 @@ class CharacterTokenizer(Tokenizer):
 
     `tokenize` and `detokenize` use core TensorFlow ops only.
 
-    Arguments and errors are those of `Tokenizer`, with characters for words.
+    Args:
+        max_tokens: Int above 4, or `None`. Largest vocabulary size, the four special
+            tokens included. Defaults to `None`, no limit.
+        min_count: Positive int. `adapt` leaves out characters counted less often.
+            Defaults to `1`.
+        lowercase: Bool. Whether text is lowercased first. Defaults to `False`.
+        vocabulary: List of str, or `None`: the characters, in place of `adapt`.
+            Defaults to `None`.
+        name: Name of the layer. Defaults to `None`.
+        dtype: Dtype policy of the layer; ids are int32 whatever it is. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: If an argument is outside the values named above.
 
     Example:
     >>> tokenizer = CharacterTokenizer()
