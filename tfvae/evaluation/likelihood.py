@@ -336,18 +336,14 @@ class DecoderInformation(typing.NamedTuple):
 
     def metrics(self):
         """Returns the means and their standard errors as `evaluate` names them."""
-        found = {
+        return {
             "latent_gain": float(self.gain.mean()),
             "decoder_mi": float(self.information.mean()),
             "decoder_mi_cap": math.log(self.num_codes),
             "decoder_mi_codes": self.num_codes,
+            "latent_gain_se": standard_error(self.gain),
+            "decoder_mi_se": standard_error(self.information),
         }
-        for name, values in (
-            ("latent_gain", self.gain),
-            ("decoder_mi", self.information),
-        ):
-            found[f"{name}_se"] = standard_error(values)
-        return found
 
 
 def partners(num_sentences, num_codes, seed):
