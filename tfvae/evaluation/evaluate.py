@@ -201,7 +201,7 @@ def evaluate(
                 progress=bar(),
             )
         if "generation" in chosen:
-            found = generation_quality(
+            result |= generation_quality(
                 model,
                 _reader(train_texts),
                 _reader(texts),
@@ -211,10 +211,9 @@ def evaluate(
                 seed=seed,
                 progress=progress,
             )
-            notes += found.pop("notes", [])
-            result |= found
+            notes += result.pop("notes", [])
         if "responses" in chosen:
-            found = response_quality(
+            result |= response_quality(
                 model,
                 batches,
                 train_texts=None if train_texts is None else _reader(train_texts),
@@ -223,8 +222,7 @@ def evaluate(
                 seed=seed,
                 progress=bar(),
             )
-            notes += found.pop("notes", [])
-            result |= found
+            notes += result.pop("notes", [])
         if "transfer" in chosen:
             result |= transfer_quality(
                 model,
@@ -592,10 +590,10 @@ def describe(scorer, num_samples):
         )
     if not sampler.has_density:
         notes.append(_without_density(sampler, posterior))
+        if sampler.nll_method and not num_samples:
+            notes.append("`nll` was left out, as asked.")
     elif not num_samples:
         notes.append("`nll` was left out, as asked; `nelbo` is looser.")
-    if not sampler.has_density and sampler.nll_method and not num_samples:
-        notes.append("`nll` was left out, as asked.")
     return notes
 
 

@@ -74,10 +74,8 @@ class SentenceScorer:
         num_samples: Int `N`, as decoded.
         posterior_sampler: `PosteriorSampler`, which knows the posterior and the
             proposal as they are used, or `None` without a latent.
-        nll_method: `"exact"` without a latent, `"importance_weighted"` with codes of
-            the posterior, `"fitted_proposal"`, `"prior_samples"` of a prior without a
-            density, or `"context_samples"` of a posterior that does not read the
-            sentence; `None` where the likelihood is not defined.
+        nll_method: `"exact"` without a latent, else as of `PosteriorSampler`; `None`
+            where the likelihood is not defined.
 
     Raises:
         ValueError: If a count is out of range, or `proposal` does not fit the model.

@@ -273,14 +273,13 @@ def exact_mean(distribution):
         return None
 
 
-def moments(latent, distribution, params, seed=0):
+def moments(latent, distribution, params):
     """Computes the means and scales of a prior that differs from row to row.
 
     Args:
         latent: `Latent`, the prior.
         distribution: TFP distribution of its parameters, batch `[B]` and event `[Z]`.
         params: Dict of its parameters `[B, ...]`.
-        seed: Int, of the samples where mean and scale are not known. Defaults to `0`.
 
     Returns:
         Tuple of the mean and the standard deviation, float32 `[B, Z]`, and the variance
@@ -290,7 +289,7 @@ def moments(latent, distribution, params, seed=0):
     try:
         return distribution.mean(), distribution.stddev(), 0.0
     except NotImplementedError:
-        draws, _ = latent.sample(params, _NUM_PRIOR_DRAWS, as_seed(seed))
+        draws, _ = latent.sample(params, _NUM_PRIOR_DRAWS, as_seed(0))
         mean, variance = tf.nn.moments(draws, axes=[0])
         variance = tf.maximum(variance, _LEAST_VARIANCE)
         return mean, tf.sqrt(variance), 1.0 / _NUM_PRIOR_DRAWS

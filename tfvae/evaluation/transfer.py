@@ -17,17 +17,9 @@ from tfvae.models.writing import texts_of
 from tfvae.text import ATTRIBUTES, default_grammar
 from tfvae.text.grammar.rules import ADVERBS, JUDGING_VERBS, PERSON_ADJECTIVES
 from tfvae.text.labels import label_name
+from tfvae.text.vocabulary import chunks
 
 _CHUNK = 1000
-# Of the vectorizer: whatever stands between white space is a word.
-_WORD = r"\S+"
-_LISTS = {
-    "adjective": PERSON_ADJECTIVES,
-    "adverb": ADVERBS,
-    "base": {k: [v[0] for v in verbs] for k, verbs in JUDGING_VERBS.items()},
-    "third": {k: [v[1] for v in verbs] for k, verbs in JUDGING_VERBS.items()},
-    "past": {k: [v[2] for v in verbs] for k, verbs in JUDGING_VERBS.items()},
-}
 
 
 def check_classifiers():
@@ -39,48 +31,35 @@ def check_classifiers():
     require_extra("measures", "Classifying transferred sentences", "sklearn")
 
 
-class LabelClassifiers:
-    """Two classifiers of texts, of different kinds, by scikit-learn.
+def _learn_classifiers(texts, labels, seed):
+    """Learns two classifiers of texts, of different kinds, by scikit-learn.
 
     The first is a logistic regression on the TF-IDF of sequences of 1 to 3 words; the
     second, a check on it, a naive Bayes classifier of the words that occur.
-
-    Args:
-        texts: List of str, those of the training split alone.
-        labels: List of str, one for each.
-        seed: Int. Defaults to `0`.
     """
+    # Imported where it is used: that takes a second.
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.naive_bayes import BernoulliNB
+    from sklearn.pipeline import make_pipeline
 
-    def __init__(self, texts, labels, seed=0):
-        # Imported where it is used: that takes a second.
-        from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.naive_bayes import BernoulliNB
-        from sklearn.pipeline import make_pipeline
+    # Whatever stands between white space is a word.
+    words = {"token_pattern": r"\S+", "lowercase": False}
+    sequences = TfidfVectorizer(ngram_range=(1, 3), **words)
+    # A weak penalty, since texts are many and sequences rare.
+    logistic = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
+    return (
+        make_pipeline(sequences, logistic).fit(texts, labels),
+        make_pipeline(CountVectorizer(binary=True, **words), BernoulliNB()).fit(
+            texts, labels
+        ),
+    )
 
-        words = {"token_pattern": _WORD, "lowercase": False}
-        # A weak penalty, since texts are many and sequences rare.
-        logistic = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
-        self._logistic = make_pipeline(
-            TfidfVectorizer(ngram_range=(1, 3), **words), logistic
-        ).fit(texts, labels)
-        self._bayes = make_pipeline(
-            CountVectorizer(binary=True, **words), BernoulliNB()
-        ).fit(texts, labels)
 
-    def accuracies(self, texts, labels):
-        """Computes the shares of texts that get their labels.
-
-        Args:
-            texts: List of str.
-            labels: List of str.
-
-        Returns:
-            Tuple of floats, of the logistic regression and of naive Bayes.
-        """
-        labels = np.asarray(labels)
-        both = (self._logistic, self._bayes)
-        return tuple(float(np.mean(each.predict(texts) == labels)) for each in both)
+def _accuracies(classifiers, texts, labels):
+    """Computes the share of texts that get their labels by each classifier."""
+    labels = np.asarray(labels)
+    return [float(np.mean(each.predict(texts) == labels)) for each in classifiers]
 
 
 def transfer_quality(
@@ -184,8 +163,8 @@ def measure_transfers(
     check_classifiers()
     if not sources:
         raise ValueError("`sources` must hold a sentence. Received: none")
-    classifiers = LabelClassifiers(train_texts, train_labels, seed)
-    of_test = classifiers.accuracies(texts, labels)
+    classifiers = _learn_classifiers(train_texts, train_labels, seed)
+    accuracy, bayes = _accuracies(classifiers, texts, labels)
     # One vocabulary, that of all training sentences, so that a word of another label is
     # improbable and not unknown.
     vocabulary = dict.fromkeys(word for text in train_texts for word in text.split())
@@ -211,8 +190,8 @@ def measure_transfers(
         for key in dict.fromkeys(itertools.chain(*directions.values()))
     }
     return result | {
-        "transfer_classifier_accuracy": of_test[0],
-        "transfer_bayes_classifier_accuracy": of_test[1],
+        "transfer_classifier_accuracy": accuracy,
+        "transfer_bayes_classifier_accuracy": bayes,
         "num_transferred": len(rows),
         "transfer_directions": directions,
     }
@@ -220,7 +199,8 @@ def measure_transfers(
 
 def _direction(sources, transferred, target, classifiers):
     """Computes the metrics of one direction that need no language model."""
-    accuracy, bayes = classifiers.accuracies(transferred, [target] * len(transferred))
+    labels = [target] * len(transferred)
+    accuracy, bayes = _accuracies(classifiers, transferred, labels)
     references = [text.split() for text in sources]
     hypotheses = [text.split() for text in transferred]
     similarity = bleu(references, hypotheses)["bleu_4"]
@@ -243,8 +223,7 @@ def _of_label(texts, labels, label):
 def _known(model, records, max_length):
     """Returns texts in the words that the model knows, and the names of labels."""
     tokenizer, texts, labels = require_tokenizer(model), [], []
-    records = iter(records)
-    while chunk := list(itertools.islice(records, _CHUNK)):
+    for chunk in chunks(records, _CHUNK):
         for record in chunk:
             if isinstance(record, str) or "label" not in record:
                 raise ValueError(
@@ -260,44 +239,20 @@ def _known(model, records, max_length):
 
 
 @functools.cache
-def _places():
-    """Returns the list and the rank of each word that tells a sentiment."""
-    return {
-        word: (name, rank)
-        for name, lists in _LISTS.items()
-        for words in lists.values()
-        for rank, word in enumerate(words)
-    }
-
-
-def with_sentiment(text, sentiment):
-    """Writes a sentence of the grammar again with another sentiment.
-
-    Each word that tells the sentiment becomes the one of the same rank in the list of
-    the other. That is a bijection between the sentences of two sentiments, and carries
-    their distribution given the one to that given the other.
-
-    Args:
-        text: Str, a sentence of the default grammar.
-        sentiment: Str, one of `ATTRIBUTES["sentiment"]`.
-
-    Returns:
-        Str.
-
-    Example:
-    >>> with_sentiment("the grumpy chef badly served the soup at home .", "positive")
-    'the happy chef happily served the soup at home .'
-    """
-    words = []
-    for word in text.split():
-        name, rank = _places().get(word, (None, None))
-        words.append(word if name is None else _LISTS[name][sentiment][rank])
-    return " ".join(words)
+def _kinds():
+    """Returns the kind of each word that tells a sentiment."""
+    kinds = {}
+    for sentiment in ATTRIBUTES["sentiment"]:
+        kinds |= dict.fromkeys(PERSON_ADJECTIVES[sentiment], "adjective")
+        kinds |= dict.fromkeys(ADVERBS[sentiment], "adverb")
+        for verb in JUDGING_VERBS[sentiment]:
+            kinds |= zip(verb, ("base", "third", "past"), strict=True)
+    return kinds
 
 
 def _content(text):
     """Returns a sentence's words, those that tell the sentiment by their kind alone."""
-    return [_places().get(word, (word,))[0] for word in text.split()]
+    return [_kinds().get(word, word) for word in text.split()]
 
 
 def measure_grammar_transfer(sources, transferred, labels):
