@@ -26,7 +26,7 @@ from tfvae.evaluation.posterior import ExactGaussian
 from tfvae.evaluation.responses import response_quality
 from tfvae.evaluation.transfer import check_classifiers, transfer_quality
 from tfvae.models.conditional import require_trained_prior, require_transfer
-from tfvae.models.inputs import require_tokenizer
+from tfvae.models.inputs import require_tokenizer, text_of
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors
@@ -361,12 +361,7 @@ def _why_no_transfer(model, texts, train_texts):
 
 def _reader(texts):
     """Creates a callable that returns a fresh iterator of str."""
-
-    def read():
-        for text in _records(texts):
-            yield text if isinstance(text, str) else text["text"]
-
-    return read
+    return lambda: map(text_of, _records(texts))
 
 
 def _records(texts):

@@ -20,6 +20,8 @@ from tfvae.text.labels import label_name
 from tfvae.text.vocabulary import chunks
 
 _CHUNK = 1000
+# The most ids written, and the most words read.
+_MAX_LENGTH = 200
 
 
 def check_classifiers():
@@ -62,9 +64,7 @@ def _accuracies(classifiers, texts, labels):
     return [float(np.mean(each.predict(texts) == labels)) for each in classifiers]
 
 
-def transfer_quality(
-    model, records, train_records, *, max_length=200, order=5, seed=0, progress=None
-):
+def transfer_quality(model, records, train_records, *, seed=0, progress=None):
     """Writes each sentence with every other label, greedily, and measures the result.
 
     Args:
@@ -72,9 +72,6 @@ def transfer_quality(
         records: Iterable of dicts with `"text"` and `"label"`, sentences that neither
             the model nor a classifier was trained on.
         train_records: The same of the training split.
-        max_length: Positive int, the most ids written, and the most words read.
-            Defaults to `200`.
-        order: Int, of the n-gram models. Defaults to `5`.
         seed: Int. Defaults to `0`.
         progress: Callable of a total and a unit's name that returns an object with
             `update(num_done)`, or `None`.
@@ -86,8 +83,8 @@ def transfer_quality(
         ValueError: If the model does not transfer, or a label is unknown.
     """
     require_transfer(model)
-    texts, labels = _known(model, records, max_length)
-    train_texts, train_labels = _known(model, train_records, max_length)
+    texts, labels = _known(model, records)
+    train_texts, train_labels = _known(model, train_records)
     if not texts or not train_texts:
         raise ValueError("Transfer needs sentences to train on and to write again.")
     sources, targets, places = [], [], []
@@ -102,7 +99,7 @@ def transfer_quality(
     for start in range(0, len(sources), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         written += model.transfer(
-            sources[chunk], targets[chunk], max_length=max_length, seed=seed
+            sources[chunk], targets[chunk], max_length=_MAX_LENGTH, seed=seed
         )
         if bar:
             bar.update(len(written))
@@ -115,7 +112,6 @@ def transfer_quality(
         labels=labels,
         train_texts=train_texts,
         train_labels=train_labels,
-        order=order,
         seed=seed,
     )
 
@@ -130,7 +126,6 @@ def measure_transfers(
     labels,
     train_texts,
     train_labels,
-    order=5,
     seed=0,
 ):
     """Measures sentences that were written again with other labels.
@@ -149,7 +144,6 @@ def measure_transfers(
         train_texts: List of str, the training split, which the classifiers and the
             n-gram models learn.
         train_labels: List of str, their labels.
-        order: Int, of the n-gram models. Defaults to `5`.
         seed: Int. Defaults to `0`.
 
     Returns:
@@ -169,7 +163,7 @@ def measure_transfers(
     # improbable and not unknown.
     vocabulary = dict.fromkeys(word for text in train_texts for word in text.split())
     vocabulary.pop("<unk>", None)
-    learn = functools.partial(NgramModel.fit, order=order, vocabulary=vocabulary)
+    learn = functools.partial(NgramModel.fit, order=5, vocabulary=vocabulary)
     learned, directions = {}, {}
     rows = list(zip(source_labels, targets, sources, transferred, strict=True))
     for key in sorted({row[:2] for row in rows}):
@@ -220,7 +214,7 @@ def _of_label(texts, labels, label):
     return [text for text, own in zip(texts, labels, strict=True) if own == label]
 
 
-def _known(model, records, max_length):
+def _known(model, records):
     """Returns texts in the words that the model knows, and the names of labels."""
     tokenizer, texts, labels = require_tokenizer(model), [], []
     for chunk in chunks(records, _CHUNK):
@@ -231,8 +225,8 @@ def _known(model, records, max_length):
                     "column of the labels (--label-column). "
                     f"Received: {record!r}"
                 )
-        tokens = tokenize(model, [row["text"] for row in chunk], max_length)["tokens"]
-        texts += texts_of(tokenizer, tokens)
+        tokens = tokenize(model, [row["text"] for row in chunk], _MAX_LENGTH)
+        texts += texts_of(tokenizer, tokens["tokens"])
         names = [label_name(row["label"]) for row in chunk]
         labels += [model.label_names[model.label_number(name)] for name in names]
     return texts, labels
