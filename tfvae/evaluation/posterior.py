@@ -91,7 +91,6 @@ class PosteriorSampler:
         params = model.posterior(tf.zeros([1, model.widths["code_dim"]]))
         self.model = model
         self.posterior = with_density(model.posterior, params)
-        distribution = self.posterior.distribution(params)
         random = model.posterior.is_random
         self.has_density = self.posterior.has_density and model.prior.has_density
         can_fit = (
@@ -103,7 +102,7 @@ class PosteriorSampler:
                 "with a density. Use None. Received: posterior="
                 f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
             )
-        self.proposal, self.nll_method = None, None
+        self.proposal = self.nll_method = self.num_prior_samples = None
         if model.encoder_reads == "context":
             self.nll_method = "context_samples"
         elif self.has_density and proposal is None:
@@ -113,11 +112,10 @@ class PosteriorSampler:
             self.proposal = proposal or FittedProposal()
         elif not model.prior.has_density:
             self.nll_method = "prior_samples"
-        self.num_prior_samples = None
-        if self.nll_method == "prior_samples":
             self.num_prior_samples = _PRIOR_SAMPLES * num_samples
         self.num_samples = num_samples if random else 1
         self.num_draws = num_draws or self.num_samples
+        distribution = self.posterior.distribution(params)
         if random and (reports_critic(model) or exact_mean(distribution) is None):
             self.num_draws = max(self.num_draws, _NUM_DRAWS)
         self.kl_method = None

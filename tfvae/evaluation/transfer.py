@@ -48,13 +48,12 @@ def _learn_classifiers(texts, labels, seed):
     # Whatever stands between white space is a word.
     words = {"token_pattern": r"\S+", "lowercase": False}
     sequences = TfidfVectorizer(ngram_range=(1, 3), **words)
+    occurrences = CountVectorizer(binary=True, **words)
     # A weak penalty, since texts are many and sequences rare.
     logistic = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
     return (
         make_pipeline(sequences, logistic).fit(texts, labels),
-        make_pipeline(CountVectorizer(binary=True, **words), BernoulliNB()).fit(
-            texts, labels
-        ),
+        make_pipeline(occurrences, BernoulliNB()).fit(texts, labels),
     )
 
 
