@@ -6,12 +6,7 @@ import pytest
 from scipy.spatial import distance
 
 from tfvae.evaluation import embeddings
-from tfvae.evaluation.embeddings import (
-    embed,
-    learn_embeddings,
-    read_embeddings,
-    similarities,
-)
+from tfvae.evaluation.embeddings import embed, learn_embeddings, similarities
 from tfvae.text import default_grammar
 
 VECTORS = {
@@ -127,16 +122,3 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)
     with pytest.raises(ValueError, match=r"--embedd.*sklearn.*tfvae\[measures\]"):
         learn_embeddings(["a b"])
-
-
-def test_files_of_embeddings(tmp_path):
-    path = tmp_path / "vectors.txt"
-    path.write_text("2 2\na 1 0\nb 0 2\n")
-    found = read_embeddings(path, ["b", "c"])
-    assert found.name == str(path) and list(found.vectors) == ["b"]
-    path.write_text("a 1.5 0.5\nb 0.5 -2.25 3.5\n")
-    with pytest.raises(ValueError, match="line 2: a word and 2 numbers are needed"):
-        read_embeddings(path, ["b"])
-    path.write_text("a 1 0\n")
-    with pytest.raises(ValueError, match="no vector for any of the 1 words"):
-        read_embeddings(path, ["z"])

@@ -6,14 +6,34 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfvae.evaluation.transfer import (
-    measure_grammar_transfer,
-    measure_transfers,
-    with_sentiment,
-)
+from tfvae.evaluation.transfer import measure_grammar_transfer, measure_transfers
 from tfvae.text import ATTRIBUTES, default_grammar
+from tfvae.text.grammar.rules import ADVERBS, JUDGING_VERBS, PERSON_ADJECTIVES
 
 NAMES = ATTRIBUTES["sentiment"]
+VERBS = [
+    {name: [verb[form] for verb in verbs] for name, verbs in JUDGING_VERBS.items()}
+    for form in range(3)
+]
+# By a word that tells a sentiment, the words of its kind and its place among them.
+PLACES = {
+    word: (lists, place)
+    for lists in (PERSON_ADJECTIVES, ADVERBS, *VERBS)
+    for words in lists.values()
+    for place, word in enumerate(words)
+}
+
+
+def with_sentiment(text, sentiment):
+    """Writes a sentence of the grammar again with another sentiment.
+
+    Each word that tells it becomes the one of the same place in the other list.
+    """
+    found = [(word, *PLACES.get(word, (None, 0))) for word in text.split()]
+    return " ".join(
+        word if lists is None else lists[sentiment][place]
+        for word, lists, place in found
+    )
 
 
 def sample(num, seed):

@@ -1,18 +1,22 @@
 """Metrics of likelihood, latent codes, reconstruction and generation."""
 
+from tfvae.distributions.aggregated_posterior import (
+    MutualInformation as MutualInformation,
+)
+from tfvae.distributions.aggregated_posterior import (
+    mutual_information as mutual_information,
+)
 from tfvae.evaluation.evaluate import evaluate as evaluate
 from tfvae.evaluation.generation import generation_quality as generation_quality
 from tfvae.evaluation.generation import (
     reconstruction_quality as reconstruction_quality,
 )
-from tfvae.evaluation.latent import MutualInformation as MutualInformation
 from tfvae.evaluation.latent import active_units as active_units
 from tfvae.evaluation.latent import gradient_norms as gradient_norms
 from tfvae.evaluation.latent import (
     information_given_context as information_given_context,
 )
 from tfvae.evaluation.latent import marginal_kl as marginal_kl
-from tfvae.evaluation.latent import mutual_information as mutual_information
 from tfvae.evaluation.likelihood import DecoderInformation as DecoderInformation
 from tfvae.evaluation.likelihood import SentenceScorer as SentenceScorer
 from tfvae.evaluation.likelihood import SentenceScores as SentenceScores

@@ -6,7 +6,6 @@ import typing
 import numpy as np
 
 from tfvae.extras import require_extra
-from tfvae.text.word_vectors import read_word_vectors
 
 # Words counted at once: their pairs are held in memory.
 _CHUNK = 1_000_000
@@ -34,24 +33,6 @@ def check_extra():
     modules = "scipy.sparse", "sklearn.decomposition"
     purpose = "Without a file of embeddings (--embeddings FILE), learning them"
     require_extra("measures", purpose, *modules)
-
-
-def read_embeddings(path, words):
-    """Reads the embeddings of some words, see `read_word_vectors`.
-
-    Args:
-        path: Path of a file in the text format of GloVe or word2vec.
-        words: Collection of str.
-
-    Returns:
-        A `WordEmbeddings`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line has another number of numbers than the first one, or the
-            file holds none of the words.
-    """
-    return WordEmbeddings(str(path), read_word_vectors(path, list(words)))
 
 
 def learn_embeddings(texts, *, dim=200, window=5, max_words=20_000, seed=0):

@@ -26,7 +26,7 @@ from tfvae.evaluation.posterior import ExactGaussian
 from tfvae.evaluation.responses import response_quality
 from tfvae.evaluation.transfer import check_classifiers, transfer_quality
 from tfvae.models.conditional import require_trained_prior, require_transfer
-from tfvae.models.inputs import require_tokenizer
+from tfvae.models.inputs import require_tokenizer, text_of
 from tfvae.ops.sequences import UNK_ID
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import Batches, reader_errors
@@ -201,7 +201,7 @@ def evaluate(
                 progress=bar(),
             )
         if "generation" in chosen:
-            found = generation_quality(
+            result |= generation_quality(
                 model,
                 _reader(train_texts),
                 _reader(texts),
@@ -211,10 +211,9 @@ def evaluate(
                 seed=seed,
                 progress=progress,
             )
-            notes += found.pop("notes", [])
-            result |= found
+            notes += result.pop("notes", [])
         if "responses" in chosen:
-            found = response_quality(
+            result |= response_quality(
                 model,
                 batches,
                 train_texts=None if train_texts is None else _reader(train_texts),
@@ -223,8 +222,7 @@ def evaluate(
                 seed=seed,
                 progress=bar(),
             )
-            notes += found.pop("notes", [])
-            result |= found
+            notes += result.pop("notes", [])
         if "transfer" in chosen:
             result |= transfer_quality(
                 model,
@@ -363,12 +361,7 @@ def _why_no_transfer(model, texts, train_texts):
 
 def _reader(texts):
     """Creates a callable that returns a fresh iterator of str."""
-
-    def read():
-        for text in _records(texts):
-            yield text if isinstance(text, str) else text["text"]
-
-    return read
+    return lambda: map(text_of, _records(texts))
 
 
 def _records(texts):
@@ -592,10 +585,10 @@ def describe(scorer, num_samples):
         )
     if not sampler.has_density:
         notes.append(_without_density(sampler, posterior))
+        if sampler.nll_method and not num_samples:
+            notes.append("`nll` was left out, as asked.")
     elif not num_samples:
         notes.append("`nll` was left out, as asked; `nelbo` is looser.")
-    if not sampler.has_density and sampler.nll_method and not num_samples:
-        notes.append("`nll` was left out, as asked.")
     return notes
 
 

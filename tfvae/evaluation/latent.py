@@ -1,5 +1,6 @@
 """How much a code says, how strongly costs depend on it, how codes fit the prior."""
 
+import itertools
 import math
 import typing
 
@@ -7,12 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.distributions.aggregated_posterior import (
-    MutualInformation as MutualInformation,
-)
-from tfvae.distributions.aggregated_posterior import (
-    mutual_information as mutual_information,
-)
+from tfvae.distributions.aggregated_posterior import mutual_information
 from tfvae.distributions.divergences import inverse_multiquadratic, mmd
 from tfvae.evaluation.posterior import (
     PosteriorSampler,
@@ -385,9 +381,7 @@ def gradient_norms(model, batches, *, training=True, seed=0, max_batches=None):
         lambda inputs, seed: _squared_norms(model, inputs, seed, training)
     )
     collected = []
-    for index, batch in enumerate(batches):
-        if index == max_batches:
-            break
+    for index, batch in enumerate(itertools.islice(batches, max_batches)):
         inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
         found = norms_of(inputs, fold_in(as_seed(seed), index))
         collected.append({name: value.numpy() for name, value in found.items()})

@@ -74,10 +74,8 @@ class SentenceScorer:
         num_samples: Int `N`, as decoded.
         posterior_sampler: `PosteriorSampler`, which knows the posterior and the
             proposal as they are used, or `None` without a latent.
-        nll_method: `"exact"` without a latent, `"importance_weighted"` with codes of
-            the posterior, `"fitted_proposal"`, `"prior_samples"` of a prior without a
-            density, or `"context_samples"` of a posterior that does not read the
-            sentence; `None` where the likelihood is not defined.
+        nll_method: `"exact"` without a latent, else as of `PosteriorSampler`; `None`
+            where the likelihood is not defined.
 
     Raises:
         ValueError: If a count is out of range, or `proposal` does not fit the model.
@@ -336,18 +334,14 @@ class DecoderInformation(typing.NamedTuple):
 
     def metrics(self):
         """Returns the means and their standard errors as `evaluate` names them."""
-        found = {
+        return {
             "latent_gain": float(self.gain.mean()),
             "decoder_mi": float(self.information.mean()),
             "decoder_mi_cap": math.log(self.num_codes),
             "decoder_mi_codes": self.num_codes,
+            "latent_gain_se": standard_error(self.gain),
+            "decoder_mi_se": standard_error(self.information),
         }
-        for name, values in (
-            ("latent_gain", self.gain),
-            ("decoder_mi", self.information),
-        ):
-            found[f"{name}_se"] = standard_error(values)
-        return found
 
 
 def partners(num_sentences, num_codes, seed):

@@ -225,7 +225,8 @@ class NeighbourIndex:
                 f"{path}: no such index. Make it from a text: give --data too."
             )
         arrays = _read(path)
-        if model is not None and str(arrays["fingerprint"]) != fingerprint_of(model):
+        fingerprint = str(arrays["fingerprint"])
+        if model is not None and fingerprint != fingerprint_of(model):
             num_columns = arrays["points"].shape[-1]
             raise ValueError(
                 f"{path}: the index was made by another model, with codes of "
@@ -237,7 +238,6 @@ class NeighbourIndex:
             content[start:end].decode("utf-8")
             for start, end in itertools.pairwise(starts)
         ]
-        fingerprint = str(arrays["fingerprint"])
         if arrays.get("has_rows", False):
             texts = [json.loads(text) for text in texts]
         return cls(texts, arrays["points"], fingerprint, arrays.get("lines"))

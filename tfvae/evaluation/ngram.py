@@ -1,5 +1,6 @@
 """An n-gram language model of text, to score samples and to be learned from them."""
 
+import itertools
 import os
 import typing
 
@@ -149,7 +150,9 @@ class NgramModel:
         totals = np.zeros(5)
         for chunk in chunks(texts, _CHUNK):
             words, places = _read(chunk, self._ids, grow=False, skip=False)
-            nats = -self._log_probs(words, places)
+            probs = look_up(self._tables, words, places, len(self.words))
+            with np.errstate(divide="ignore"):
+                nats = -np.log(probs)
             # An end is told by its place: a text cannot hold one.
             ends = np.append(places[1:] == 0, True)
             inside = ~ends & (places > 0)
@@ -226,11 +229,6 @@ class NgramModel:
                 for i in range(len(discounts))
             ]
         return cls(words, tables, discounts)
-
-    def _log_probs(self, words, places):
-        probs = look_up(self._tables, words, places, len(self.words))
-        with np.errstate(divide="ignore"):
-            return np.log(probs)
 
 
 def _read(texts, ids, grow, skip):
@@ -422,7 +420,7 @@ def look_up(tables, words, places, size):
     """
     probs = tables[0].probs[words]
     rows = words.astype(np.int64)
-    for lower, table in zip(tables, tables[1:], strict=False):
+    for lower, table in itertools.pairwise(tables):
         # A row of -1 stands for an n-gram never seen.
         contexts = np.concatenate([[-1], rows[:-1]])
         contexts[places == 0] = -1

@@ -91,8 +91,7 @@ class PosteriorSampler:
         params = model.posterior(tf.zeros([1, model.widths["code_dim"]]))
         self.model = model
         self.posterior = with_density(model.posterior, params)
-        distribution = self.posterior.distribution(params)
-        random = is_random(distribution)
+        random = model.posterior.is_random
         self.has_density = self.posterior.has_density and model.prior.has_density
         can_fit = (
             random and model.prior.has_density and self.posterior.support == "real"
@@ -103,7 +102,7 @@ class PosteriorSampler:
                 "with a density. Use None. Received: posterior="
                 f"{type(model.posterior).__name__}, prior={type(model.prior).__name__}"
             )
-        self.proposal, self.nll_method = None, None
+        self.proposal = self.nll_method = self.num_prior_samples = None
         if model.encoder_reads == "context":
             self.nll_method = "context_samples"
         elif self.has_density and proposal is None:
@@ -113,11 +112,10 @@ class PosteriorSampler:
             self.proposal = proposal or FittedProposal()
         elif not model.prior.has_density:
             self.nll_method = "prior_samples"
-        self.num_prior_samples = None
-        if self.nll_method == "prior_samples":
             self.num_prior_samples = _PRIOR_SAMPLES * num_samples
         self.num_samples = num_samples if random else 1
         self.num_draws = num_draws or self.num_samples
+        distribution = self.posterior.distribution(params)
         if random and (reports_critic(model) or exact_mean(distribution) is None):
             self.num_draws = max(self.num_draws, _NUM_DRAWS)
         self.kl_method = None
@@ -139,7 +137,9 @@ class PosteriorSampler:
         record = self.record(encoded, z, log_q, None, seed)
         mean, mean_noise = exact_mean(record.posterior), None
         if mean is None:
-            mean, mean_noise = mean_of_samples(z, self.num_draws)
+            mean, variance = tf.nn.moments(z, axes=[0])
+            # The unbiased variance over the number of samples.
+            mean_noise = variance / (self.num_draws - 1)
         if self.model.prior_reads_context:
             mean, mean_noise = self._standardized(mean, mean_noise, record, encoded)
         kl = log_prior = log_ratio = proposed = None
@@ -248,13 +248,6 @@ def with_density(posterior, params):
     return ExactGaussian(posterior)
 
 
-def is_random(distribution):
-    """Returns whether a distribution is more than a single point."""
-    while isinstance(distribution, tfd.Independent):
-        distribution = distribution.distribution
-    return not isinstance(distribution, (tfd.Deterministic, tfd.VectorDeterministic))
-
-
 def is_diagonal_gaussian(distribution):
     """Returns whether a distribution is a Gaussian of independent dimensions."""
     return isinstance(distribution, tfd.MultivariateNormalDiag) or (
@@ -278,14 +271,13 @@ def exact_mean(distribution):
         return None
 
 
-def moments(latent, distribution, params, seed=0):
+def moments(latent, distribution, params):
     """Computes the means and scales of a prior that differs from row to row.
 
     Args:
         latent: `Latent`, the prior.
         distribution: TFP distribution of its parameters, batch `[B]` and event `[Z]`.
         params: Dict of its parameters `[B, ...]`.
-        seed: Int, of the samples where mean and scale are not known. Defaults to `0`.
 
     Returns:
         Tuple of the mean and the standard deviation, float32 `[B, Z]`, and the variance
@@ -295,25 +287,10 @@ def moments(latent, distribution, params, seed=0):
     try:
         return distribution.mean(), distribution.stddev(), 0.0
     except NotImplementedError:
-        draws, _ = latent.sample(params, _NUM_PRIOR_DRAWS, as_seed(seed))
+        draws, _ = latent.sample(params, _NUM_PRIOR_DRAWS, as_seed(0))
         mean, variance = tf.nn.moments(draws, axes=[0])
         variance = tf.maximum(variance, _LEAST_VARIANCE)
         return mean, tf.sqrt(variance), 1.0 / _NUM_PRIOR_DRAWS
-
-
-def mean_of_samples(z, num_samples):
-    """Estimates each posterior's mean and the noise of the estimate.
-
-    Args:
-        z: Float tensor `[S, B, Z]`.
-        num_samples: Int `S` of at least 2.
-
-    Returns:
-        Tuple of the means, `[B, Z]`, and their variances, `[B, Z]` in squared units of
-        the code: the samples' unbiased variance over `S`.
-    """
-    mean, variance = tf.nn.moments(z, axes=[0])
-    return mean, variance / (num_samples - 1)
 
 
 def posterior_scales(posterior, params, *, num_samples=100, seed=0):
@@ -348,29 +325,6 @@ def posterior_scales(posterior, params, *, num_samples=100, seed=0):
             return distribution.stddev().numpy().astype(np.float64)
     z = posterior.sample(params, num_samples, as_seed(seed))[0]
     return z.numpy().astype(np.float64).std(axis=0, ddof=1)
-
-
-def concentrations(posterior, params):
-    """Returns the concentration of each sentence's von Mises-Fisher posterior.
-
-    Args:
-        posterior: `VonMisesFisher`.
-        params: Dict of its parameters, arrays `[N, ...]`.
-
-    Returns:
-        Float64 array `[N]`; large is narrow.
-
-    Raises:
-        ValueError: If the posterior has no concentration.
-    """
-    params = {name: tf.convert_to_tensor(value) for name, value in params.items()}
-    distribution = posterior.distribution(params) if posterior.has_density else None
-    if not hasattr(distribution, "concentration"):
-        raise ValueError(
-            "`posterior` must be a `VonMisesFisher`; other posteriors have scales, see "
-            f"`posterior_scales`. Received: {type(posterior).__name__}"
-        )
-    return np.asarray(distribution.concentration, np.float64)
 
 
 class FittedProposal:
@@ -452,15 +406,9 @@ class FittedProposal:
         z = tf.concat([sample(prior, num_prior, fold_in(seed, 2)), z], axis=0)
         log_prior = prior.log_prob(z)
         share = num_prior / num_samples
-        log_proposal = tf.reduce_logsumexp(
-            tf.stack(
-                [
-                    log_prior + math.log(share),
-                    gaussian.log_prob(z) + math.log1p(-share),
-                ]
-            ),
-            axis=0,
-        )
+        of_prior = log_prior + math.log(share)
+        of_gaussian = gaussian.log_prob(z) + math.log1p(-share)
+        log_proposal = tf.reduce_logsumexp(tf.stack([of_prior, of_gaussian]), axis=0)
         return z, log_prior - log_proposal
 
 

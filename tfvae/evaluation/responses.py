@@ -22,6 +22,7 @@ from tfvae.ops.sequences import EOS_ID
 from tfvae.samplers import Greedy
 from tfvae.seeds import as_seed, fold_in
 from tfvae.text import WordTokenizer
+from tfvae.text.word_vectors import read_word_vectors
 
 _END, _UNKNOWN = "</s>", "<unk>"
 _SIMILARITIES = ("average", "extrema", "greedy")
@@ -168,7 +169,8 @@ def _embeddings(tokenizer, references, train_texts, path, seed):
             words |= dict.fromkeys(tokenizer.vocabulary)
         elif train_texts is not None:
             words |= dict.fromkeys(word for text in texts() for word in text.split())
-        return embeddings.read_embeddings(path, words)
+        vectors = read_word_vectors(path, list(words))
+        return embeddings.WordEmbeddings(str(path), vectors)
     return train_texts and embeddings.learn_embeddings(texts(), seed=seed)
 
 

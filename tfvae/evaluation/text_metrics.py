@@ -3,6 +3,7 @@
 import collections
 import itertools
 import math
+import statistics
 import warnings
 
 import numpy as np
@@ -138,7 +139,7 @@ def sentence_bleu(reference, hypothesis):
     if not matches:
         return 0.0
     precisions = [matches / total, *((m + 1) / (t + 1) for m, t in higher)]
-    return _geometric_mean(precisions) * _brevity(reference, hypothesis)
+    return statistics.geometric_mean(precisions) * _brevity(reference, hypothesis)
 
 
 def sentence_bleu_method7(reference, hypothesis):
@@ -176,7 +177,7 @@ def sentence_bleu_method7(reference, hypothesis):
     for own, above in zip(precisions[:-1], precisions[1:], strict=True):
         below = (below + own + above) / 3
         smoothed.append(below)
-    return _geometric_mean(smoothed) * _brevity(reference, hypothesis)
+    return statistics.geometric_mean(smoothed) * _brevity(reference, hypothesis)
 
 
 def edit_distances(references, hypotheses):
@@ -211,17 +212,12 @@ def _matches(reference, hypothesis, n):
     return (grams & _count(reference, n)).total(), max(grams.total(), 1)
 
 
-def _geometric_mean(values):
-    return math.exp(math.fsum(map(math.log, values)) / len(values))
-
-
 def _brevity(reference, hypothesis):
     return min(1.0, math.exp(1 - len(reference) / len(hypothesis)))
 
 
 def _count(words, n):
-    grams = zip(*(words[i:] for i in range(n)), strict=False)
-    return collections.Counter(grams)
+    return collections.Counter(_ngrams(words, n))
 
 
 def _check(references, hypotheses):

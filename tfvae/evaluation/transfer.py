@@ -17,17 +17,11 @@ from tfvae.models.writing import texts_of
 from tfvae.text import ATTRIBUTES, default_grammar
 from tfvae.text.grammar.rules import ADVERBS, JUDGING_VERBS, PERSON_ADJECTIVES
 from tfvae.text.labels import label_name
+from tfvae.text.vocabulary import chunks
 
 _CHUNK = 1000
-# Of the vectorizer: whatever stands between white space is a word.
-_WORD = r"\S+"
-_LISTS = {
-    "adjective": PERSON_ADJECTIVES,
-    "adverb": ADVERBS,
-    "base": {k: [v[0] for v in verbs] for k, verbs in JUDGING_VERBS.items()},
-    "third": {k: [v[1] for v in verbs] for k, verbs in JUDGING_VERBS.items()},
-    "past": {k: [v[2] for v in verbs] for k, verbs in JUDGING_VERBS.items()},
-}
+# The most ids written, and the most words read.
+_MAX_LENGTH = 200
 
 
 def check_classifiers():
@@ -39,53 +33,37 @@ def check_classifiers():
     require_extra("measures", "Classifying transferred sentences", "sklearn")
 
 
-class LabelClassifiers:
-    """Two classifiers of texts, of different kinds, by scikit-learn.
+def _learn_classifiers(texts, labels, seed):
+    """Learns two classifiers of texts, of different kinds, by scikit-learn.
 
     The first is a logistic regression on the TF-IDF of sequences of 1 to 3 words; the
     second, a check on it, a naive Bayes classifier of the words that occur.
-
-    Args:
-        texts: List of str, those of the training split alone.
-        labels: List of str, one for each.
-        seed: Int. Defaults to `0`.
     """
+    # Imported where it is used: that takes a second.
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.naive_bayes import BernoulliNB
+    from sklearn.pipeline import make_pipeline
 
-    def __init__(self, texts, labels, seed=0):
-        # Imported where it is used: that takes a second.
-        from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.naive_bayes import BernoulliNB
-        from sklearn.pipeline import make_pipeline
-
-        words = {"token_pattern": _WORD, "lowercase": False}
-        # A weak penalty, since texts are many and sequences rare.
-        logistic = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
-        self._logistic = make_pipeline(
-            TfidfVectorizer(ngram_range=(1, 3), **words), logistic
-        ).fit(texts, labels)
-        self._bayes = make_pipeline(
-            CountVectorizer(binary=True, **words), BernoulliNB()
-        ).fit(texts, labels)
-
-    def accuracies(self, texts, labels):
-        """Computes the shares of texts that get their labels.
-
-        Args:
-            texts: List of str.
-            labels: List of str.
-
-        Returns:
-            Tuple of floats, of the logistic regression and of naive Bayes.
-        """
-        labels = np.asarray(labels)
-        both = (self._logistic, self._bayes)
-        return tuple(float(np.mean(each.predict(texts) == labels)) for each in both)
+    # Whatever stands between white space is a word.
+    words = {"token_pattern": r"\S+", "lowercase": False}
+    sequences = TfidfVectorizer(ngram_range=(1, 3), **words)
+    occurrences = CountVectorizer(binary=True, **words)
+    # A weak penalty, since texts are many and sequences rare.
+    logistic = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
+    return (
+        make_pipeline(sequences, logistic).fit(texts, labels),
+        make_pipeline(occurrences, BernoulliNB()).fit(texts, labels),
+    )
 
 
-def transfer_quality(
-    model, records, train_records, *, max_length=200, order=5, seed=0, progress=None
-):
+def _accuracies(classifiers, texts, labels):
+    """Computes the share of texts that get their labels by each classifier."""
+    labels = np.asarray(labels)
+    return [float(np.mean(each.predict(texts) == labels)) for each in classifiers]
+
+
+def transfer_quality(model, records, train_records, *, seed=0, progress=None):
     """Writes each sentence with every other label, greedily, and measures the result.
 
     Args:
@@ -93,9 +71,6 @@ def transfer_quality(
         records: Iterable of dicts with `"text"` and `"label"`, sentences that neither
             the model nor a classifier was trained on.
         train_records: The same of the training split.
-        max_length: Positive int, the most ids written, and the most words read.
-            Defaults to `200`.
-        order: Int, of the n-gram models. Defaults to `5`.
         seed: Int. Defaults to `0`.
         progress: Callable of a total and a unit's name that returns an object with
             `update(num_done)`, or `None`.
@@ -107,8 +82,8 @@ def transfer_quality(
         ValueError: If the model does not transfer, or a label is unknown.
     """
     require_transfer(model)
-    texts, labels = _known(model, records, max_length)
-    train_texts, train_labels = _known(model, train_records, max_length)
+    texts, labels = _known(model, records)
+    train_texts, train_labels = _known(model, train_records)
     if not texts or not train_texts:
         raise ValueError("Transfer needs sentences to train on and to write again.")
     sources, targets, places = [], [], []
@@ -123,7 +98,7 @@ def transfer_quality(
     for start in range(0, len(sources), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         written += model.transfer(
-            sources[chunk], targets[chunk], max_length=max_length, seed=seed
+            sources[chunk], targets[chunk], max_length=_MAX_LENGTH, seed=seed
         )
         if bar:
             bar.update(len(written))
@@ -136,7 +111,6 @@ def transfer_quality(
         labels=labels,
         train_texts=train_texts,
         train_labels=train_labels,
-        order=order,
         seed=seed,
     )
 
@@ -151,7 +125,6 @@ def measure_transfers(
     labels,
     train_texts,
     train_labels,
-    order=5,
     seed=0,
 ):
     """Measures sentences that were written again with other labels.
@@ -170,7 +143,6 @@ def measure_transfers(
         train_texts: List of str, the training split, which the classifiers and the
             n-gram models learn.
         train_labels: List of str, their labels.
-        order: Int, of the n-gram models. Defaults to `5`.
         seed: Int. Defaults to `0`.
 
     Returns:
@@ -184,13 +156,13 @@ def measure_transfers(
     check_classifiers()
     if not sources:
         raise ValueError("`sources` must hold a sentence. Received: none")
-    classifiers = LabelClassifiers(train_texts, train_labels, seed)
-    of_test = classifiers.accuracies(texts, labels)
+    classifiers = _learn_classifiers(train_texts, train_labels, seed)
+    accuracy, bayes = _accuracies(classifiers, texts, labels)
     # One vocabulary, that of all training sentences, so that a word of another label is
     # improbable and not unknown.
     vocabulary = dict.fromkeys(word for text in train_texts for word in text.split())
     vocabulary.pop("<unk>", None)
-    learn = functools.partial(NgramModel.fit, order=order, vocabulary=vocabulary)
+    learn = functools.partial(NgramModel.fit, order=5, vocabulary=vocabulary)
     learned, directions = {}, {}
     rows = list(zip(source_labels, targets, sources, transferred, strict=True))
     for key in sorted({row[:2] for row in rows}):
@@ -211,8 +183,8 @@ def measure_transfers(
         for key in dict.fromkeys(itertools.chain(*directions.values()))
     }
     return result | {
-        "transfer_classifier_accuracy": of_test[0],
-        "transfer_bayes_classifier_accuracy": of_test[1],
+        "transfer_classifier_accuracy": accuracy,
+        "transfer_bayes_classifier_accuracy": bayes,
         "num_transferred": len(rows),
         "transfer_directions": directions,
     }
@@ -220,7 +192,8 @@ def measure_transfers(
 
 def _direction(sources, transferred, target, classifiers):
     """Computes the metrics of one direction that need no language model."""
-    accuracy, bayes = classifiers.accuracies(transferred, [target] * len(transferred))
+    labels = [target] * len(transferred)
+    accuracy, bayes = _accuracies(classifiers, transferred, labels)
     references = [text.split() for text in sources]
     hypotheses = [text.split() for text in transferred]
     similarity = bleu(references, hypotheses)["bleu_4"]
@@ -240,11 +213,10 @@ def _of_label(texts, labels, label):
     return [text for text, own in zip(texts, labels, strict=True) if own == label]
 
 
-def _known(model, records, max_length):
+def _known(model, records):
     """Returns texts in the words that the model knows, and the names of labels."""
     tokenizer, texts, labels = require_tokenizer(model), [], []
-    records = iter(records)
-    while chunk := list(itertools.islice(records, _CHUNK)):
+    for chunk in chunks(records, _CHUNK):
         for record in chunk:
             if isinstance(record, str) or "label" not in record:
                 raise ValueError(
@@ -252,52 +224,28 @@ def _known(model, records, max_length):
                     "column of the labels (--label-column). "
                     f"Received: {record!r}"
                 )
-        tokens = tokenize(model, [row["text"] for row in chunk], max_length)["tokens"]
-        texts += texts_of(tokenizer, tokens)
+        tokens = tokenize(model, [row["text"] for row in chunk], _MAX_LENGTH)
+        texts += texts_of(tokenizer, tokens["tokens"])
         names = [label_name(row["label"]) for row in chunk]
         labels += [model.label_names[model.label_number(name)] for name in names]
     return texts, labels
 
 
 @functools.cache
-def _places():
-    """Returns the list and the rank of each word that tells a sentiment."""
-    return {
-        word: (name, rank)
-        for name, lists in _LISTS.items()
-        for words in lists.values()
-        for rank, word in enumerate(words)
-    }
-
-
-def with_sentiment(text, sentiment):
-    """Writes a sentence of the grammar again with another sentiment.
-
-    Each word that tells the sentiment becomes the one of the same rank in the list of
-    the other. That is a bijection between the sentences of two sentiments, and carries
-    their distribution given the one to that given the other.
-
-    Args:
-        text: Str, a sentence of the default grammar.
-        sentiment: Str, one of `ATTRIBUTES["sentiment"]`.
-
-    Returns:
-        Str.
-
-    Example:
-    >>> with_sentiment("the grumpy chef badly served the soup at home .", "positive")
-    'the happy chef happily served the soup at home .'
-    """
-    words = []
-    for word in text.split():
-        name, rank = _places().get(word, (None, None))
-        words.append(word if name is None else _LISTS[name][sentiment][rank])
-    return " ".join(words)
+def _kinds():
+    """Returns the kind of each word that tells a sentiment."""
+    kinds = {}
+    for sentiment in ATTRIBUTES["sentiment"]:
+        kinds |= dict.fromkeys(PERSON_ADJECTIVES[sentiment], "adjective")
+        kinds |= dict.fromkeys(ADVERBS[sentiment], "adverb")
+        for verb in JUDGING_VERBS[sentiment]:
+            kinds |= zip(verb, ("base", "third", "past"), strict=True)
+    return kinds
 
 
 def _content(text):
     """Returns a sentence's words, those that tell the sentiment by their kind alone."""
-    return [_places().get(word, (word,))[0] for word in text.split()]
+    return [_kinds().get(word, word) for word in text.split()]
 
 
 def measure_grammar_transfer(sources, transferred, labels):
