@@ -54,7 +54,7 @@ def encode(model, inputs, seed, training=False, refine=True):
     if model.posterior is None:
         return Encoded(inputs, None, context, None, None)
     read = inputs["tokens" if model.encoder_reads == "text" else "context"]
-    code, params = _posterior_params(model, read, context, seed, training)
+    code, params = _code_and_params(model, read, context, seed, training)
     prior_params = model.prior_params(tf.shape(read)[0], context, training)
     encoded = Encoded(inputs, code, context, params, prior_params)
     if model.refiner is None or not refine:
@@ -138,7 +138,7 @@ def response_params(model, inputs, context):
     num_rows = tf.shape(inputs[model.requires[0]])[0]
     if model.encoder_reads != "context":
         return model.prior, model.prior_params(num_rows, context)
-    return model.posterior, _posterior_params(model, inputs["context"], context)[1]
+    return model.posterior, _code_and_params(model, inputs["context"], context)[1]
 
 
 def decode(model, tokens, z, context=None, seed=None, training=False):
@@ -253,8 +253,8 @@ def importance_weighted(log_likelihood, log_ratio):
     return log_count - tf.reduce_logsumexp(log_likelihood + log_ratio, axis=0)
 
 
-def _posterior_params(model, read, context, seed=None, training=False):
-    """Encodes what the encoder reads; returns code and the posterior's parameters."""
+def _code_and_params(model, read, context, seed=None, training=False):
+    """Computes the encoder's code of what it reads, and the posterior's parameters."""
     code = model.encoder(read, seed=fold_in(seed, Stream.ENCODER), training=training)
     if context is not None and "posterior" in model.context_to:
         code = tf.concat([code, tf.cast(context, code.dtype)], -1)

@@ -205,8 +205,7 @@ class Trainer(keras.Model):
         if not self._means:
             # A step that creates variables is traced twice, and fails on replicas.
             self.ready_logs(self.example_inputs())
-        if not isinstance(callbacks, (list, tuple)):
-            callbacks = [] if callbacks is None else [callbacks]
+        callbacks = [] if callbacks is None else keras.tree.flatten(callbacks)
         for callback in callbacks:
             # Keras cannot tell the direction of metrics that it did not make.
             if getattr(callback, "mode", None) == "auto":
