@@ -24,6 +24,7 @@ from tfvae.seeds import Stream, as_seed, fold_in
 
 # Measured best for 10,000 words: more rows do not fit the processor's caches.
 BATCH_SIZE = 500
+_SIZE = tf.TensorSpec([], tf.int32)
 
 
 def require_latent(model):
@@ -560,9 +561,6 @@ def sample_endpoints(model, seed=0, context=None, label=None, max_context_length
     inputs = batch_of(model, rows, model.requires, None, max_context_length)
     read = inference.encode_condition(model, inputs, None)
     return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR), read).numpy()
-
-
-_SIZE = tf.TensorSpec([], tf.int32)
 
 
 def _decoder(model, sampler, max_length, prefix_ids=()):
