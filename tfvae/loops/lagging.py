@@ -4,7 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfvae.distributions.aggregated_posterior import mutual_information
-from tfvae.loops.training_loop import EpochEnd, TrainingLoop, number
+from tfvae.loops.training_loop import EpochEnd, TrainingLoop, number, sides
+from tfvae.models.inputs import SEED_SPEC, specs_of
 from tfvae.models.trainer import unpack
 from tfvae.ops.sequences import lengths
 from tfvae.seeds import as_seed, fold_in
@@ -87,8 +88,8 @@ class Lagging(TrainingLoop):
 
     def __init__(self, check_every=15, max_sub_steps=100, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
-        for argument in ("check_every", "max_sub_steps"):
-            value = locals()[argument]
+        counts = {"check_every": check_every, "max_sub_steps": max_sub_steps}
+        for argument, value in counts.items():
             if value < 1:
                 raise ValueError(
                     f"`{argument}` must be positive. Received: {argument}={value}"
@@ -223,16 +224,15 @@ class Lagging(TrainingLoop):
         self.last_information.assign(information)
 
     def _update(self, model, data, encoder, decoder):
-        """Updates one side or both."""
         seed = fold_in(as_seed(model.seed), self.num_updates.value)
         self.num_updates.assign_add(1)
-        of_encoder = {id(variable) for variable in model.encoder_variables}
-        others = [v for v in model.model_variables if id(v) not in of_encoder]
         left = model.encoder_variables if encoder else []
-        right = others if decoder else []
+        right = sides(model, model.encoder_variables)[1] if decoder else []
         update, found = model.compute_gradients(data, seed, left + right)
-        if model.optimizer.global_clipnorm is not None:
-            found = _clipped(found, model.optimizer.global_clipnorm)
+        bound = model.optimizer.global_clipnorm
+        if bound is not None:
+            # An optimizer sees the gradients of one side only.
+            found, _ = tf.clip_by_global_norm(found, bound)
         rate = tf.convert_to_tensor(model.optimizer.learning_rate)
         self.encoder_optimizer.learning_rate.assign(rate)
         if encoder:
@@ -273,16 +273,9 @@ def _codes(model, validation_data):
     for index, batch in enumerate(validation_data):
         inputs = unpack(batch)[0]
         inputs = {key: tf.cast(value, tf.int32) for key, value in inputs.items()}
-        ranks = {key: value.shape.rank for key, value in inputs.items()}
-        run = model.compiled_function(
-            ("codes of lagging", *ranks.items()),
-            encode,
-            {
-                key: tf.TensorSpec([None] * rank, tf.int32)
-                for key, rank in ranks.items()
-            },
-            tf.TensorSpec([2], tf.int32),
-        )
+        specs = specs_of(inputs)
+        key = ("codes of lagging", *specs.items())
+        run = model.compiled_function(key, encode, specs, SEED_SPEC)
         found.append(run(inputs, fold_in(seed, index)))
         count += len(inputs["tokens"])
         if count >= _MAX_SENTENCES:
@@ -291,11 +284,6 @@ def _codes(model, validation_data):
         lambda *parts: tf.concat(parts, 0)[:_MAX_SENTENCES], *found
     )
     return params, z[None]
-
-
-def _clipped(found, norm):
-    """Scales gradients to a global norm; an optimizer sees one side of them only."""
-    return tf.clip_by_global_norm(found, norm)[0]
 
 
 def _with_information(update):

@@ -5,7 +5,7 @@ import random
 import keras
 import tensorflow as tf
 
-from tfvae.loops.training_loop import TrainingLoop, number
+from tfvae.loops.training_loop import TrainingLoop, apply_found, number
 from tfvae.models.trainer import unpack
 from tfvae.seeds import as_seed, fold_in
 
@@ -86,7 +86,6 @@ class Pretraining(TrainingLoop):
         return run("objective", batch)
 
     def _pretrain(self, model, data):
-        """Updates the autoencoder."""
         inputs, _ = unpack(data)
         seed = fold_in(as_seed(model.seed), -1)
         seed = fold_in(seed, self.num_pretrained.value)
@@ -98,12 +97,7 @@ class Pretraining(TrainingLoop):
             scaled = model.optimizer.scale_loss(loss)
         gradients = model.gradients(tape, scaled, variables)
         # The posterior's scale, say, has no part in it.
-        pairs = [
-            pair
-            for pair in zip(gradients, variables, strict=True)
-            if pair[0] is not None
-        ]
-        model.optimizer.apply(*zip(*pairs, strict=True))
+        apply_found(model.optimizer, gradients, variables)
         self.num_pretrained.assign_add(1)
         update = model.compute_update(forward)
         weights = {name: 0.0 * weight for name, weight in update.weights.items()}

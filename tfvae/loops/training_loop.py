@@ -257,7 +257,7 @@ class Alternating(TrainingLoop):
         Raises:
             ValueError: If the optimizer scales the loss.
         """
-        of_prior, others = _sides(model)
+        of_prior, others = sides(model, model.prior.trainable_variables)
         self.term_optimizers = [
             self.copied_optimizer(model, others) for _ in model.objective[1:]
         ]
@@ -275,11 +275,10 @@ class Alternating(TrainingLoop):
         return run("terms", batch)
 
     def _update(self, model, data):
-        """Updates the model by one term after the other."""
         inputs, sample_weight = unpack(data)
         seed = fold_in(as_seed(model.seed), model.step.value)
         rate = tf.convert_to_tensor(model.optimizer.learning_rate)
-        of_prior, others = _sides(model)
+        of_prior, others = sides(model, model.prior.trainable_variables)
         records, total, costs, weights = [], tf.constant(0.0), {}, {}
         optimizers = [model.optimizer, *self.term_optimizers]
         for index, (term, optimizer) in enumerate(
@@ -298,8 +297,8 @@ class Alternating(TrainingLoop):
             gradients = model.gradients(tape, loss, of_prior + others)
             if index:
                 optimizer.learning_rate.assign(rate)
-            _apply(self.prior_optimizer, gradients[: len(of_prior)], of_prior)
-            _apply(optimizer, gradients[len(of_prior) :], others)
+            apply_found(self.prior_optimizer, gradients[: len(of_prior)], of_prior)
+            apply_found(optimizer, gradients[len(of_prior) :], others)
             records.append(forward)
             total += loss
             costs.update(of_term)
@@ -309,18 +308,18 @@ class Alternating(TrainingLoop):
         return model.log(update)
 
 
-def _sides(model):
-    """Splits the model's variables into those of the prior and all others."""
-    of_prior = {id(variable) for variable in model.prior.trainable_variables}
+def sides(model, part):
+    """Splits the model's own variables into those of a part and all others."""
+    of_part = {id(variable) for variable in part}
     variables = model.model_variables
     return (
-        [v for v in variables if id(v) in of_prior],
-        [v for v in variables if id(v) not in of_prior],
+        [v for v in variables if id(v) in of_part],
+        [v for v in variables if id(v) not in of_part],
     )
 
 
-def _apply(optimizer, gradients, variables):
-    """Updates the variables that a term depends on, if there are any."""
+def apply_found(optimizer, gradients, variables):
+    """Updates the variables that a loss depends on, if there are any."""
     pairs = [
         pair for pair in zip(gradients, variables, strict=True) if pair[0] is not None
     ]

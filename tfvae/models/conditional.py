@@ -4,43 +4,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.models import inference
-from tfvae.models.inputs import as_texts, batch_of, require_tokenizer, rows_of, tokenize
+from tfvae.models.inputs import (
+    SEED_SPEC,
+    as_texts,
+    require_tokenizer,
+    specs_of,
+    tokenize,
+)
 from tfvae.models.writing import require_latent, texts_of
 from tfvae.samplers import get_sampler
 from tfvae.seeds import Stream, as_seed, fold_in
-
-
-def respond(
-    model,
-    contexts,
-    labels,
-    num,
-    sampler,
-    max_length,
-    seed,
-    batch_size,
-    max_context_length=None,
-):
-    """Writes answers to contexts; see `TextModel.respond`."""
-    tokenizer = require_tokenizer(model)
-    if not model.requires:
-        raise ValueError(
-            f"This {type(model).__name__} reads no context and no label. Use "
-            "`generate`, or train it with a `condition` (--context-column)."
-        )
-    if num < 1:
-        raise ValueError(f"`num` must be positive. Received: num={num}")
-    require_trained_prior(model)
-    rows = rows_of(model, contexts=contexts, labels=labels)
-    sampler, answers = get_sampler(sampler), []
-    for start in range(0, len(rows), batch_size):
-        chunk = rows[start : start + batch_size]
-        inputs = batch_of(model, chunk, model.requires, None, max_context_length)
-        seed_of_chunk = fold_in(as_seed(seed), start)
-        ids = response_ids(model, inputs, num, sampler, max_length, seed_of_chunk)
-        texts = list(texts_of(tokenizer, ids))
-        answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
-    return answers
 
 
 def response_ids(model, inputs, num, sampler, max_length, seed):
@@ -70,13 +43,9 @@ def response_ids(model, inputs, num, sampler, max_length, seed):
         words = fold_in(seed, Stream.WORDS)
         return sampler(model.decoder, rows, max_length, words)
 
-    ranks = {key: len(value.shape) for key, value in inputs.items()}
-    run = model.compiled_function(
-        ("respond", num_written, sampler.key, max_length, tuple(ranks.items())),
-        write,
-        {key: tf.TensorSpec([None] * n, tf.int32) for key, n in ranks.items()},
-        tf.TensorSpec([2], tf.int32),
-    )
+    specs = specs_of(inputs)
+    key = ("respond", num_written, sampler.key, max_length, tuple(specs.items()))
+    run = model.compiled_function(key, write, specs, SEED_SPEC)
     return np.tile(run(inputs, seed).numpy(), [repeats, 1])
 
 
@@ -140,7 +109,7 @@ def transfer(model, texts, labels, sampler, max_length, max_read, seed, batch_si
         write,
         tf.TensorSpec([None, None], tf.int32),
         tf.TensorSpec([None], tf.int32),
-        tf.TensorSpec([2], tf.int32),
+        SEED_SPEC,
     )
     for start in range(0, len(texts), batch_size):
         chunk = slice(start, start + batch_size)

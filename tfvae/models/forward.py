@@ -70,4 +70,4 @@ class Update(typing.NamedTuple):
     loss: typing.Any
     costs: dict
     weights: dict
-    sample_weight: typing.Any = None
+    sample_weight: typing.Any

@@ -54,10 +54,7 @@ def encode(model, inputs, seed, training=False, refine=True):
     if model.posterior is None:
         return Encoded(inputs, None, context, None, None)
     read = inputs["tokens" if model.encoder_reads == "text" else "context"]
-    code = model.encoder(read, seed=fold_in(seed, Stream.ENCODER), training=training)
-    if context is not None and "posterior" in model.context_to:
-        code = tf.concat([code, tf.cast(context, code.dtype)], -1)
-    params = model.posterior(code, training=training)
+    code, params = _code_and_params(model, read, context, seed, training)
     prior_params = model.prior_params(tf.shape(read)[0], context, training)
     encoded = Encoded(inputs, code, context, params, prior_params)
     if model.refiner is None or not refine:
@@ -102,18 +99,6 @@ def sample_posterior(model, params, num_samples, seed):
     return model.posterior.sample(params, num_samples, fold_in(seed, Stream.LATENT))
 
 
-def sample_prior(model, num, seed, context=None):
-    """Samples `num` codes from the prior, float32 `[num, Z]`.
-
-    Args:
-        model: `VAE`.
-        num: Int, or int scalar tensor.
-        seed: Int tensor `[2]`.
-        context: Float tensor `[num, K]`, or `None` without a condition.
-    """
-    return model.prior.sample(model.prior_params(num, context), 1, seed)[0][0]
-
-
 def response_memory(model, inputs, num_samples, seed):
     """Samples what the decoder reads to answer contexts.
 
@@ -153,10 +138,7 @@ def response_params(model, inputs, context):
     num_rows = tf.shape(inputs[model.requires[0]])[0]
     if model.encoder_reads != "context":
         return model.prior, model.prior_params(num_rows, context)
-    code = model.encoder(inputs["context"])
-    if context is not None and "posterior" in model.context_to:
-        code = tf.concat([code, context], -1)
-    return model.posterior, model.posterior(code)
+    return model.posterior, _code_and_params(model, inputs["context"], context)[1]
 
 
 def decode(model, tokens, z, context=None, seed=None, training=False):
@@ -271,6 +253,14 @@ def importance_weighted(log_likelihood, log_ratio):
     return log_count - tf.reduce_logsumexp(log_likelihood + log_ratio, axis=0)
 
 
+def _code_and_params(model, read, context, seed=None, training=False):
+    """Computes the encoder's code of what it reads, and the posterior's parameters."""
+    code = model.encoder(read, seed=fold_in(seed, Stream.ENCODER), training=training)
+    if context is not None and "posterior" in model.context_to:
+        code = tf.concat([code, tf.cast(context, code.dtype)], -1)
+    return code, model.posterior(code, training=training)
+
+
 def _refined(model, encoded, seed, training):
     """Improves the posterior's parameters by the model's refiner.
 
@@ -282,7 +272,6 @@ def _refined(model, encoded, seed, training):
     step = model.step.value if training else None
     if not training:
         seed = as_seed(model.seed)
-
     tokens = encoded.inputs["tokens"]
 
     def cost(params, seed):

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfvae.ops.sequences import PAD_ID
 
+SEED_SPEC = tf.TensorSpec([2], tf.int32)
 _RANKS = {"tokens": 2, "label": 1}
 
 
@@ -93,9 +94,14 @@ def text_of(row):
 
 def input_specs(model, keys):
     """Returns the `tf.TensorSpec`s of those keys of a batch, a dict."""
+    return {key: tf.TensorSpec([None] * _rank(model, key), tf.int32) for key in keys}
+
+
+def specs_of(inputs):
+    """Returns the `tf.TensorSpec`s of batches of ids like this one, a dict."""
     return {
-        key: tf.TensorSpec([None] * _rank(model, key), tf.int32)
-        for key in dict.fromkeys(keys)
+        key: tf.TensorSpec([None] * len(ids.shape), tf.int32)
+        for key, ids in inputs.items()
     }
 
 

@@ -188,18 +188,11 @@ class SVIRefiner(Component):
         return refined, path
 
     def _reverse(self, cost, adjoint, path, seed, weights):
-        """Runs backwards.
+        """Runs backwards over the path.
 
-        Args:
-            cost: As in `refine`.
-            adjoint: Dict of the loss's gradients for the refined parameters.
-            path: Dict of the parameters and clipping before each step.
-            seed: As in `refine`.
-            weights: List of variables that the cost depends on.
-
-        Returns:
-            Tuple of a dict of gradients for the first parameters and a list of
-            gradients for the weights.
+        From `adjoint`, the loss's gradients for the refined parameters, come a dict of
+        those for the first parameters and a list of those for `weights`, variables
+        that the cost depends on.
         """
         num_rows = tf.cast(tf.shape(tf.nest.flatten(adjoint)[0])[0], tf.float32)
         of_velocity = tf.nest.map_structure(tf.zeros_like, adjoint)
@@ -238,14 +231,7 @@ class SVIRefiner(Component):
         return adjoint, sums
 
     def _along(self, cost, params, along, seed, weights):
-        """Multiplies the cost's second derivatives with a vector.
-
-        Args:
-            cost: As in `refine`.
-            params: Dict, where the derivatives are taken.
-            along: Dict, the vector.
-            seed: Int tensor `[2]`.
-            weights: List of variables.
+        """Multiplies the cost's second derivatives at `params` with a vector.
 
         Returns:
             Tuple of a dict, the derivative along the vector of the gradient for the

@@ -5,7 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.layers.component import config_of, from_config
-from tfvae.models import conditional, writing
+from tfvae.models import writing
+from tfvae.models.conditional import require_trained_prior, response_ids
+from tfvae.models.inputs import batch_of, require_tokenizer, rows_of
 from tfvae.models.trainer import Trainer
 from tfvae.ops.replicas import num_replicas
 from tfvae.ops.runtime import graph_function
@@ -193,9 +195,14 @@ class TextModel(Trainer):
         """
         seed = as_seed(self.seed if seed is None else seed)
         memory = self.sample_memory(num, fold_in(seed, Stream.PRIOR), context)
-        sampler, words = get_sampler(sampler), fold_in(seed, Stream.WORDS)
+        words = fold_in(seed, Stream.WORDS)
+        return self._write(memory, sampler, max_length, words, prefix_ids)
+
+    def _write(self, memory, sampler, max_length, seed, prefix_ids):
+        """Writes a sentence for each row of a memory, as ids."""
+        # A sampler of one's own need not know of beginnings.
         prefix = {"prefix_ids": prefix_ids} if prefix_ids else {}
-        return sampler(self.decoder, memory, max_length, words, **prefix)
+        return get_sampler(sampler)(self.decoder, memory, max_length, seed, **prefix)
 
     def generate(
         self,
@@ -269,17 +276,25 @@ class TextModel(Trainer):
             ValueError: If the model reads no context, has no tokenizer, a context has
                 no words, or labels are missing or not wanted.
         """
-        return conditional.respond(
-            self,
-            contexts,
-            labels,
-            num,
-            sampler,
-            max_length,
-            seed,
-            batch_size,
-            max_context_length,
-        )
+        tokenizer = require_tokenizer(self)
+        if not self.requires:
+            raise ValueError(
+                f"This {type(self).__name__} reads no context and no label. Use "
+                "`generate`, or train it with a `condition` (--context-column)."
+            )
+        if num < 1:
+            raise ValueError(f"`num` must be positive. Received: num={num}")
+        require_trained_prior(self)
+        rows = rows_of(self, contexts=contexts, labels=labels)
+        sampler, answers = get_sampler(sampler), []
+        for start in range(0, len(rows), batch_size):
+            chunk = rows[start : start + batch_size]
+            inputs = batch_of(self, chunk, self.requires, None, max_context_length)
+            seed_of_chunk = fold_in(as_seed(seed), start)
+            ids = response_ids(self, inputs, num, sampler, max_length, seed_of_chunk)
+            texts = list(writing.texts_of(tokenizer, ids))
+            answers += [texts[index :: len(chunk)] for index in range(len(chunk))]
+        return answers
 
     def compiled_function(self, key, function, *specs):
         """Returns a function as a graph that is made once a model, not once a call.

@@ -78,8 +78,8 @@ class Trainer(keras.Model):
     @property
     def validation_metrics(self):
         """The names of what `fit` logs of validation data, a tuple of str."""
-        record = self._tested(self.example_inputs())
-        return tuple(f"val_{name}" for name in ("loss", *self._test_costs(record)))
+        names = self._tested_names(self.example_inputs())
+        return tuple(f"val_{name}" for name in names)
 
     @property
     def model_variables(self):
@@ -205,15 +205,14 @@ class Trainer(keras.Model):
         if not self._means:
             # A step that creates variables is traced twice, and fails on replicas.
             self.ready_logs(self.example_inputs())
-        if not isinstance(callbacks, (list, tuple)):
-            callbacks = [] if callbacks is None else [callbacks]
-        # First, so that nothing is saved that is no number, and what others save has
-        # the loop's decisions in it.
+        callbacks = [] if callbacks is None else keras.tree.flatten(callbacks)
         for callback in callbacks:
             # Keras cannot tell the direction of metrics that it did not make.
             if getattr(callback, "mode", None) == "auto":
                 is_greater = callback.monitor in _LARGER_IS_BETTER
                 callback.mode = "max" if is_greater else "min"
+        # First, so that nothing is saved that is no number, and what others save has
+        # the loop's decisions in it.
         own = [StopOnNaN(), FollowWeights()]
         if self.loop is not None:
             own.append(self.loop.callback(validation_data))
@@ -326,9 +325,10 @@ class Trainer(keras.Model):
         costs = {**costs, **self.test_metrics(forward)}
         return Update(forward, loss, costs, {}, sample_weight)
 
-    def _test_costs(self, update):
-        """Lists the names of the costs and the likelihoods of an `Update`."""
-        return {**update.costs, **self.likelihood_metrics(update.forward)}
+    def _tested_names(self, inputs):
+        """Lists the names of what validation logs of a batch."""
+        update = self._tested(inputs)
+        return ["loss", *{**update.costs, **self.likelihood_metrics(update.forward)}]
 
     def test_forward(self, inputs):
         """Computes the `Forward` of a batch that validation measures."""
@@ -421,7 +421,7 @@ class Trainer(keras.Model):
 
     def ready_logs(self, inputs):
         """Creates the running means; replicas cannot in the midst of a step."""
-        for name in ("loss", *self._test_costs(self._tested(inputs))):
+        for name in self._tested_names(inputs):
             self._mean(name)
 
     def _mean(self, name):

@@ -4,18 +4,12 @@ import keras
 import tensorflow as tf
 
 from tfvae.decoders import Bridge
-from tfvae.latents import (
-    Gaussian,
-    SphericalUniform,
-    StandardNormal,
-    VonMisesFisher,
-)
+from tfvae.latents import Gaussian, SphericalUniform, StandardNormal, VonMisesFisher
 from tfvae.models import conditional, inference, writing
 from tfvae.models.inputs import rows_of
 from tfvae.models.text_model import TextModel, build, check_tokenizer
 from tfvae.objectives import KL, Reconstruction
 from tfvae.objectives.kl import kl_divergence
-from tfvae.samplers import get_sampler
 from tfvae.seeds import as_seed
 
 # Of the posterior, for the likelihood in validation; Wu et al. 2020 take as many.
@@ -164,17 +158,14 @@ class VAE(TextModel):
                 f"prior on {self.prior.support!r}, "
                 f"posterior on {self.posterior.support!r}"
             )
-        sizes = {
-            name: (getattr(self.encoder, name), getattr(self.decoder, name))
-            for name in ("vocabulary_size", "embedding_dim")
-        }
-        wanted = sizes if self.share_embedding else ["vocabulary_size"]
-        for name in wanted:
-            if sizes[name][0] != sizes[name][1]:
+        shared = ["embedding_dim"] if self.share_embedding else []
+        for name in ("vocabulary_size", *shared):
+            sizes = getattr(self.encoder, name), getattr(self.decoder, name)
+            if sizes[0] != sizes[1]:
                 raise ValueError(
                     f"`encoder` and `decoder` need one `{name}`"
                     + (" to share embeddings" if self.share_embedding else "")
-                    + f". Received: {sizes[name][0]} and {sizes[name][1]}"
+                    + f". Received: {sizes[0]} and {sizes[1]}"
                 )
         check_tokenizer(self.tokenizer, self.decoder)
         self.decoder.check_model(self)
@@ -187,8 +178,7 @@ class VAE(TextModel):
                     each.embedding = self.encoder.embedding
             build(self.condition)
         build(self.posterior, code_dim=self._code_dim)
-        context_dim = self.context_dim or 0
-        build(self.prior, code_dim=context_dim if self.prior_reads_context else 0)
+        build(self.prior, code_dim=self.context_dim if self.prior_reads_context else 0)
         build(
             self.bridge,
             latent_dim=self.posterior.latent_dim,
@@ -320,9 +310,9 @@ class VAE(TextModel):
         """Computes `nelbo` and `kl`, float32 `[B]`, where there are densities."""
         if not self.has_density:
             return {}
-        if self.encoder_reads == "context":
-            return {"kl": kl_divergence(forward)}
         kl = kl_divergence(forward)
+        if self.encoder_reads == "context":
+            return {"kl": kl}
         reconstruction = -tf.reduce_mean(forward.log_likelihood, 0)
         return {"nelbo": kl + reconstruction, "kl": kl}
 
@@ -351,7 +341,8 @@ class VAE(TextModel):
 
     def sample_prior(self, num, seed, context=None):
         """Samples `num` latent codes from the prior, float32 `[num, Z]`."""
-        return inference.sample_prior(self, num, as_seed(seed), context)
+        params = self.prior_params(num, context)
+        return self.prior.sample(params, 1, as_seed(seed))[0][0]
 
     def sample_memory(self, num, seed, context=None):
         """Samples what the decoder reads, float `[num, U]`; see `TextModel`."""
@@ -385,8 +376,7 @@ class VAE(TextModel):
         """
         memory = self.memory(z[None], context)[0]
         seed = as_seed(self.seed if seed is None else seed)
-        prefix = {"prefix_ids": prefix_ids} if prefix_ids else {}
-        return get_sampler(sampler)(self.decoder, memory, max_length, seed, **prefix)
+        return self._write(memory, sampler, max_length, seed, prefix_ids)
 
     def encode(
         self,

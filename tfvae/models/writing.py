@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfvae.models import inference
 from tfvae.models.inputs import (
+    SEED_SPEC,
     batch_of,
     input_specs,
     require_tokenizer,
@@ -23,6 +24,7 @@ from tfvae.seeds import Stream, as_seed, fold_in
 
 # Measured best for 10,000 words: more rows do not fit the processor's caches.
 BATCH_SIZE = 500
+_SIZE = tf.TensorSpec([], tf.int32)
 
 
 def require_latent(model):
@@ -115,7 +117,8 @@ def encode(
         return model.posterior.sample(params, num_samples, seed)[0]
 
     specs = input_specs(model, keys)
-    run = model.compiled_function(("encode", num_samples), compute_codes, specs, _SEED)
+    key = ("encode", num_samples)
+    run = model.compiled_function(key, compute_codes, specs, SEED_SPEC)
     rows, seed = iter(rows), as_seed(seed)
     for number in itertools.count():
         batch = list(itertools.islice(rows, batch_size))
@@ -206,8 +209,10 @@ def aggregate_codes(model, texts, *, max_length=None, seed=0, with_labels=False)
 def _sampled(model, texts, max_length, seed, with_labels):
     batches = encode(model, texts, num_samples=1, max_length=max_length, seed=seed)
     for rows, codes in batches:
-        labels = [row["label"] for row in rows] if with_labels else None
-        yield from zip(codes[0], labels, strict=True) if with_labels else codes[0]
+        if with_labels:
+            yield from zip(codes[0], (row["label"] for row in rows), strict=True)
+        else:
+            yield from codes[0]
 
 
 def generate(model, num, **options):
@@ -280,23 +285,23 @@ def generate_ids(
         # All are sampled, so that a smaller batch has the same.
         context = _context_of_label(model, label, batch_size)
         z = model.sample_prior(batch_size, fold_in(seed, Stream.PRIOR), context)[:size]
-        given = options | ({} if context is None else {"context": context[:size]})
-        return model.decode_ids(z, seed=fold_in(seed, Stream.WORDS), **given)
+        context = None if context is None else context[:size]
+        words = fold_in(seed, Stream.WORDS)
+        return model.decode_ids(z, context=context, seed=words, **options)
 
     def from_nothing(size, label, seed):
         context = _context_of_label(model, label, size)
-        given = options | ({} if context is None else {"context": context})
-        return model.generate_ids(size, seed=seed, **given)
+        return model.generate_ids(size, context=context, seed=seed, **options)
 
     if codes is not None:
         run, codes = _decoder(model, sampler, max_length, prefix_ids), iter(codes)
     elif model.posterior is not None:
         run = model.compiled_function(
-            ("prior", batch_size, *key), from_prior, _SIZE, _SIZE, _SEED
+            ("prior", batch_size, *key), from_prior, _SIZE, _SIZE, SEED_SPEC
         )
     else:
         run = model.compiled_function(
-            ("generate", *key), from_nothing, _SIZE, _SIZE, _SEED
+            ("generate", *key), from_nothing, _SIZE, _SIZE, SEED_SPEC
         )
     for start in range(0, num, batch_size):
         size = min(batch_size, num - start)
@@ -501,19 +506,15 @@ def interpolate_codes(
 def interpolate(
     model, text_a, text_b, *, max_length=60, context=None, label=None, **options
 ):
-    """Writes the sentences on the way between two.
-
-    The codes lie between the two posteriors' modes, both ends included. A context or
-    label is that of both sentences and of all in between.
+    """Writes the sentences on the way between two; see `VAE.interpolate`.
 
     Args:
         model: `VAE` with a tokenizer.
         text_a: Str.
         text_b: Str.
         max_length: Positive int, the most words read, and the most ids written.
-            Defaults to `60`.
-        context: Str or list of str, or `None` for a model that reads none.
-        label: Int, or `None` for a model that reads none.
+        context: Str or list of str, or `None`.
+        label: Str or int, or `None`.
         **options: Of `interpolate_codes`.
 
     Returns:
@@ -562,10 +563,6 @@ def sample_endpoints(model, seed=0, context=None, label=None, max_context_length
     return model.sample_prior(2, fold_in(as_seed(seed), Stream.PRIOR), read).numpy()
 
 
-_SEED = tf.TensorSpec([2], tf.int32)
-_SIZE = tf.TensorSpec([], tf.int32)
-
-
 def _decoder(model, sampler, max_length, prefix_ids=()):
     """Returns the compiled function that writes ids.
 
@@ -580,7 +577,7 @@ def _decoder(model, sampler, max_length, prefix_ids=()):
     z_spec = tf.TensorSpec([None, model.posterior.latent_dim], tf.float32)
     specs = input_specs(model, model.memory_requires)
     key = ("decode", sampler.key, max_length, prefix_ids)
-    return model.compiled_function(key, write, z_spec, specs, _SEED)
+    return model.compiled_function(key, write, z_spec, specs, SEED_SPEC)
 
 
 def _options(sampler, max_length, prefix_ids):
