@@ -3,14 +3,13 @@
 import ast
 import dataclasses
 import re
-import typing
 
 import keras_tuner
 
 from tfvae.evaluation.evaluate import why_undefined
 from tfvae.presets import get_preset
 from tfvae.presets.table import unknown
-from tfvae.training.run_configuration import setting_fields
+from tfvae.training.run_configuration import kinds_of, setting_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +232,7 @@ def _space(word, kind):
     low, *rest = text.split(":") if is_range else text.split(",")
     ends, scale = (rest[:1], rest[1:]) if is_range else (rest, [])
     values = [_literal(each) for each in (low, *ends)]
-    allowed = typing.get_args(kind) or (kind,)
+    allowed = kinds_of(kind)
     wants_float = float in allowed and int not in allowed
     if wants_float or float in map(type, values):
         values = [float(v) if type(v) is int else v for v in values]
