@@ -243,11 +243,7 @@ def arae(
 
 
 def _labelled_builder(setting, data):
-    """Returns the builder of a preset that needs labels, and takes nothing else.
-
-    Raises:
-        ValueError: If there are none, or contexts.
-    """
+    """Returns the builder of a preset that needs labels, and takes nothing else."""
     builder = as_builder(setting, data)
     if builder.num_labels is None or builder.context is not None:
         beside = "contexts" if builder.context is not None else "no labels"
