@@ -347,9 +347,7 @@ class ModelBuilder:
                 parts.append(ContextEncoder(encoder))
             else:
                 width = s.context_dim or encoder.code_dim
-                parts.append(
-                    TurnEncoder(encoder, width, dropout=s.context_dropout),
-                )
+                parts.append(TurnEncoder(encoder, width, dropout=s.context_dropout))
         if self.num_labels is not None:
             parts.append(LabelEncoder(self.num_labels, label_names=self.label_names))
         return JoinedConditions(parts) if len(parts) > 1 else next(iter(parts), None)
@@ -482,9 +480,7 @@ class ModelBuilder:
             # Nothing enters the decoder beside the words.
             decoder = self.decoder(conditioning=(), memory_dropout=0.0)
         else:
-            # Not in the place of a word, whose width a code need not have.
-            places = [each for each in self.setting.conditioning if each != "bos"]
-            decoder = self.decoder(conditioning=tuple(places or ["state"]))
+            decoder = self.decoder(conditioning=of_any_width(self.setting.conditioning))
         return self._compiled(
             LanguageModel(
                 decoder,
@@ -552,6 +548,11 @@ def as_builder(setting, data=None):
             "not to the preset too."
         )
     return setting
+
+
+def of_any_width(conditioning):
+    """Leaves out the place of a word, whose width a code need not have."""
+    return tuple(place for place in conditioning if place != "bos") or ("state",)
 
 
 def _accepted(kind, arguments):

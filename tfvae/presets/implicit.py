@@ -95,11 +95,8 @@ def ivae_mi(
         noise_dim: Positive int, or `None` for the setting's `latent_dim`.
         critic_dims: Tuple of positive ints, widths of the critic's layers. Defaults to
             `(512, 512, 512)`.
-        critic_learning_rate: Positive float, of the critic's Adam, or `None` for the
-            released `1e-5`; with scaled schedules more, up to `3e-4`, by the square of
-            how many times fewer critic steps the run has than theirs on PTB, 264,000:
-            a critic that has not learned reports a KL far below the true one. Defaults
-            to `None`.
+        critic_learning_rate: Positive float, of the critic's Adam, or `None` for that
+            of `ivae`. Defaults to `None`.
         num_critic_steps: Positive int, critic steps for one of the model. Defaults to
             `5`.
         both_critics: Whether the other preset's critic is trained too, with weight 0;
@@ -145,6 +142,7 @@ def dual_kl(weight, joint, critic_dims, learning_rate, num_steps, **options):
 
 
 def _implicit(builder, terms, hidden_dims, noise_dim):
-    latent_dim, initializer = builder.setting.latent_dim, builder.initializer()
-    posterior = Implicit(latent_dim, noise_dim, hidden_dims, initializer)
+    posterior = builder.posterior(
+        Implicit, noise_dim=noise_dim, hidden_dims=hidden_dims
+    )
     return builder.vae(terms, posterior=posterior)

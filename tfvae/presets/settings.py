@@ -280,7 +280,6 @@ _ALL = [
         memory_dropout=0.2,
         embedding_range=0.1,
         decay="step",
-        decay_start=0,
         decay_every=34,
         clip_value=0.5,
         batch_size=128,
@@ -322,9 +321,6 @@ _ALL = [
         lowercase=True,
         max_length=40,
     ),
-]
-
-_ALL.append(
     PaperSetting(
         name="style",
         source="Zhao et al. 2018 (ARAE) and Fang et al. 2019, the released code of "
@@ -350,8 +346,8 @@ _ALL.append(
         cycles=25,
         max_tokens=30000,
         max_length=25,
-    )
-)
+    ),
+]
 
 SETTINGS = {setting.name: setting for setting in _ALL}
 

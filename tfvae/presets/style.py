@@ -7,7 +7,7 @@ from tfvae.encoders import CodeNoise
 from tfvae.latents import Deterministic, Implicit, Pushforward, StandardNormal
 from tfvae.loops import Alternating
 from tfvae.objectives import KL, DualKL, Reconstruction, StyleAdversary, Wasserstein
-from tfvae.presets.builder import as_builder
+from tfvae.presets.builder import as_builder, of_any_width
 
 
 def vae_transfer(setting, data=None, *, beta=1.0, decoder_per_label=False):
@@ -243,11 +243,7 @@ def arae(
 
 
 def _labelled_builder(setting, data):
-    """Returns the builder of a preset that needs labels, and takes nothing else.
-
-    Raises:
-        ValueError: If there are none, or contexts.
-    """
+    """Returns the builder of a preset that needs labels, and takes nothing else."""
     builder = as_builder(setting, data)
     if builder.num_labels is None or builder.context is not None:
         beside = "contexts" if builder.context is not None else "no labels"
@@ -294,11 +290,9 @@ def _transferring(
     """Assembles a model whose bridge alone reads the label."""
     bridge = decoder = None
     if decoder_per_label:
-        # Not in the place of a word, whose width a code need not have.
-        places = [each for each in builder.setting.conditioning if each != "bos"]
-        options = {"conditioning": tuple(places or ["state"])}
+        places = of_any_width(builder.setting.conditioning)
         decoder = LabelledDecoders(
-            [builder.decoder(**options) for _ in range(builder.num_labels)]
+            [builder.decoder(conditioning=places) for _ in range(builder.num_labels)]
         )
         bridge = Bridge()
     return builder.vae(

@@ -284,8 +284,7 @@ class LatentProjector(keras.callbacks.Callback):
         from tensorboard.plugins import projector
 
         os.makedirs(self.log_dir, exist_ok=True)
-        options = {"batch_size": self.batch_size}
-        codes = writing.encode_all(self.model, self.texts, **options)
+        codes = writing.encode_all(self.model, self.texts, batch_size=self.batch_size)
         with replacing(self._file("codes.tsv")) as beside:
             np.savetxt(beside, codes, "%.6g", "\t")
         rows = [" ".join(text.split()) for text in self.texts]

@@ -272,8 +272,11 @@ def shard_training(strategy, dataset):
         first, last = _own_replicas(strategy, context)
 
         def own_rows(batch):
-            parts = _split(batch, strategy.num_replicas_in_sync)
-            own = {key: values[first:last] for key, values in parts.items()}
+            num_replicas = strategy.num_replicas_in_sync
+            own = {
+                key: _split(values, num_replicas)[first:last]
+                for key, values in batch.items()
+            }
             return tf.data.Dataset.from_tensor_slices(own)
 
         return _endless(dataset.flat_map(own_rows))
@@ -326,15 +329,11 @@ def _own_replicas(strategy, context):
     return first, first + num_local
 
 
-def _split(batch, num):
-    """Splits the rows of a batch, `[B, ...]` to `[num, B // num, ...]`."""
-
-    def split(values):
-        shape = tf.shape(values)
-        rows = [num, shape[0] // num]
-        return tf.reshape(values, tf.concat([rows, shape[1:]], 0))
-
-    return {key: split(values) for key, values in batch.items()}
+def _split(values, num):
+    """Splits rows `[B, ...]` evenly, into `[num, B // num, ...]`."""
+    shape = tf.shape(values)
+    rows = [num, shape[0] // num]
+    return tf.reshape(values, tf.concat([rows, shape[1:]], 0))
 
 
 def _endless(dataset):

@@ -139,7 +139,7 @@ class RunConfiguration:
             if name not in known:
                 raise ValueError(unknown("key to set", name, known))
             _check_type(name, value, known[name])
-            if type(value) is int and float in _kinds(known[name]):
+            if type(value) is int and float in kinds_of(known[name]):
                 # A schedule would compute in integers.
                 overrides[name] = float(value)
         for name in _POSITIVE:
@@ -267,15 +267,12 @@ class RunConfiguration:
             `Batches`.
         """
         setting = self.resolved_setting()
-        is_path = isinstance(texts, (str, os.PathLike))
-        if columns is None:
-            columns = self.columns(texts) if is_path else {}
-        if is_path:
-            beside = {
+        if isinstance(texts, (str, os.PathLike)):
+            columns = {
                 "context_column": self.context_column,
                 "label_column": self.label_column,
+                **(self.columns(texts) if columns is None else columns),
             }
-            columns = {**beside, **columns}
         return Batches(
             texts,
             tokenizer,
@@ -290,7 +287,7 @@ class RunConfiguration:
             sort=True,
             boundaries="few" if self.xla == "always" else None,
             seed=self.seed,
-            **columns,
+            **(columns or {}),
         )
 
     def training_rows(self, path=None):
@@ -417,12 +414,13 @@ def setting_fields():
     return {field.name: field.type for field in fields if field.name not in fixed}
 
 
-def _kinds(wanted):
+def kinds_of(wanted):
+    """Returns the types that an annotation such as `int | None` allows, a tuple."""
     return typing.get_args(wanted) or (wanted,)
 
 
 def _check_type(name, value, wanted):
-    allowed = _kinds(wanted)
+    allowed = kinds_of(wanted)
     # Where a float is wanted an int will do; True and False are no numbers here.
     numbers = (int,) if float in allowed and not isinstance(value, bool) else ()
     exact = not isinstance(value, bool) or bool in allowed

@@ -168,12 +168,7 @@ def _train(workers, configuration, folder, resume, verbose, callbacks, log):
 
 
 class _Progress(keras.callbacks.ProgbarLogger):
-    """Shows how far an epoch is, which may be the last one and end early.
-
-    Args:
-        steps_per_epoch: Positive int.
-        num_steps: Positive int, steps of the whole run.
-    """
+    """Shows how far an epoch is, which may be the last one and end early."""
 
     def __init__(self, steps_per_epoch, num_steps):
         super().__init__()
@@ -188,11 +183,7 @@ class _Progress(keras.callbacks.ProgbarLogger):
 
 
 def _check_monitor(model, callbacks):
-    """Refuses to choose the best model by what is not logged.
-
-    Raises:
-        ValueError: If neither the model nor a callback logs the metric.
-    """
+    """Refuses to choose the best model by what neither it nor a callback logs."""
     of_callbacks = (getattr(each, "names", ()) for each in callbacks)
     known = [*model.validation_metrics, *itertools.chain(*of_callbacks)]
     if model.monitor not in known:
@@ -229,11 +220,7 @@ def _descriptions(configuration, batches, validation):
 
 
 def _read(configuration, tokenizer):
-    """Reads and checks the texts; learns a vocabulary where there is no tokenizer.
-
-    Returns:
-        Tuple of the `Batches` for training and those for validation or `None`.
-    """
+    """Reads and checks the texts; learns a vocabulary where there is no tokenizer."""
     batches = configuration.training_batches(tokenizer)
     validation = configuration.validation_batches(batches.tokenizer)
     for each in (batches, validation):

@@ -147,8 +147,7 @@ class TextHyperModel(keras_tuner.HyperModel):
         configuration = self.configuration_for(hp)
         setting = configuration.resolved_setting()
         batches = configuration.training_batches(model.tokenizer)
-        builder = configuration.builder(model.tokenizer, len(batches))
-        total_steps = builder.num_steps
+        total_steps = configuration.builder(model.tokenizer, len(batches)).num_steps
         watched = {"monitor": model.monitor, "mode": "min", "min_delta": 0.0}
         more = [] if epochs else [StopAtStep(total_steps)]
         if configuration.patience:

@@ -3,14 +3,13 @@
 import ast
 import dataclasses
 import re
-import typing
 
 import keras_tuner
 
 from tfvae.evaluation.evaluate import why_undefined
 from tfvae.presets import get_preset
 from tfvae.presets.table import unknown
-from tfvae.training.run_configuration import setting_fields
+from tfvae.training.run_configuration import kinds_of, setting_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +232,7 @@ def _space(word, kind):
     low, *rest = text.split(":") if is_range else text.split(",")
     ends, scale = (rest[:1], rest[1:]) if is_range else (rest, [])
     values = [_literal(each) for each in (low, *ends)]
-    allowed = typing.get_args(kind) or (kind,)
+    allowed = kinds_of(kind)
     wants_float = float in allowed and int not in allowed
     if wants_float or float in map(type, values):
         values = [float(v) if type(v) is int else v for v in values]
@@ -253,12 +252,12 @@ def _literal(text):
 
 
 _WORDS = re.compile(
-    r"(?P<base>\w+)(?:\s*-\s*(?P<weight>[0-9.eE+-]+)\s*\*?\s*(?P<mi>mi\w*))?$"
+    r"(?P<base>\w+)"
+    r"(?:\s*-\s*(?P<weight>[0-9.eE+-]+)\s*\*?\s*(?P<mi>mi|mi_batch|mi_loo))?$"
 )
 _MEASURED = ("nll", "nelbo", "reconstruction", "kl")
 # Of transfers of style; higher is better, so that what is missing to 1 counts.
 _JOINT = "transfer_joint"
-_INFORMATION = ("mi", "mi_batch", "mi_loo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,18 +296,16 @@ class Objective:
         if "".join(text.split()) == f"1-{_JOINT}":
             return cls(_JOINT)
         match = _WORDS.match(text.strip())
-        base = match and ("nll" if match["base"] == "val_nll" else match["base"])
-        right = match and (base in _MEASURED or base.startswith("val_"))
-        if right and match["mi"]:
-            number = _number(match["weight"])
-            if number is not None and match["mi"] in _INFORMATION:
-                return cls(base, number, match["mi"])
-        if not right or match["mi"]:
-            raise ValueError(
-                "`objective` must be 'val_loss', 'val_nll', a trade such as 'nll - "
-                f"0.5 * mi', or '1 - {_JOINT}'. Received: {text!r}"
-            )
-        return cls(base)
+        if match:
+            base = "nll" if match["base"] == "val_nll" else match["base"]
+            weight = _number(match["weight"] or "0")
+            is_known = base in _MEASURED or base.startswith("val_")
+            if is_known and weight is not None:
+                return cls(base, weight, match["mi"] or cls.information)
+        raise ValueError(
+            "`objective` must be 'val_loss', 'val_nll', a trade such as 'nll - "
+            f"0.5 * mi', or '1 - {_JOINT}'. Received: {text!r}"
+        )
 
     @property
     def name(self):

@@ -267,11 +267,11 @@ class GridOracle(_WholeFiles, keras_tuner.Oracle):
         """Returns the values of a trial by its number."""
         space = self.get_space().space
         combinations = itertools.product(*(hp.values for hp in space))
-        for values in itertools.islice(combinations, int(trial_id), None):
-            names = [hp.name for hp in space]
-            named = dict(zip(names, values, strict=True))
-            return {"status": "RUNNING", "values": named}
-        return {"status": "STOPPED"}
+        values = next(itertools.islice(combinations, int(trial_id), None), None)
+        if values is None:
+            return {"status": "STOPPED"}
+        names = [hp.name for hp in space]
+        return {"status": "RUNNING", "values": dict(zip(names, values, strict=True))}
 
 
 def make_oracle(name, objective, *, trials=None, max_epochs=None, seed=0):
@@ -286,8 +286,8 @@ def make_oracle(name, objective, *, trials=None, max_epochs=None, seed=0):
         seed: Int.
 
     Raises:
-        ValueError: If there is no such oracle, Hyperband has no epochs, or the extra
-            `bayesian` is not installed.
+        ValueError: If there is no such oracle, `trials` is not positive, or Hyperband
+            has no epochs.
     """
     if name not in TUNERS:
         raise ValueError(unknown("tuner", name, TUNERS))
