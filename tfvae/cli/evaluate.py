@@ -12,6 +12,7 @@ from tfvae.cli.options import (
     check_least,
     check_outputs,
     counts_of,
+    flag_of,
     progress_bar,
     show,
 )
@@ -100,7 +101,7 @@ def _run(args):
     for name, groups_of in _USED_BY.items():
         if getattr(args, name) is not None and not {*groups_of} & {*measured}:
             raise ValueError(
-                f"--{name.replace('_', '-')} is for the metrics of "
+                f"{flag_of(name)} is for the metrics of "
                 f"{' and '.join(groups_of)}. Ask for them by --metrics {groups_of[0]} "
                 "too, or leave it out."
             )
@@ -149,8 +150,10 @@ def _by_direction(directions):
     """Formats the metrics of transfer by direction, a line each."""
     if not directions:
         return []
-    keys = ("accuracy", "self_bleu", "joint", "copy", "perplexity")
-    keys = (*keys, "reverse_perplexity")
+    keys = (
+        *("accuracy", "self_bleu", "joint", "copy"),
+        *("perplexity", "reverse_perplexity"),
+    )
     width = max(map(len, directions))
     lines = [" " * width + "".join(f"  {key.replace('_', ' '):>18}" for key in keys)]
     for name, found in directions.items():
