@@ -17,6 +17,7 @@ from tfvae.text import WordpieceTokenizer
 
 _MAX_LENGTH = 60
 _MAX_TURNS = 10
+_COMPONENTS = ("encoder", "condition", "posterior", "prior", "decoder", "tokenizer")
 
 
 def export(
@@ -347,9 +348,7 @@ def make_model_card(
     model = engine.model
     components = {
         name: type(getattr(model, name)).__name__
-        for name in (
-            *("encoder", "condition", "posterior", "prior", "decoder", "tokenizer"),
-        )
+        for name in _COMPONENTS
         if getattr(model, name) is not None
     }
     return {
@@ -455,7 +454,7 @@ def _readme(card, name):
     lines += ["", "## Signatures", ""]
     lines.append(f"`serving_default` is `{card['default_signature']}`.")
     for key, signature in card["signatures"].items():
-        lines += ["", f"### `{key}`", "", f"{signature['description']}", ""]
+        lines += ["", f"### `{key}`", "", signature["description"], ""]
         lines += ["| | name | dtype | shape |", "|---|---|---|---|"]
         for side in ("inputs", "outputs"):
             for tensor, spec in signature[side].items():
