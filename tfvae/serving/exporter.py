@@ -454,7 +454,7 @@ def _readme(card, name):
     lines += ["", "## Signatures", ""]
     lines.append(f"`serving_default` is `{card['default_signature']}`.")
     for key, signature in card["signatures"].items():
-        lines += ["", f"### `{key}`", "", signature["description"], ""]
+        lines += ["", f"### `{key}`", "", f"{signature['description']}", ""]
         lines += ["| | name | dtype | shape |", "|---|---|---|---|"]
         for side in ("inputs", "outputs"):
             for tensor, spec in signature[side].items():
