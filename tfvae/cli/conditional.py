@@ -22,9 +22,9 @@ from tfvae.cli.reading import (
     add_label_column,
     add_limits,
     add_run,
+    as_turns,
     check_data_options,
     load_run,
-    turns_of,
 )
 
 # Contexts answered at once.
@@ -107,7 +107,7 @@ def _respond(args):
                 max_context_length=reader.max_context_length,
             )
             for context, responses in zip(contexts, answers, strict=True):
-                turns = turns_of(context)
+                turns = as_turns(context)
                 shown = responses
                 if not args.turns:
                     shown = [f"  {turn}" for turn in turns]

@@ -164,7 +164,6 @@ class Reader:
         self._too_long = args.too_long or configuration.too_long
         self._args = args
         self._configuration = configuration
-        self._tokenizer = model.tokenizer
         self._model = model
         self._has_label = reads_label and "label" in model.requires
         self._noted = False
@@ -199,7 +198,7 @@ class Reader:
             texts = [text_of(row) for _, row in chunk] if has_text else []
             contexts = []
             if self._has_context:
-                contexts = [turns_of(row["context"]) for _, row in chunk]
+                contexts = [as_turns(row["context"]) for _, row in chunk]
             flat = [*texts, *itertools.chain.from_iterable(contexts)]
             lengths = iter(self._lengths(flat).tolist())
             of_texts = list(itertools.islice(lengths, len(texts)))
@@ -351,7 +350,7 @@ class Reader:
         return turns[0] if self._max_turns is None else turns[-most:], is_cut
 
     def _lengths(self, texts):
-        return self._tokenizer.encode_batch(texts)[1]
+        return self._model.tokenizer.encode_batch(texts)[1]
 
     def _refuse(self, place, what, num, most=None, unit="tokens", drops=True):
         """Refuses what is too long, unless it may be cut or left out."""
@@ -382,7 +381,7 @@ class Reader:
             )
 
 
-def turns_of(context):
+def as_turns(context):
     """Returns a context, a text or the turns of a dialogue, as a list of turns."""
     return [context] if isinstance(context, str) else context
 

@@ -11,7 +11,7 @@ from tfvae.cli.options import (
     flag_of,
     show,
 )
-from tfvae.cli.reading import add_column, check_data_options, turns_of
+from tfvae.cli.reading import add_column, as_turns, check_data_options
 from tfvae.files import read_json
 
 
@@ -316,7 +316,7 @@ def _answers(contexts, texts, num):
     """Lists the turns of each context and its responses, as lines."""
     for row, (context, text) in enumerate(zip(contexts, texts, strict=True)):
         if row % num == 0:
-            yield from (f"  {turn}" for turn in turns_of(context))
+            yield from (f"  {turn}" for turn in as_turns(context))
         yield f"> {text}"
 
 

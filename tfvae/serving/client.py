@@ -6,8 +6,6 @@ import numpy as np
 
 from tfvae.serving.transport import GrpcTransport, RestTransport
 
-_PORTS = {False: 8500, True: 8501}
-
 
 class Client:
     """Calls the signatures of an export on a TF Serving server.
@@ -62,8 +60,8 @@ class Client:
                 f"`batch_size` must be positive. Received: batch_size={batch_size}"
             )
         self.batch_size = batch_size
-        transport = RestTransport if rest else GrpcTransport
-        address = f"{host}:{_PORTS[rest] if port is None else port}"
+        transport, usual = (RestTransport, 8501) if rest else (GrpcTransport, 8500)
+        address = f"{host}:{usual if port is None else port}"
         self._transport = transport(address, model, version, label, timeout, retries)
         self._num_turns = {}
         self._label_names = None
