@@ -1,7 +1,6 @@
 """`tfvae respond` and `transfer`: what conditional models write."""
 
 import contextlib
-import itertools
 import json
 
 from tfvae.cli.options import (
@@ -69,6 +68,8 @@ def _add_respond(parser):
 
 
 def _respond(args):
+    from tfvae.text.vocabulary import chunks
+
     check_least(args, 1, "num", "max_written")
     check_outputs(args, "out", suffixes=(".jsonl",))
     if bool(args.turns) == (args.data is not None):
@@ -90,11 +91,11 @@ def _respond(args):
     reader = Reader(args, configuration, model)
     if args.turns:
         context, label = reader.context(args.turns), reader.label(args.label)
-        rows = iter([{"context": context, "label": label}])
+        rows = [{"context": context, "label": label}]
     else:
         rows = (row for _, row in reader.rows(has_text=False))
     with _output(args) as file:
-        for number, chunk in enumerate(_chunks(rows, _CONTEXTS)):
+        for number, chunk in enumerate(chunks(rows, _CONTEXTS)):
             contexts = [row["context"] for row in chunk]
             labels = [row["label"] for row in chunk] if model.label_names else None
             answers = model.respond(
@@ -118,12 +119,6 @@ def _respond(args):
 def _output(args):
     """Opens the file of `--out`, `None` for standard output."""
     return writing_to(args.out) if args.out else contextlib.nullcontext()
-
-
-def _chunks(rows, size):
-    """Yields what is read of an iterator at once, as lists."""
-    while chunk := list(itertools.islice(rows, size)):
-        yield chunk
 
 
 def _write(row, shown, file):
@@ -175,6 +170,9 @@ def _add_transfer(parser):
 
 
 def _transfer(args):
+    from tfvae.models.conditional import require_transfer
+    from tfvae.text.vocabulary import chunks
+
     check_least(args, 1, "max_length", "max_written")
     check_outputs(args, "out", suffixes=(".jsonl",))
     args.to, *more = args.to
@@ -187,16 +185,14 @@ def _transfer(args):
     check_data_options(args)
     sampler = make_sampler(args)
     configuration, model = load_run(args)
-    from tfvae.models.conditional import require_transfer
-
     require_transfer(model)
     model.label_number(args.to)
     reader = Reader(args, configuration, model, reads_label=False)
     if args.texts:
         reader.check(args.texts)
-    texts = iter(args.texts) if args.texts else reader.texts()
+    texts = args.texts or reader.texts()
     with _output(args) as file:
-        for number, chunk in enumerate(_chunks(texts, _SENTENCES)):
+        for number, chunk in enumerate(chunks(texts, _SENTENCES)):
             written = model.transfer(
                 chunk,
                 args.to,

@@ -40,24 +40,14 @@ def add_label_column(parser):
 
 
 def add_label(parser, what):
-    """Declares `--label`, the label of what the command line gives.
-
-    Args:
-        parser: Parser of a command.
-        what: Str, what has the label.
-    """
+    """Declares `--label`, the label of `what` the command line gives."""
     parser.add_argument(
         "--label", metavar="NAME", help=f"the label of {what}, for a run with labels"
     )
 
 
 def add_turn(parser, what):
-    """Declares `--turn`, the context of what the command line gives.
-
-    Args:
-        parser: Parser of a command.
-        what: Str, what is done with the context.
-    """
+    """Declares `--turn`, the context of the command line, and `what` it is for."""
     parser.add_argument(
         "--turn",
         action="append",
@@ -191,10 +181,10 @@ class Reader:
                 label unknown, named by its line.
         """
         from tfvae.models.inputs import text_of
+        from tfvae.text.vocabulary import chunks
 
-        numbered = self._numbered(keep_blank, has_text)
         long_texts = long_contexts = 0
-        while chunk := list(itertools.islice(numbered, _CHUNK)):
+        for chunk in chunks(self._numbered(keep_blank, has_text), _CHUNK):
             texts = [text_of(row) for _, row in chunk] if has_text else []
             contexts = []
             if self._has_context:
