@@ -1,12 +1,11 @@
 """`tfvae respond` and `transfer`: what conditional models write."""
 
 import contextlib
-import itertools
 import json
-import sys
 
 from tfvae.cli.options import (
     Command,
+    add_no_header,
     add_number,
     add_sampler,
     add_writing,
@@ -22,6 +21,7 @@ from tfvae.cli.reading import (
     add_label_column,
     add_limits,
     add_run,
+    as_turns,
     check_data_options,
     load_run,
 )
@@ -47,12 +47,7 @@ def _add_respond(parser):
     )
     add_label(parser, "the response")
     add_label_column(parser)
-    parser.add_argument(
-        "--no-header",
-        dest="header",
-        action="store_false",
-        help="the first row of a .csv or .tsv file is a context, not names",
-    )
+    add_no_header(parser, "a context")
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -73,6 +68,8 @@ def _add_respond(parser):
 
 
 def _respond(args):
+    from tfvae.text.vocabulary import chunks
+
     check_least(args, 1, "num", "max_written")
     check_outputs(args, "out", suffixes=(".jsonl",))
     if bool(args.turns) == (args.data is not None):
@@ -94,15 +91,11 @@ def _respond(args):
     reader = Reader(args, configuration, model)
     if args.turns:
         context, label = reader.context(args.turns), reader.label(args.label)
-        rows = iter([{"context": context, "label": label}])
+        rows = [{"context": context, "label": label}]
     else:
         rows = (row for _, row in reader.rows(has_text=False))
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(writing_to(args.out)) if args.out else None
-        for number in itertools.count():
-            chunk = list(itertools.islice(rows, _CONTEXTS))
-            if not chunk:
-                break
+    with _output(args) as file:
+        for number, chunk in enumerate(chunks(rows, _CONTEXTS)):
             contexts = [row["context"] for row in chunk]
             labels = [row["label"] for row in chunk] if model.label_names else None
             answers = model.respond(
@@ -115,20 +108,25 @@ def _respond(args):
                 max_context_length=reader.max_context_length,
             )
             for context, responses in zip(contexts, answers, strict=True):
-                turns = [context] if isinstance(context, str) else context
-                _write_responses(turns, responses, file, args)
+                turns = as_turns(context)
+                shown = responses
+                if not args.turns:
+                    shown = [f"  {turn}" for turn in turns]
+                    shown += [f"> {response}" for response in responses]
+                _write({"context": turns, "responses": responses}, shown, file)
 
 
-def _write_responses(turns, responses, file, args):
+def _output(args):
+    """Opens the file of `--out`, `None` for standard output."""
+    return writing_to(args.out) if args.out else contextlib.nullcontext()
+
+
+def _write(row, shown, file):
+    """Writes a row to the file as JSON, or shows its lines where there is none."""
     if file is not None:
-        row = {"context": turns, "responses": responses}
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return
-    if not args.turns:
-        print("\n".join(f"  {turn}" for turn in turns))
-    for response in responses:
-        print(f"> {response}" if not args.turns else response)
-    sys.stdout.flush()
+    else:
+        print("\n".join(shown), flush=True)
 
 
 RESPOND = Command(
@@ -172,6 +170,9 @@ def _add_transfer(parser):
 
 
 def _transfer(args):
+    from tfvae.models.conditional import require_transfer
+    from tfvae.text.vocabulary import chunks
+
     check_least(args, 1, "max_length", "max_written")
     check_outputs(args, "out", suffixes=(".jsonl",))
     args.to, *more = args.to
@@ -184,20 +185,14 @@ def _transfer(args):
     check_data_options(args)
     sampler = make_sampler(args)
     configuration, model = load_run(args)
-    from tfvae.models.conditional import require_transfer
-
     require_transfer(model)
     model.label_number(args.to)
     reader = Reader(args, configuration, model, reads_label=False)
     if args.texts:
         reader.check(args.texts)
-    texts = iter(args.texts) if args.texts else reader.texts()
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(writing_to(args.out)) if args.out else None
-        for number in itertools.count():
-            chunk = list(itertools.islice(texts, _SENTENCES))
-            if not chunk:
-                break
+    texts = args.texts or reader.texts()
+    with _output(args) as file:
+        for number, chunk in enumerate(chunks(texts, _SENTENCES)):
             written = model.transfer(
                 chunk,
                 args.to,
@@ -207,16 +202,9 @@ def _transfer(args):
                 seed=(args.seed, number),
             )
             for text, again in zip(chunk, written, strict=True):
-                _write_transfer(text, again, file, args)
-
-
-def _write_transfer(text, again, file, args):
-    if file is not None:
-        row = {"text": text, "label": args.to, "transferred": again}
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return
-    print(f"  {text}\n> {again}" if args.data is not None else again)
-    sys.stdout.flush()
+                shown = [again] if args.data is None else [f"  {text}", f"> {again}"]
+                row = {"text": text, "label": args.to, "transferred": again}
+                _write(row, shown, file)
 
 
 TRANSFER = Command(

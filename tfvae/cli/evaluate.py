@@ -12,6 +12,7 @@ from tfvae.cli.options import (
     check_least,
     check_outputs,
     counts_of,
+    flag_of,
     progress_bar,
     show,
 )
@@ -100,17 +101,17 @@ def _run(args):
     for name, groups_of in _USED_BY.items():
         if getattr(args, name) is not None and not {*groups_of} & {*measured}:
             raise ValueError(
-                f"--{name.replace('_', '-')} is for the metrics of "
+                f"{flag_of(name)} is for the metrics of "
                 f"{' and '.join(groups_of)}. Ask for them by --metrics {groups_of[0]} "
                 "too, or leave it out."
             )
     configuration = RunFolder(args.run_folder).load_configuration()
     language_model = None
+    train = args.train or configuration.train
+    # It is read for its words alone where embeddings are of a file.
     learns = "responses" in measured and args.embeddings is None
     if {"generation", "transfer"} & {*measured} or learns:
-        args.train = _train_text(args.train, configuration.train)
-    # Read for its words alone where embeddings are of a file.
-    args.train = args.train or configuration.train
+        _check_train_text(args.train, configuration.train)
     if args.language_model:
         language_model = RunFolder(args.language_model).load_model()
     if args.embeddings is not None:
@@ -122,7 +123,7 @@ def _run(args):
         model,
         batches,
         groups=groups,
-        train_texts=lambda: configuration.training_rows(args.train),
+        train_texts=lambda: configuration.training_rows(train),
         **counts_of(args),
         language_model=language_model,
         embeddings_file=args.embeddings,
@@ -149,8 +150,10 @@ def _by_direction(directions):
     """Formats the metrics of transfer by direction, a line each."""
     if not directions:
         return []
-    keys = ("accuracy", "self_bleu", "joint", "copy", "perplexity")
-    keys = (*keys, "reverse_perplexity")
+    keys = (
+        *("accuracy", "self_bleu", "joint", "copy"),
+        *("perplexity", "reverse_perplexity"),
+    )
     width = max(map(len, directions))
     lines = [" " * width + "".join(f"  {key.replace('_', ' '):>18}" for key in keys)]
     for name, found in directions.items():
@@ -166,8 +169,8 @@ def _batches(args, configuration, tokenizer):
         raise ValueError(
             f"{args.run_folder}: the run reads no contexts. Leave --context-column out."
         )
-    given = ("max_length", "too_long", "context_column")
-    given = {name: getattr(args, name) for name in given}
+    names = ("max_length", "too_long", "context_column")
+    given = {name: getattr(args, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     configuration = dataclasses.replace(configuration, **given)
     columns = columns_of(args, configuration)
@@ -187,15 +190,14 @@ def _batches(args, configuration, tokenizer):
     return batches
 
 
-def _train_text(given, of_run):
-    """Returns the path of the training text, the given one or the run's."""
+def _check_train_text(given, of_run):
+    """Refuses a run whose training text is missed."""
     if given is None and not os.path.exists(of_run):
         raise FileNotFoundError(
             f"{of_run}: the run's training text, which generation is compared with and "
             "embeddings of words are learned from, is not there any more. Pass --train "
             "FILE."
         )
-    return given or of_run
 
 
 EVALUATE = Command(

@@ -87,9 +87,9 @@ def main(argv=None):
 
 def _memory_errors():
     """Returns what is raised where memory ends; called only when something is."""
-    return MemoryError, importlib.import_module(
-        "tensorflow"
-    ).errors.ResourceExhaustedError
+    import tensorflow as tf
+
+    return MemoryError, tf.errors.ResourceExhaustedError
 
 
 def import_tensorflow():

@@ -33,6 +33,16 @@ def add_number(parser, flag, help, default=None, *, kind=int, metavar="N"):
     parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help)
 
 
+def add_no_header(parser, what="a sentence"):
+    """Declares `--no-header`; `what` the first row of a table then holds."""
+    parser.add_argument(
+        "--no-header",
+        dest="header",
+        action="store_false",
+        help=f"the first row of a .csv or .tsv file is {what}, not names",
+    )
+
+
 def add_configuration(parser):
     """Declares what a configuration holds beside its preset and texts."""
     parser.add_argument(
@@ -74,12 +84,7 @@ def add_configuration(parser):
         help="name or number of the column of the sentences in .csv, .tsv and .jsonl "
         "files (default: text)",
     )
-    parser.add_argument(
-        "--no-header",
-        dest="header",
-        action="store_false",
-        help="the first row of a .csv or .tsv file is a sentence, not names",
-    )
+    add_no_header(parser)
     parser.add_argument(
         "--tokenizer",
         choices=["word", "wordpiece", "character"],
@@ -171,35 +176,18 @@ def make_configuration(args, searched=()):
     from tfvae.training import RunConfiguration, RunFolder
     from tfvae.training.run_configuration import VOCABULARY_FIELDS, setting_fields
 
-    configuration = RunConfiguration(
-        preset=args.preset,
-        train=args.train,
-        setting=args.setting or "ivae",
-        valid=args.valid,
-        overrides=parse_overrides(args.set),
-        epochs=args.epochs,
-        steps=args.steps,
-        batch_size=args.batch_size,
-        max_length=args.max_length,
-        too_long=args.too_long,
-        column=args.column,
-        header=args.header,
-        context_column=args.context_column,
-        label_column=args.label_column,
-        max_turns=args.max_turns,
-        max_context_length=args.max_context_length,
-        tokenizer=args.tokenizer or "word",
-        unknown_share=args.unknown_share,
-        patience=args.patience,
-        monitor=args.monitor,
-        scale_schedules=args.scale_schedules,
-        xla=args.xla,
-        seed=args.seed,
-    )
-    begins = {"freeze": args.freeze, "word_vectors": args.word_vectors}
-    if args.start_from is None:
+    names = {field.name for field in dataclasses.fields(RunConfiguration)}
+    given = {name: value for name, value in vars(args).items() if name in names}
+    given["setting"] = args.setting or "ivae"
+    given["tokenizer"] = args.tokenizer or "word"
+    given["overrides"] = parse_overrides(args.set)
+    # What these need is checked when it is known what the run starts from.
+    start_from = given.pop("start_from")
+    begins = {name: given.pop(name) for name in ("freeze", "word_vectors")}
+    configuration = RunConfiguration(**given)
+    if start_from is None:
         return dataclasses.replace(configuration, **begins)
-    source = RunFolder(args.start_from).load_configuration()
+    source = RunFolder(start_from).load_configuration()
     if args.tokenizer not in (None, source.tokenizer):
         raise ValueError(
             f"--from takes the tokenizer of that run, {source.tokenizer}, along. "
@@ -215,7 +203,7 @@ def make_configuration(args, searched=()):
         overrides={**overrides, **configuration.overrides},
         max_length=args.max_length or source.max_length,
         tokenizer=source.tokenizer,
-        start_from=args.start_from,
+        start_from=start_from,
         **begins,
     )
 
@@ -388,7 +376,7 @@ def make_sampler(args):
     for name in given:
         option, value = _SAMPLER_OPTIONS[name], getattr(args, name)
         if not option.is_allowed(value):
-            raise ValueError(f"{_flag(name)} {option.rule}. Received: {value}")
+            raise ValueError(f"{flag_of(name)} {option.rule}. Received: {value}")
         arguments[option.argument] = value
     if args.greedy and args.sampler not in (None, "greedy"):
         raise ValueError(f"--greedy does not go with --sampler {args.sampler}.")
@@ -400,14 +388,15 @@ def make_sampler(args):
         samplers = _SAMPLER_OPTIONS[name].samplers
         if sampler not in samplers:
             raise ValueError(
-                f"{_flag(name)} does not go with --sampler {sampler}; it is for "
+                f"{flag_of(name)} does not go with --sampler {sampler}; it is for "
                 f"{', '.join(samplers)}."
             )
     kinds = (Ancestral, BeamSearch, Greedy, Nucleus, TopK)
     return dict(zip(_SAMPLERS, kinds, strict=True))[sampler](**arguments)
 
 
-def _flag(name):
+def flag_of(name):
+    """Returns the flag of a parsed argument."""
     return "--" + name.replace("_", "-")
 
 
@@ -447,7 +436,7 @@ def check_least(args, least, *names):
         value = getattr(args, name)
         if value is not None and value < least:
             rule = rules.get(least, f"must be at least {least}")
-            raise ValueError(f"{_flag(name)} {rule}. Received: {value}")
+            raise ValueError(f"{flag_of(name)} {rule}. Received: {value}")
 
 
 def show(args, result, text):
@@ -464,14 +453,9 @@ def show(args, result, text):
         return
     print(text)
     if args.json:
-        write_json(result, args.json)
-
-
-def write_json(result, path):
-    """Writes a result as JSON, the whole file or nothing."""
-    with writing_to(path) as file:
-        json.dump(result, file, indent=2)
-        file.write("\n")
+        with writing_to(args.json) as file:
+            json.dump(result, file, indent=2)
+            file.write("\n")
 
 
 @contextlib.contextmanager
@@ -521,21 +505,21 @@ def check_outputs(args, *names, suffixes=("",)):
     """
     for name in set(names) - {"json"}:
         if getattr(args, name) == "-":
-            raise ValueError(f"{_flag(name)} must name a file. Received: -")
+            raise ValueError(f"{flag_of(name)} must name a file. Received: -")
     paths = {name: getattr(args, name) for name in names}
     paths = {name: path for name, path in paths.items() if path not in (None, "-")}
     if len(set(paths.values())) < len(paths):
-        flags = " and ".join(map(_flag, paths))
+        flags = " and ".join(map(flag_of, paths))
         raise ValueError(f"{flags} must name different files.")
     for name, path in paths.items():
         if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
             raise ValueError(
-                f"{_flag(name)} must name a file in a folder that exists. "
+                f"{flag_of(name)} must name a file in a folder that exists. "
                 f"Received: {path}"
             )
         if not path.lower().endswith(suffixes):
             ends = " or ".join(suffixes)
-            raise ValueError(f"{_flag(name)} must end in {ends}. Received: {path}")
+            raise ValueError(f"{flag_of(name)} must end in {ends}. Received: {path}")
 
 
 def progress_bar(total, unit_name):

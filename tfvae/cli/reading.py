@@ -3,7 +3,7 @@
 import itertools
 import sys
 
-from tfvae.cli.options import add_number
+from tfvae.cli.options import add_no_header, add_number, flag_of
 
 # Sentences whose lengths are checked at once.
 _CHUNK = 1000
@@ -27,12 +27,7 @@ def add_column(parser, default="the run's"):
         help="name or number of the column of the sentences in .csv, .tsv and .jsonl "
         f"files ({default})",
     )
-    parser.add_argument(
-        "--no-header",
-        dest="header",
-        action="store_false",
-        help="the first row of a .csv or .tsv file is a sentence, not names",
-    )
+    add_no_header(parser)
 
 
 def add_label_column(parser):
@@ -45,24 +40,14 @@ def add_label_column(parser):
 
 
 def add_label(parser, what):
-    """Declares `--label`, the label of what the command line gives.
-
-    Args:
-        parser: Parser of a command.
-        what: Str, what has the label.
-    """
+    """Declares `--label`, the label of `what` the command line gives."""
     parser.add_argument(
         "--label", metavar="NAME", help=f"the label of {what}, for a run with labels"
     )
 
 
 def add_turn(parser, what):
-    """Declares `--turn`, the context of what the command line gives.
-
-    Args:
-        parser: Parser of a command.
-        what: Str, what is done with the context.
-    """
+    """Declares `--turn`, the context of the command line, and `what` it is for."""
     parser.add_argument(
         "--turn",
         action="append",
@@ -95,8 +80,8 @@ def check_data_options(args, *more):
     """
     if args.data is not None:
         return
-    given = [name for name in ("column", *more) if getattr(args, name) is not None]
-    flags = [f"--{name.replace('_', '-')}" for name in given]
+    names = ("column", *more)
+    flags = [flag_of(name) for name in names if getattr(args, name) is not None]
     if not args.header:
         flags.append("--no-header")
     if flags:
@@ -169,7 +154,6 @@ class Reader:
         self._too_long = args.too_long or configuration.too_long
         self._args = args
         self._configuration = configuration
-        self._tokenizer = model.tokenizer
         self._model = model
         self._has_label = reads_label and "label" in model.requires
         self._noted = False
@@ -196,11 +180,15 @@ class Reader:
             ValueError: If the file is malformed, a sentence or context too long or a
                 label unknown, named by its line.
         """
-        numbered = self._numbered(keep_blank, has_text)
+        from tfvae.models.inputs import text_of
+        from tfvae.text.vocabulary import chunks
+
         long_texts = long_contexts = 0
-        while chunk := list(itertools.islice(numbered, _CHUNK)):
-            texts = [_text(row) for _, row in chunk] if has_text else []
-            contexts = [_turns(row) for _, row in chunk] if self._has_context else []
+        for chunk in chunks(self._numbered(keep_blank, has_text), _CHUNK):
+            texts = [text_of(row) for _, row in chunk] if has_text else []
+            contexts = []
+            if self._has_context:
+                contexts = [as_turns(row["context"]) for _, row in chunk]
             flat = [*texts, *itertools.chain.from_iterable(contexts)]
             lengths = iter(self._lengths(flat).tolist())
             of_texts = list(itertools.islice(lengths, len(texts)))
@@ -301,11 +289,14 @@ class Reader:
         columns = columns_of(self._args, configuration)
         if not (self._has_context or self._has_label):
             return read_numbered(path, keep_blank=keep_blank, **columns)
-        beside, is_read = {}, {"context": self._has_context, "label": self._has_label}
-        for key in is_read:
-            name = f"{key}_column"
-            own = getattr(self._args, name, None) or getattr(configuration, name)
-            beside[name] = own if is_read[key] else None
+        beside = {}
+        for key, is_read in (
+            ("context_column", self._has_context),
+            ("label_column", self._has_label),
+        ):
+            if is_read:
+                own = getattr(self._args, key, None)
+                beside[key] = own or getattr(configuration, key)
         return read_records(
             path,
             columns.get("column", "text") if has_text else None,
@@ -339,18 +330,17 @@ class Reader:
                 f"{place}: the run reads contexts of one text. Received: {len(turns)} "
                 "turns. Give one, or train with --max-turns."
             )
-        most = self._max_turns or 1
+        most, longest = self._max_turns or 1, self.max_context_length
         if len(turns) > most:
             self._refuse(place, "context", len(turns), most, "turns", drops=drops)
-        if max(lengths) > self.max_context_length:
+        if max(lengths) > longest:
             what = "context" if self._max_turns is None else "turn"
-            longest = self.max_context_length
             self._refuse(place, what, max(lengths), longest, drops=drops)
-        is_cut = len(turns) > most or max(lengths) > self.max_context_length
+        is_cut = len(turns) > most or max(lengths) > longest
         return turns[0] if self._max_turns is None else turns[-most:], is_cut
 
     def _lengths(self, texts):
-        return self._tokenizer.encode_batch(texts)[1]
+        return self._model.tokenizer.encode_batch(texts)[1]
 
     def _refuse(self, place, what, num, most=None, unit="tokens", drops=True):
         """Refuses what is too long, unless it may be cut or left out."""
@@ -368,23 +358,21 @@ class Reader:
 
     def _note(self, long_texts, long_contexts):
         """Notes once, however often the file is read."""
+        if self._noted:
+            return
+        self._noted = True
         what = "left out" if self._too_long == "drop" else "cut"
-        if long_texts and not self._noted:
+        if long_texts:
             note_long(self._args, long_texts, what, self.max_length)
-        if long_contexts and not self._noted:
+        if long_contexts:
             are = "context was" if long_contexts == 1 else "contexts were"
             note(
                 self._args, f"{long_contexts} {are} longer than the run's, and {what}."
             )
-        self._noted = True
 
 
-def _text(row):
-    return row if isinstance(row, str) else row["text"]
-
-
-def _turns(row):
-    context = row["context"]
+def as_turns(context):
+    """Returns a context, a text or the turns of a dialogue, as a list of turns."""
     return [context] if isinstance(context, str) else context
 
 

@@ -8,9 +8,10 @@ from tfvae.cli.options import (
     add_number,
     check_least,
     check_outputs,
+    flag_of,
     show,
 )
-from tfvae.cli.reading import add_column, check_data_options
+from tfvae.cli.reading import add_column, as_turns, check_data_options
 from tfvae.files import read_json
 
 
@@ -55,9 +56,7 @@ def _export(args):
     from tfvae.training import RunFolder
 
     check_least(args, 1, "max_length")
-    metrics = None
-    if args.metrics is not None:
-        metrics = read_json(args.metrics)
+    metrics = None if args.metrics is None else read_json(args.metrics)
     folder = RunFolder(args.run_folder)
     name = os.path.basename(os.path.abspath(args.run_folder))
     to = args.to or os.path.join("saved_models", name)
@@ -202,7 +201,7 @@ def _check_options(args):
         if value is None:
             setattr(args, name, actions.get(args.action))
         elif args.action not in actions:
-            flag = f"--{name.replace('_', '-')}"
+            flag = flag_of(name)
             raise ValueError(
                 f"{flag} is for {', '.join(actions)}, not for {args.action}. "
                 f"Received: {flag} {value}"
@@ -317,8 +316,7 @@ def _answers(contexts, texts, num):
     """Lists the turns of each context and its responses, as lines."""
     for row, (context, text) in enumerate(zip(contexts, texts, strict=True)):
         if row % num == 0:
-            turns = [context] if isinstance(context, str) else context
-            yield from (f"  {turn}" for turn in turns)
+            yield from (f"  {turn}" for turn in as_turns(context))
         yield f"> {text}"
 
 

@@ -63,10 +63,8 @@ class ReportOptions:
         """Checks the values that need no data."""
         if self.groups not in (None, "all", "none"):
             object.__setattr__(self, "groups", check_groups(self.groups))
-        for name in (
-            *("num_generated", "num_responses", "num_drawn", "num_read"),
-            "batch_size",
-        ):
+        positive = ("num_generated", "num_responses", "num_drawn", "num_read")
+        for name in (*positive, "batch_size"):
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"`{name}` must be positive. Received: {value}")
@@ -106,9 +104,10 @@ def collect_runs(folders, data=None, **options):
         if data is not None:
             _rows(record, data)
     for record in records:
-        if record.has_model:
-            _use_model(record, data, options)
-        if data is None and record.has_model:
+        if not record.has_model:
+            continue
+        _use_model(record, data, options)
+        if data is None:
             record.notes.append(
                 "No sentences were given (--data): pictures of the latent space, "
                 "reconstructions and metrics not kept beside the run are left out."
@@ -135,27 +134,25 @@ def _use_model(record, data, options):
         for name in _COMPONENTS
         if getattr(model, name, None) is not None
     }
-    configuration, batches = record.configuration, None
+    configuration = record.configuration
     if data is not None:
         limits = {"max_length": options.max_length, "too_long": options.too_long}
         configuration = dataclasses.replace(
             configuration, **{k: v for k, v in limits.items() if v is not None}
         )
         batches = _batches(model, configuration, record, data, options)
+        if not record.results if options.groups is None else options.groups != "none":
+            log(f"{record.name}: measuring")
+            record.results.append(_evaluate(model, record, data, batches, options))
     max_length = configuration.resolved_setting().max_length
-    if data is not None and (
-        not record.results if options.groups is None else options.groups != "none"
-    ):
-        log(f"{record.name}: measuring")
-        record.results.append(_evaluate(model, record, data, batches, options))
     if data is not None and model.posterior is not None and not model.requires:
         log(f"{record.name}: encoding")
-        rows = _chosen(len(data.texts), options.num_drawn, options.seed)
-        if len(rows) > 1:
+        texts = _chosen(data.texts, options.num_drawn, options.seed)
+        if len(texts) > 1:
             record.latent_summary = summarize_latent(
                 model,
-                [data.texts[row] for row in rows],
-                data.labels and [data.labels[row] for row in rows],
+                texts,
+                data.labels and _chosen(data.labels, options.num_drawn, options.seed),
                 max_length=max_length,
                 seed=options.seed,
             )
@@ -176,9 +173,7 @@ def _use_model(record, data, options):
         )
         rows = []
         if data is not None:
-            rows = _rows(record, data)
-            chosen = _chosen(len(rows), options.num_read, options.seed)
-            rows = [rows[row] for row in chosen]
+            rows = _chosen(_rows(record, data), options.num_read, options.seed)
         record.samples = write_labelled(
             model,
             rows,
@@ -197,8 +192,7 @@ def _use_model(record, data, options):
         return
     texts = []
     if data is not None:
-        rows = _chosen(len(data.texts), options.num_read, options.seed)
-        texts = [data.texts[row] for row in rows]
+        texts = _chosen(data.texts, options.num_read, options.seed)
     record.samples = write_samples(
         model,
         texts,
@@ -302,11 +296,15 @@ def _evaluate(model, record, data, batches, options):
     return Result(data.name, metrics)
 
 
-def _chosen(total, num, seed):
-    """Chooses rows at random, all of them where there are no more, in their order."""
-    if total <= num:
-        return list(range(total))
-    return sorted(np.random.default_rng(seed).permutation(total)[:num].tolist())
+def _chosen(rows, num, seed):
+    """Chooses rows at random, all of them where there are no more, in their order.
+
+    Lists of one length are chosen from alike.
+    """
+    if len(rows) <= num:
+        return rows
+    chosen = np.random.default_rng(seed).permutation(len(rows))[:num]
+    return [rows[row] for row in sorted(chosen)]
 
 
 class Interpolation(typing.NamedTuple):
@@ -437,8 +435,8 @@ def write_responses(model, record, data, options):
     """
     if why_undefined(model, "responses") is not None:
         return Samples()
-    configuration, rows = record.configuration, _rows(record, data)
-    rows = [rows[n] for n in _chosen(len(rows), options.num_read, options.seed)]
+    configuration = record.configuration
+    rows = _chosen(_rows(record, data), options.num_read, options.seed)
     labels, contexts = None, [row["context"] for row in rows]
     if configuration.max_turns is not None:
         contexts = [
@@ -523,17 +521,14 @@ def read_labelled(
             list(lines),
             [record["context"] for record in records],
         )
-    numbered = read_numbered(path, column, header=header)
+    numbered, found = read_numbered(path, column, header=header), None
     if label_column is not None:
         rows = read_columns(path, [column, label_column], header=header)
-        kept = [row for row in rows if str(row[column]).strip()]
-        lines, texts = map(list, zip(*numbered, strict=True))
-        found = [str(row[label_column]) for row in kept]
-        return LabelledText(name, texts, found, lines)
+        found = [str(row[label_column]) for row in rows if str(row[column]).strip()]
     lines, texts = map(list, zip(*numbered, strict=True))
-    if labels is None:
-        return LabelledText(name, texts, None, lines)
-    return LabelledText(name, texts, _labels(labels, path, len(texts)), lines)
+    if labels is not None:
+        found = _labels(labels, path, len(texts))
+    return LabelledText(name, texts, found, lines)
 
 
 def _labels(labels, path, num_texts):

@@ -176,8 +176,8 @@ def _units(summary, name):
     threshold = summary.threshold
 
     def paint(axes):
-        axes.bar(places[:active], heights[:active], color=SERIES[0], label="active")
-        axes.bar(places[active:], heights[active:], color=MUTED, label="inactive")
+        axes.bar(places[:active], heights[:active], color=SERIES[0])
+        axes.bar(places[active:], heights[active:], color=MUTED)
         axes.axhline(threshold, color=INK, linestyle="--", linewidth=1.5)
         axes.set_yscale("log")
         bottom = max(min(heights.min(), threshold) / 3, _LEAST_VARIANCE / 3)
@@ -258,9 +258,10 @@ def label_groups(labels):
 def _map(summary, name):
     """Draws the means along their two principal axes."""
     coordinates = summary.projection.coordinates
+    shares = summary.projection.explained
     labels = summary.labels or [""] * len(coordinates)
     groups = label_groups(labels)
-    named = dict.fromkeys(groups[: len(SERIES)])
+    named = groups[: len(SERIES)]
     rows = np.array([label if label in named else _OTHERS for label in labels])
 
     def paint(axes):
@@ -276,12 +277,9 @@ def _map(summary, name):
                 linewidths=0,
             )
         axes.set_aspect("equal", "datalim")
-        for which, share in zip("xy", summary.projection.explained, strict=True):
-            ordinal = {"x": "first", "y": "second"}[which]
-            getattr(axes, f"set_{which}label")(f"{ordinal} axis ({share:.0%})")
+        axes.set_xlabel(f"first axis ({shares[0]:.0%})")
+        axes.set_ylabel(f"second axis ({shares[1]:.0%})")
 
-    shares = summary.projection.explained
-    counts = collections.Counter(rows.tolist())
     alt = (
         f"{len(coordinates)} codes along two axes that hold {shares.sum():.0%} of "
         "their variance."
@@ -291,6 +289,7 @@ def _map(summary, name):
         f"largest variance, {shares.sum():.0%} of it."
     )
     if summary.labels is not None:
+        counts = collections.Counter(rows.tolist())
         words = ", ".join(f"{group} {counts[group]}" for group in groups)
         alt += f" Sentences by label: {words}."
     svg = draw(f"{name}-map", paint, height=330)

@@ -150,14 +150,9 @@ def _path(record):
     """Returns KL and reconstruction after each epoch, of validation where there is."""
     history = record.history
     for prefix in ("val_", ""):
-        if f"{prefix}kl" in history and f"{prefix}reconstruction" in history:
-            return list(
-                zip(
-                    history[f"{prefix}kl"],
-                    history[f"{prefix}reconstruction"],
-                    strict=True,
-                )
-            )
+        kl, reconstruction = f"{prefix}kl", f"{prefix}reconstruction"
+        if kl in history and reconstruction in history:
+            return list(zip(history[kl], history[reconstruction], strict=True))
         if f"{prefix}nll" in history and f"{prefix}nelbo" not in history:
             # Without a latent all is reconstruction.
             return [(0.0, nll) for nll in history[f"{prefix}nll"]]
@@ -230,7 +225,6 @@ _STYLE = {
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
     "lines.linewidth": 2,
-    "legend.frameon": False,
 }
 
 
@@ -270,7 +264,7 @@ def draw(name, paint, *, height=232, rows=(1,)):
         size = (WIDTH / 72, height / 72)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(
-            len(rows), sharex=True, squeeze=False, height_ratios=list(rows)
+            len(rows), sharex=True, squeeze=False, height_ratios=rows
         )[:, 0]
         paint(*axes)
         buffer = io.StringIO()

@@ -84,11 +84,10 @@ def read_run(path, name=None):
         ValueError: If one of its files is damaged.
     """
     folder = RunFolder(path)
-    configuration = folder.load_configuration()
     record = RunRecord(
         name=name or os.path.basename(os.path.abspath(path)),
         folder=folder,
-        configuration=configuration,
+        configuration=folder.load_configuration(),
         state=folder.load_state(),
         history=read_history(folder.history),
         results=list(_kept_results(folder.path)),
@@ -153,10 +152,7 @@ def command_of(configuration, out):
         flag = flags.get(field.name, "--" + field.name.replace("_", "-"))
         if field.name in ("preset", "train", "overrides") or value == field.default:
             continue
-        if isinstance(value, bool):
-            options.append([flag])
-        else:
-            options.append([flag, str(value)])
+        options.append([flag] if isinstance(value, bool) else [flag, str(value)])
     if configuration.overrides:
         pairs = configuration.overrides.items()
         options.append(["--set", *(f"{key}={value}" for key, value in pairs)])

@@ -6,8 +6,6 @@ import numpy as np
 
 from tfvae.serving.transport import GrpcTransport, RestTransport
 
-_PORTS = {False: 8500, True: 8501}
-
 
 class Client:
     """Calls the signatures of an export on a TF Serving server.
@@ -62,8 +60,8 @@ class Client:
                 f"`batch_size` must be positive. Received: batch_size={batch_size}"
             )
         self.batch_size = batch_size
-        transport = RestTransport if rest else GrpcTransport
-        address = f"{host}:{_PORTS[rest] if port is None else port}"
+        transport, usual = (RestTransport, 8501) if rest else (GrpcTransport, 8500)
+        address = f"{host}:{usual if port is None else port}"
         self._transport = transport(address, model, version, label, timeout, retries)
         self._num_turns = {}
         self._label_names = None
@@ -115,9 +113,8 @@ class Client:
             ValueError: If a context has no turn, or more than the served model reads,
                 or the model does not know a label.
         """
-        num = len(contexts)
-        beside = self._beside("respond", contexts, labels)
-        return self._predict("respond", beside, **_writing(num, seed, temperature))
+        writing = _writing(len(contexts), seed, temperature)
+        return self._predict("respond", contexts, labels, **writing)
 
     def reconstruct(
         self, texts, *, contexts=None, labels=None, seed=0, temperature=0.0
@@ -135,9 +132,8 @@ class Client:
             Dict of arrays, `text` and `token_ids` among them.
         """
         texts = _texts(texts)
-        beside = self._beside("reconstruct", contexts, labels)
         writing = _writing(len(texts), seed, temperature)
-        return self._predict("reconstruct", beside, text=texts, **writing)
+        return self._predict("reconstruct", contexts, labels, text=texts, **writing)
 
     def transfer(self, texts, labels, *, seed=0, temperature=0.0):
         """Writes texts again with other labels; see `predict` for the errors.
@@ -158,9 +154,8 @@ class Client:
         texts = _texts(texts)
         if np.ndim(labels) == 0:
             labels = [labels] * len(texts)
-        beside = self._beside("transfer", None, labels)
         writing = _writing(len(texts), seed, temperature)
-        return self._predict("transfer", beside, text=texts, **writing)
+        return self._predict("transfer", None, labels, text=texts, **writing)
 
     def label_names(self):
         """Asks the server once for the labels that the model reads.
@@ -184,9 +179,8 @@ class Client:
     def encode(self, texts, *, contexts=None, labels=None, seed=0):
         """Returns `mode`, `sample` and the posterior's parameters of texts."""
         texts = _texts(texts)
-        beside = self._beside("encode", contexts, labels)
         seed = row_seeds(seed, len(texts))
-        return self._predict("encode", beside, text=texts, seed=seed)
+        return self._predict("encode", contexts, labels, text=texts, seed=seed)
 
     def decode(self, z, *, contexts=None, labels=None, seed=0, temperature=0.0):
         """Writes a sentence for each code `[B, Z]`."""
@@ -196,18 +190,17 @@ class Client:
                 "`z` must hold numbers `[B, Z]`, a row for each sentence. Received: "
                 f"{z.dtype.name} of shape {z.shape}"
             )
-        z = z.astype(np.float32)
-        beside = self._beside("decode", contexts, labels)
+        writing = _writing(len(z), seed, temperature)
         return self._predict(
-            "decode", beside, z=z, **_writing(len(z), seed, temperature)
+            "decode", contexts, labels, z=z.astype(np.float32), **writing
         )
 
     def generate(self, num, *, labels=None, seed=0, temperature=1.0):
         """Writes `num` sentences from the model's own distribution."""
         if num < 1:
             raise ValueError(f"`num` must be positive. Received: num={num}")
-        beside = self._beside("generate", None, labels)
-        return self._predict("generate", beside, **_writing(num, seed, temperature))
+        writing = _writing(num, seed, temperature)
+        return self._predict("generate", None, labels, **writing)
 
     def interpolate(self, text_a, text_b, fractions, *, label=None):
         """Writes sentences between two, one for each fraction of the way."""
@@ -215,7 +208,8 @@ class Client:
         labels = None if label is None else [label] * fractions.size
         return self._predict(
             "interpolate",
-            self._beside("interpolate", None, labels),
+            None,
+            labels,
             text_a=[text_a] * fractions.size,
             text_b=[text_b] * fractions.size,
             fraction=fractions,
@@ -224,12 +218,17 @@ class Client:
     def score(self, texts, *, contexts=None, labels=None, seed=0):
         """Returns the costs of texts in nats and their numbers of tokens."""
         texts = _texts(texts)
-        beside = self._beside("score", contexts, labels)
         seed = row_seeds(seed, len(texts))
-        return self._predict("score", beside, text=texts, seed=seed)
+        return self._predict("score", contexts, labels, text=texts, seed=seed)
 
-    def _predict(self, signature, beside, **inputs):
-        """Calls a signature and refuses labels that the model does not know."""
+    def _predict(self, signature, contexts, labels, **inputs):
+        """Calls a signature with what stands beside texts, codes and seeds.
+
+        Refuses labels that the model does not know.
+        """
+        beside = {} if labels is None else {"label": self._numbered(labels)}
+        if contexts is not None:
+            beside["context"] = self._filled(signature, contexts)
         answer = self.predict(signature, **inputs, **beside)
         unknown = answer.pop("unknown_label", np.zeros(1, bool))
         if unknown.any():
@@ -240,13 +239,6 @@ class Client:
                 f"Received: {label}"
             )
         return answer
-
-    def _beside(self, signature, contexts, labels):
-        """Returns the inputs that stand beside texts, codes and seeds."""
-        beside = {} if labels is None else {"label": self._numbered(labels)}
-        if contexts is not None:
-            beside["context"] = self._filled(signature, contexts)
-        return beside
 
     def _numbered(self, labels):
         """Replaces the names among labels by their numbers."""

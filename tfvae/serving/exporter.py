@@ -17,6 +17,7 @@ from tfvae.text import WordpieceTokenizer
 
 _MAX_LENGTH = 60
 _MAX_TURNS = 10
+_COMPONENTS = ("encoder", "condition", "posterior", "prior", "decoder", "tokenizer")
 
 
 def export(
@@ -347,9 +348,7 @@ def make_model_card(
     model = engine.model
     components = {
         name: type(getattr(model, name)).__name__
-        for name in (
-            *("encoder", "condition", "posterior", "prior", "decoder", "tokenizer"),
-        )
+        for name in _COMPONENTS
         if getattr(model, name) is not None
     }
     return {

@@ -16,9 +16,6 @@ from tfvae.text import WordpieceTokenizer
 from tfvae.text.vocabulary import SPECIAL_TOKENS
 from tfvae.text.wordpiece import MOST_BYTES
 
-# Encoding draws nothing outside of training: its stream is free for the prior.
-_PRIOR = Stream.PRIOR
-
 
 class InferenceEngine:
     """Runs a model on texts, each row by itself whatever it is batched with.
@@ -135,7 +132,7 @@ class InferenceEngine:
     def sample_prior(self, seed, context=None):
         """Samples a code for each seed `[B, 2]`, float32 `[B, Z]`."""
         params = self.model.prior_params(tf.shape(seed)[0], context)
-        return sample_per_example(self.model.prior, params, seed, _PRIOR, 1)[0][0]
+        return sample_per_example(self.model.prior, params, seed, Stream.PRIOR, 1)[0][0]
 
     def sample_response(self, inputs, context, seed):
         """Samples a code to answer each context, float32 `[B, Z]`.
@@ -144,7 +141,7 @@ class InferenceEngine:
         the context in place of the sentence.
         """
         latent, params = inference.response_params(self.model, inputs, context)
-        stream = _PRIOR if latent is self.model.prior else Stream.LATENT
+        stream = Stream.PRIOR if latent is self.model.prior else Stream.LATENT
         return sample_per_example(latent, params, seed, stream, 1)[0][0]
 
     def generate(self, z, seed, temperature, context=None):
