@@ -10,7 +10,7 @@ FILES = {
 }
 # A module imports from levels before its own, and within its own room.
 LEVELS = [
-    {"extras", "files", "seeds", "ops"},
+    {"checks", "files", "seeds", "ops"},
     {"text", "distributions"},
     {"layers"},
     {"latents", "encoders", "decoders", "samplers"},

@@ -98,6 +98,13 @@ class Transaction:
         os.rmdir(self._whole)
 
 
+def write_json(content, path):
+    """Writes JSON that people can read, the whole file or nothing."""
+    with replacing(path) as beside, open(beside, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+
+
 def read_json(path):
     """Reads a JSON object, with errors of one line.
 

@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvae.text.batches import (
-    Batches,
-    reader_errors,
-    without_autotune,
-)
+from tfvae.text.batches import Batches, reader_errors
 from tfvae.text.tokenizer import CharacterTokenizer, WordTokenizer
 from tfvae.text.wordpiece import WordpieceTokenizer
 
@@ -475,20 +471,6 @@ def test_datasets_are_not_tuned_by_tf_data(tokenizer):
     batches = Batches(sentences(40), tokenizer, 8)
     for dataset in (batches.dataset(), batches.repeated(), batches.repeated().skip(2)):
         assert dataset.options().autotune.enabled is False
-
-
-@pytest.mark.parametrize("enabled", [None, False, True])
-def test_without_autotune_keeps_the_users_options(enabled):
-    options = tf.data.Options()
-    if enabled is not None:
-        options.autotune.enabled = enabled
-    options.autotune.cpu_budget = 1
-    options.deterministic = True
-    dataset = without_autotune(tf.data.Dataset.range(3).with_options(options))
-    assert dataset.options().autotune.enabled is bool(enabled)
-    assert dataset.options().autotune.cpu_budget == 1
-    assert dataset.options().deterministic
-    assert list(dataset.as_numpy_iterator()) == [0, 1, 2]
 
 
 def test_dataset_has_spec_and_length(tokenizer):

@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.decoders.decoder import Decoder, repeat_samples
 from tfvae.layers import dropout, require_rate
-from tfvae.layers.component import require
 from tfvae.layers.dense import dense
 from tfvae.ops.sequences import BOS_ID
 from tfvae.seeds import fold_in

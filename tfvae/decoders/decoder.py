@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.layers import dropout, make_embedding, require_rate, word_dropout
-from tfvae.layers.component import Component, require
+from tfvae.layers.component import Component
 from tfvae.layers.dense import dense, require_hidden_dims
 from tfvae.ops.sequences import append_eos, lengths, prepend_bos
 from tfvae.ops.vocabulary_softmax import token_log_probs

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.layers import RNN, dropout, make_embedding, require_rate
 from tfvae.layers.component import Component
 from tfvae.ops.sequences import (
@@ -109,11 +110,7 @@ class RecurrentEncoder(Encoder):
         dtype=None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if pooling not in _POOLING:
-            raise ValueError(
-                "`pooling` must be None, 'mean' or 'max'. "
-                f"Received: pooling={pooling!r}"
-            )
+        require("pooling", repr(pooling), pooling in _POOLING, "None, 'mean' or 'max'")
         if use_cell and cell == "gru":
             raise ValueError(
                 "`use_cell` needs `cell='lstm'`: a GRU has no memory cell. "

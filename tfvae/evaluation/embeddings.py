@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from tfvae.extras import require_extra
+from tfvae.checks import require_extra
 
 # Words counted at once: their pairs are held in memory.
 _CHUNK = 1_000_000

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 
+from tfvae.checks import require
 from tfvae.files import replacing
 from tfvae.models.inputs import rows_of, text_of
 from tfvae.models.writing import encode, encode_means
@@ -159,8 +160,7 @@ class NeighbourIndex:
         """Finds the places in `texts` of the nearest sentences; see `query`."""
         codes = np.asarray(codes, np.float32)
         num_columns = self.directions.shape[1]
-        if num < 1:
-            raise ValueError(f"`num` must be positive. Received: num={num}")
+        require("num", num, num >= 1, "positive")
         if codes.ndim != 2 or codes.shape[1] != num_columns:
             raise ValueError(
                 f"`codes` must have {num_columns} columns, as the index has. "

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.checks import require
 from tfvae.distributions.sampling import sample
 from tfvae.latents import Implicit
 from tfvae.models import inference
@@ -312,10 +313,7 @@ def posterior_scales(posterior, params, *, num_samples=100, seed=0):
     Raises:
         ValueError: If `num_samples` is below 2.
     """
-    if num_samples < 2:
-        raise ValueError(
-            f"`num_samples` must be at least 2. Received: num_samples={num_samples}"
-        )
+    require("num_samples", num_samples, num_samples >= 2, "at least 2")
     params = {name: tf.convert_to_tensor(value) for name, value in params.items()}
     if posterior.has_density:
         distribution = posterior.distribution(params)
@@ -366,10 +364,7 @@ class FittedProposal:
                 "`num_draws` must be at least 2, since a covariance is fitted. "
                 f"Received: num_draws={num_draws}"
             )
-        if not 0.0 <= prior_share < 1.0:
-            raise ValueError(
-                f"`prior_share` must be in [0, 1). Received: prior_share={prior_share}"
-            )
+        require("prior_share", prior_share, 0.0 <= prior_share < 1.0, "in [0, 1)")
         self.num_draws = num_draws
         self.prior_share = prior_share
 

@@ -8,9 +8,9 @@ import itertools
 
 import numpy as np
 
+from tfvae.checks import require_extra
 from tfvae.evaluation.ngram import NgramModel
 from tfvae.evaluation.text_metrics import bleu, sentence_bleu_method7
-from tfvae.extras import require_extra
 from tfvae.models.conditional import require_transfer
 from tfvae.models.inputs import require_tokenizer, tokenize
 from tfvae.models.writing import texts_of

@@ -6,10 +6,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.checks import require_one_of
 from tfvae.distributions.gaussian_copula import rank_one_scale_tril
 from tfvae.latents.gaussian import Gaussian
 from tfvae.latents.latent import Latent, float32
-from tfvae.layers.component import Component, require_one_of
+from tfvae.layers.component import Component
 from tfvae.layers.dense import batch_norm, dense
 from tfvae.seeds import normal
 

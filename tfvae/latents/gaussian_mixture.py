@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.distributions import gaussian_mixture
 from tfvae.latents.gaussian import clip_log_variance
 from tfvae.latents.latent import Latent, float32
-from tfvae.layers.component import require
 from tfvae.layers.dense import dense
 
 

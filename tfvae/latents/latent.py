@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.distributions import sampling
-from tfvae.layers.component import Component, require
+from tfvae.layers.component import Component
 from tfvae.layers.dense import MLP, require_hidden_dims
 
 

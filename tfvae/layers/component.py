@@ -1,7 +1,4 @@
-"""The base class of Keras layers whose config is their constructor's arguments.
-
-Beside it stand the checks of such arguments.
-"""
+"""The base class of Keras layers whose config is their constructor's arguments."""
 
 import inspect
 
@@ -43,17 +40,6 @@ def _serialized(component, name):
 def from_config(cls, config):
     """Creates an object from the result of `config_of`."""
     return cls(**keras.saving.deserialize_keras_object(dict(config)))
-
-
-def require(name, value, is_allowed, what):
-    """Refuses an argument that is not what it must be, for constructors."""
-    if not is_allowed:
-        raise ValueError(f"`{name}` must be {what}. Received: {name}={value}")
-
-
-def require_one_of(name, value, allowed):
-    """Refuses an argument that is none of the allowed ones, for constructors."""
-    require(name, repr(value), value in allowed, f"one of {allowed}")
 
 
 class Component(keras.layers.Layer):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfvae.layers.component import require
+from tfvae.checks import require
 from tfvae.ops.sequences import BOS_ID, PAD_ID, UNK_ID
 from tfvae.seeds import random_bits, uniform
 

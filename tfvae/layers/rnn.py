@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import Component, require, require_one_of
+from tfvae.checks import require, require_one_of
+from tfvae.layers.component import Component
 from tfvae.ops.recurrence import (
     gru,
     gru_step,

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.distributions.aggregated_posterior import mutual_information
 from tfvae.loops.training_loop import EpochEnd, TrainingLoop, number, sides
 from tfvae.models.inputs import SEED_SPEC, specs_of
@@ -88,12 +89,8 @@ class Lagging(TrainingLoop):
 
     def __init__(self, check_every=15, max_sub_steps=100, *, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
-        counts = {"check_every": check_every, "max_sub_steps": max_sub_steps}
-        for argument, value in counts.items():
-            if value < 1:
-                raise ValueError(
-                    f"`{argument}` must be positive. Received: {argument}={value}"
-                )
+        require("check_every", check_every, check_every >= 1, "positive")
+        require("max_sub_steps", max_sub_steps, max_sub_steps >= 1, "positive")
         self.check_every = check_every
         self.max_sub_steps = max_sub_steps
         self.encoder_optimizer = None

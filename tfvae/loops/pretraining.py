@@ -5,6 +5,7 @@ import random
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require_one_of
 from tfvae.loops.training_loop import TrainingLoop, apply_found, number
 from tfvae.models.trainer import unpack
 from tfvae.seeds import as_seed, fold_in
@@ -46,8 +47,7 @@ class Pretraining(TrainingLoop):
             raise ValueError(
                 f"`num_steps` must not be negative. Received: num_steps={num_steps}"
             )
-        if code not in _CODES:
-            raise ValueError(f"`code` must be one of {_CODES}. Received: code={code!r}")
+        require_one_of("code", code, _CODES)
         self.num_steps = num_steps
         self.code = code
 

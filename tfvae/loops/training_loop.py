@@ -6,8 +6,8 @@ import tensorflow as tf
 from tfvae.layers.component import Component
 from tfvae.models.forward import Update
 from tfvae.models.trainer import unpack
+from tfvae.ops.runtime import without_autotune
 from tfvae.seeds import as_seed, fold_in
-from tfvae.text.batches import without_autotune
 
 
 class TrainingLoop(Component):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tfvae.checks import require, require_one_of
+
 PATHS = ("line", "sphere")
 # Below it, in radians, the great circle and the straight line agree in float64.
 _SMALLEST_ANGLE = 1e-6
@@ -79,12 +81,8 @@ def interpolation_path(first, last, num_steps, path="line"):
     >>> interpolation_path([0.0, 4.0], [2.0, 0.0], 3)[1].tolist()
     [[0.0, 4.0], [1.0, 2.0], [2.0, 0.0]]
     """
-    if num_steps < 2:
-        raise ValueError(
-            f"`num_steps` must be at least 2. Received: num_steps={num_steps}"
-        )
-    if path not in PATHS:
-        raise ValueError(f"`path` must be one of {PATHS}. Received: path={path!r}")
+    require("num_steps", num_steps, num_steps >= 2, "at least 2")
+    require_one_of("path", path, PATHS)
     fractions = np.arange(num_steps) / (num_steps - 1)
     if path == "sphere":
         return fractions, slerp(first, last, fractions)

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require, require_one_of
 from tfvae.layers.component import Component
 from tfvae.seeds import fold_in
 
@@ -78,19 +79,9 @@ class SVIRefiner(Component):
             "difference": difference,
         }
         for argument, value in positive.items():
-            if not value > 0:
-                raise ValueError(
-                    f"`{argument}` must be positive. Received: {argument}={value}"
-                )
-        if not 0.0 <= momentum < 1.0:
-            raise ValueError(
-                f"`momentum` must be in [0, 1). Received: momentum={momentum}"
-            )
-        if gradient not in _GRADIENTS:
-            raise ValueError(
-                f"`gradient` must be one of {_GRADIENTS}. Received: "
-                f"gradient={gradient!r}"
-            )
+            require(argument, value, value > 0, "positive")
+        require("momentum", momentum, 0.0 <= momentum < 1.0, "in [0, 1)")
+        require_one_of("gradient", gradient, _GRADIENTS)
         self.num_steps = num_steps
         self.learning_rate = learning_rate
         self.momentum = momentum

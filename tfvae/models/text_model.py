@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.layers.component import config_of, from_config
 from tfvae.models import writing
 from tfvae.models.conditional import require_trained_prior, response_ids
@@ -282,8 +283,7 @@ class TextModel(Trainer):
                 f"This {type(self).__name__} reads no context and no label. Use "
                 "`generate`, or train it with a `condition` (--context-column)."
             )
-        if num < 1:
-            raise ValueError(f"`num` must be positive. Received: num={num}")
+        require("num", num, num >= 1, "positive")
         require_trained_prior(self)
         rows = rows_of(self, contexts=contexts, labels=labels)
         sampler, answers = get_sampler(sampler), []

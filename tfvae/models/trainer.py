@@ -7,10 +7,15 @@ import tensorflow as tf
 
 from tfvae.models.forward import Update
 from tfvae.ops import replicas
-from tfvae.ops.runtime import graph_function, has_accelerator, keep_freed_memory
+from tfvae.ops.runtime import (
+    graph_function,
+    has_accelerator,
+    keep_freed_memory,
+    without_autotune,
+)
 from tfvae.ops.sequences import UNK_ID, lengths
 from tfvae.seeds import as_seed, fold_in
-from tfvae.text.batches import Batches, reader_errors, without_autotune
+from tfvae.text.batches import Batches, reader_errors
 
 # Logged by callbacks; a model's own metrics are costs.
 _LARGER_IS_BETTER = ("val_mi", "val_active_units", "val_latent_gain")

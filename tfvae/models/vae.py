@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.decoders import Bridge
 from tfvae.latents import Gaussian, SphericalUniform, StandardNormal, VonMisesFisher
 from tfvae.models import conditional, inference, writing
@@ -128,11 +129,9 @@ class VAE(TextModel):
                 "`context_to` must hold some of 'posterior', 'prior' and 'bridge'. "
                 f"Received: context_to={self.context_to}"
             )
-        if self.encoder_reads not in ("text", "context"):
-            raise ValueError(
-                "`encoder_reads` must be 'text' or 'context'. "
-                f"Received: encoder_reads={self.encoder_reads!r}"
-            )
+        reads = self.encoder_reads
+        is_known = reads in ("text", "context")
+        require("encoder_reads", repr(reads), is_known, "'text' or 'context'")
         size = None if self.condition is None else self.condition.vocabulary_size
         if size not in (None, self.decoder.vocabulary_size):
             raise ValueError(
@@ -142,11 +141,7 @@ class VAE(TextModel):
 
     def _check_components(self):
         self._check_condition()
-        if self.num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be positive. "
-                f"Received: num_samples={self.num_samples}"
-            )
+        require("num_samples", self.num_samples, self.num_samples >= 1, "positive")
         if self.prior.latent_dim != self.posterior.latent_dim:
             raise ValueError(
                 "`prior` and `posterior` need one `latent_dim`. Received: "

@@ -525,6 +525,7 @@ def interpolate(
     """
     require_codes_of_sentences(model)
     held = _held(context, label, 2)
+    held["max_context_length"] = options.get("max_context_length")
     first, last = encode_means(model, [text_a, text_b], max_length, **held)
     options |= {"context": context, "label": label}
     return interpolate_codes(model, first, last, max_length=max_length, **options)

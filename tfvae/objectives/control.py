@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import Component, require
+from tfvae.checks import require
+from tfvae.layers.component import Component
 
 
 class Control(Component):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import require_one_of
+from tfvae.checks import require_one_of
 from tfvae.objectives.schedules import Constant, as_schedule
 from tfvae.objectives.term import Term
 from tfvae.seeds import Stream, fold_in

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require_one_of
 from tfvae.distributions.divergences import (
     bounded_exp,
     donsker_varadhan,
@@ -10,7 +11,6 @@ from tfvae.distributions.divergences import (
     tangent_bound,
 )
 from tfvae.distributions.sampling import sample
-from tfvae.layers.component import require_one_of
 from tfvae.layers.dense import MLP
 from tfvae.objectives.term import CriticTerm
 from tfvae.seeds import Stream, fold_in, uniform

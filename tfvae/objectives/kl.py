@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.distributions import kullback_leibler
 
-from tfvae.layers.component import require_one_of
+from tfvae.checks import require_one_of
 from tfvae.objectives.term import Term
 
 tfd = tfp.distributions

@@ -5,9 +5,9 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require_one_of
 from tfvae.distributions.divergences import inverse_multiquadratic, mmd, rbf
 from tfvae.distributions.sampling import sample
-from tfvae.layers.component import require_one_of
 from tfvae.objectives.term import Term
 from tfvae.seeds import Stream, fold_in
 

@@ -5,13 +5,13 @@ import math
 import keras
 import tensorflow as tf
 
+from tfvae.checks import require, require_one_of
 from tfvae.distributions.divergences import (
     donsker_varadhan,
     log_mean_exp,
     roll_batch,
     tangent_bound,
 )
-from tfvae.layers.component import require, require_one_of
 from tfvae.layers.dense import MLP
 from tfvae.objectives.critics import prior_codes, score
 from tfvae.objectives.term import CriticTerm

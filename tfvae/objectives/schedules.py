@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import require
+from tfvae.checks import require
 
 
 class Schedule:

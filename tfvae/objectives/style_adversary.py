@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import require_one_of
+from tfvae.checks import require_one_of
 from tfvae.layers.dense import MLP
 from tfvae.objectives.term import CriticTerm
 

@@ -5,7 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
-from tfvae.layers.component import Component, require
+from tfvae.checks import require
+from tfvae.layers.component import Component
 from tfvae.layers.dense import dense
 from tfvae.objectives.schedules import as_schedule
 from tfvae.ops.replicas import apply_mean, mean

@@ -17,6 +17,25 @@ def has_accelerator():
 graph_function = functools.partial(tf.function, autograph=False, reduce_retracing=True)
 
 
+def without_autotune(dataset):
+    """Switches off the tuner of `tf.data` for a dataset, unless its user set it.
+
+    The tuner's thread can hold the end of an iterator for up to a minute.
+
+    Args:
+        dataset: A `tf.data.Dataset`.
+
+    Returns:
+        A `tf.data.Dataset`, with `options().autotune.enabled` `False`, or what it was
+        where it was set.
+    """
+    if dataset.options().autotune.enabled is not None:
+        return dataset
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 # Of mallopt(3) in the GNU C library, with the values that are set.
 _OPTIONS = {
     "M_MMAP_MAX": (-4, 0),

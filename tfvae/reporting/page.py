@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfvae import __version__
+from tfvae.checks import require_extra
 from tfvae.evaluation.metrics import METRICS
-from tfvae.extras import require_extra
 from tfvae.presets import get_preset
 from tfvae.reporting.collect import collect_runs
 from tfvae.reporting.run_record import command_of

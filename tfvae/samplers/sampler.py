@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.ops.sequences import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from tfvae.seeds import fold_in, uniform
 
@@ -179,10 +180,7 @@ def check_max_length(max_length):
     Raises:
         ValueError: If `max_length` is not positive.
     """
-    if max_length < 1:
-        raise ValueError(
-            f"`max_length` must be positive. Received: max_length={max_length}"
-        )
+    require("max_length", max_length, max_length >= 1, "positive")
 
 
 def take_rows(values, rows):

@@ -4,6 +4,7 @@ import reprlib
 
 import numpy as np
 
+from tfvae.checks import require
 from tfvae.serving.transport import GrpcTransport, RestTransport
 
 
@@ -55,10 +56,7 @@ class Client:
                 "`timeout` must be positive and `retries` not negative. Received: "
                 f"timeout={timeout}, retries={retries}"
             )
-        if batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be positive. Received: batch_size={batch_size}"
-            )
+        require("batch_size", batch_size, batch_size >= 1, "positive")
         self.batch_size = batch_size
         transport, usual = (RestTransport, 8501) if rest else (GrpcTransport, 8500)
         address = f"{host}:{usual if port is None else port}"
@@ -197,8 +195,7 @@ class Client:
 
     def generate(self, num, *, labels=None, seed=0, temperature=1.0):
         """Writes `num` sentences from the model's own distribution."""
-        if num < 1:
-            raise ValueError(f"`num` must be positive. Received: num={num}")
+        require("num", num, num >= 1, "positive")
         writing = _writing(num, seed, temperature)
         return self._predict("generate", None, labels, **writing)
 

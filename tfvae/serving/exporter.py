@@ -9,6 +9,7 @@ import shutil
 import tensorflow as tf
 
 from tfvae import __version__
+from tfvae.checks import require
 from tfvae.ops.sequences import lengths
 from tfvae.serving.per_example import InferenceEngine, read_texts
 from tfvae.serving.signatures import TEXT, Signature, left_out, signatures_of
@@ -205,8 +206,7 @@ def free_version(path, version=None):
     if version is None:
         names = os.listdir(path) if os.path.isdir(path) else []
         return max((int(name) for name in names if name.isdecimal()), default=0) + 1
-    if version < 1:
-        raise ValueError(f"`version` must be positive. Received: version={version}")
+    require("version", version, version >= 1, "positive")
     _refuse_existing(os.path.join(path, str(version)))
     return version
 

@@ -4,6 +4,7 @@ import functools
 
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.evaluation.posterior import PosteriorSampler
 from tfvae.models import inference
 from tfvae.models.inputs import input_specs
@@ -215,9 +216,8 @@ class InferenceEngine:
 
 
 def _check(model, max_length, num_samples):
-    for name, value in (("max_length", max_length), ("num_samples", num_samples)):
-        if value < 1:
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+    require("max_length", max_length, max_length >= 1, "positive")
+    require("num_samples", num_samples, num_samples >= 1, "positive")
     if model.tokenizer is None or not model.tokenizer.has_vocabulary:
         raise ValueError(
             "An export reads and writes text and needs a tokenizer with a vocabulary. "

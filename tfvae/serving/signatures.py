@@ -5,6 +5,7 @@ import typing
 
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.models import inference
 from tfvae.models.conditional import can_respond, can_transfer
 from tfvae.ops.sequences import lengths
@@ -164,10 +165,7 @@ def left_out(model):
 
 def _beside(model, max_turns):
     """Returns the specs of what a model reads beside sentences."""
-    if max_turns < 1:
-        raise ValueError(
-            f"`max_turns` must be positive. Received: max_turns={max_turns}"
-        )
+    require("max_turns", max_turns, max_turns >= 1, "positive")
     num_turns = max_turns if model.reads_turns else 1
     known = {"context": tf.TensorSpec([None, num_turns], tf.string), "label": LABEL}
     unknown = [key for key in model.requires if key not in known]

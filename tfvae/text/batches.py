@@ -9,6 +9,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from tfvae.checks import require
+from tfvae.ops.runtime import without_autotune
 from tfvae.text.formats import count_lines, is_stream
 from tfvae.text.labels import RecordError
 from tfvae.text.readers import read_numbered, read_records
@@ -173,10 +175,7 @@ class Batches:
             ("max_context_length", max_context_length),
             ("max_turns", max_turns),
         ):
-            if value is not None and value < 1:
-                raise ValueError(
-                    f"`{name}` must be positive or None. Received: {name}={value}"
-                )
+            require(name, value, value is None or value >= 1, "positive or None")
         self.batch_size = batch_size
         self.max_length = max_length
         self.max_context_length = max_context_length
@@ -546,25 +545,6 @@ def reader_errors(*sources):
             if isinstance(source, Batches) and source._failures:
                 raise source._failures.pop() from None
         raise
-
-
-def without_autotune(dataset):
-    """Switches off the tuner of `tf.data` for a dataset, unless its user set it.
-
-    The tuner's thread can hold the end of an iterator for up to a minute.
-
-    Args:
-        dataset: A `tf.data.Dataset`.
-
-    Returns:
-        A `tf.data.Dataset`, with `options().autotune.enabled` `False`, or what it was
-        where it was set.
-    """
-    if dataset.options().autotune.enabled is not None:
-        return dataset
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
 
 
 def _reopenable(texts, column, header, context_column, label_column):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.checks import require
 from tfvae.text.vocabulary import (
     BOS_ID,
     EOS_ID,
@@ -77,10 +78,7 @@ class Tokenizer(keras.layers.Layer):
                 f"must be above {len(SPECIAL_TOKENS)}, or None for no limit. "
                 f"Received: max_tokens={max_tokens}"
             )
-        if min_count < 1:
-            raise ValueError(
-                f"`min_count` must be at least 1. Received: min_count={min_count}"
-            )
+        require("min_count", min_count, min_count >= 1, "at least 1")
         self.max_tokens = max_tokens
         self.min_count = min_count
         self.lowercase = lowercase

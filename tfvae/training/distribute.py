@@ -12,8 +12,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-from tfvae.ops.runtime import graph_function
-from tfvae.text.batches import without_autotune
+from tfvae.ops.runtime import graph_function, without_autotune
 from tfvae.training.run_folder import RunFolder
 
 STRATEGIES = ("none", "mirrored", "multi_worker")

@@ -1,12 +1,12 @@
 """Everything needed to repeat a training run."""
 
 import dataclasses
-import json
 import math
 import os
 import typing
 
-from tfvae.files import read_json, replacing
+from tfvae.checks import require
+from tfvae.files import read_json, write_json
 from tfvae.presets import SETTINGS, ModelBuilder, PaperSetting, get_preset
 from tfvae.presets.table import unknown
 from tfvae.text import (
@@ -144,10 +144,8 @@ class RunConfiguration:
                 overrides[name] = float(value)
         for name in _POSITIVE:
             value = overrides.get(name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(
-                    f"`{name}` must be positive and finite. Received: {name}={value}"
-                )
+            is_allowed = value is None or 0 < value < math.inf
+            require(name, value, is_allowed, "positive and finite")
         if self.epochs is not None and self.steps is not None:
             raise ValueError("Give `epochs` or `steps`, not both.")
         for name in (
@@ -155,8 +153,7 @@ class RunConfiguration:
             *("max_turns", "max_context_length"),
         ):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+            require(name, value, value is None or value >= 1, "positive")
         if self.patience is not None and self.valid is None:
             raise ValueError(
                 "`patience` watches the validation text. Give `valid` too. "
@@ -376,9 +373,7 @@ class RunConfiguration:
 
     def save(self, path):
         """Writes the configuration as JSON, the whole file or nothing."""
-        with replacing(path) as beside, open(beside, "w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(self), file, indent=2)
-            file.write("\n")
+        write_json(dataclasses.asdict(self), path)
 
     @classmethod
     def load(cls, path):

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import keras_tuner
 
+from tfvae.checks import require
 from tfvae.evaluation.evaluate import evaluate, why_undefined
 from tfvae.training import load_model
 from tfvae.training.callbacks import StopAtStep
@@ -77,10 +78,7 @@ class TextHyperModel(keras_tuner.HyperModel):
                 "A search compares trials on a validation text. Give `valid`. "
                 "Received: valid=None"
             )
-        if num_samples < 1:
-            raise ValueError(
-                f"`num_samples` must be positive. Received: num_samples={num_samples}"
-            )
+        require("num_samples", num_samples, num_samples >= 1, "positive")
         self.objective = Objective.parse("val_loss" if objective is None else objective)
         if objective is not None and self.objective.base.startswith("val_"):
             configuration = dataclasses.replace(

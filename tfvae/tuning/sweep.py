@@ -13,7 +13,7 @@ import time
 
 import keras_tuner
 
-from tfvae.files import is_fresh, read_json
+from tfvae.files import is_fresh, read_json, write_json
 from tfvae.training import RunConfiguration
 from tfvae.training.run_folder import check_contents, contents_of, files_of
 from tfvae.tuning.hypermodel import TextHyperModel
@@ -23,7 +23,7 @@ from tfvae.tuning.results import (
     read_results,
     write_table,
 )
-from tfvae.tuning.tuner import RunFolderTuner, check_installed, make_oracle, write_json
+from tfvae.tuning.tuner import RunFolderTuner, check_installed, make_oracle
 
 
 @dataclasses.dataclass(frozen=True)

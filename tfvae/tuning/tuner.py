@@ -3,7 +3,6 @@
 import contextlib
 import glob
 import itertools
-import json
 import math
 import os
 import shutil
@@ -13,8 +12,8 @@ import keras
 import keras_tuner
 from keras_tuner.src import config
 
-from tfvae.extras import require_extra
-from tfvae.files import replacing
+from tfvae.checks import require, require_extra
+from tfvae.files import replacing, write_json
 from tfvae.presets.table import unknown
 from tfvae.training import RunFolder, train
 from tfvae.tuning.hypermodel import measure
@@ -164,13 +163,6 @@ def trial_path(folder, trial_id):
     return os.path.join(os.fspath(folder), "trials", f"{int(trial_id):03d}")
 
 
-def write_json(content, path):
-    """Writes JSON, the whole file or nothing."""
-    with replacing(path) as beside, open(beside, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-
-
 def _continue_longer(earlier, folder, configuration):
     """Copies a finished run so that it can be trained for more epochs.
 
@@ -291,8 +283,7 @@ def make_oracle(name, objective, *, trials=None, max_epochs=None, seed=0):
     """
     if name not in TUNERS:
         raise ValueError(unknown("tuner", name, TUNERS))
-    if trials is not None and trials < 1:
-        raise ValueError(f"`trials` must be positive. Received: trials={trials}")
+    require("trials", trials, trials is None or trials >= 1, "positive")
     options = {
         "objective": objective,
         # Zero would stand for a random seed.

@@ -1,6 +1,21 @@
-"""Packages that are installed by an extra of their own."""
+"""Checks of arguments and of packages, with one message for each kind."""
 
 import importlib
+
+
+def require(name, value, is_allowed, what):
+    """Refuses an argument that is not what it must be.
+
+    Raises:
+        ValueError: Unless `is_allowed`; it says what the argument must be.
+    """
+    if not is_allowed:
+        raise ValueError(f"`{name}` must be {what}. Received: {name}={value}")
+
+
+def require_one_of(name, value, allowed):
+    """Refuses an argument that is none of the allowed ones; see `require`."""
+    require(name, repr(value), value in allowed, f"one of {allowed}")
 
 
 def require_extra(extra, purpose, *modules):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfvae.extras import require_extra
+from tfvae.checks import require_extra
 
 
 def test_names_the_package_and_the_command():
