@@ -1,8 +1,21 @@
-"""A missing extra is named with the command that brings it."""
+"""What is refused is named, with what it must be or how it is installed."""
 
 import pytest
 
-from tfvae.checks import require_extra
+from tfvae.checks import require, require_extra, require_one_of
+
+
+def test_names_the_argument_and_what_it_must_be():
+    require("num", 1, True, "positive")
+    with pytest.raises(ValueError, match="^`num` must be positive. Received: num=0$"):
+        require("num", 0, False, "positive")
+
+
+def test_names_what_is_allowed():
+    require_one_of("kind", "a", ("a", "b"))
+    with pytest.raises(ValueError) as caught:
+        require_one_of("kind", "c", ("a", "b"))
+    assert str(caught.value) == "`kind` must be one of ('a', 'b'). Received: kind='c'"
 
 
 def test_names_the_package_and_the_command():

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from tfvae.files import Transaction, digest, read_json, replacing
+from tfvae.files import Transaction, digest, read_json, replacing, write_json
 
 
 def test_a_file_is_replaced_at_the_end(tmp_path):
@@ -65,6 +65,15 @@ def test_recovery_ends_what_was_committed_and_drops_what_was_not(tmp_path):
     (tmp_path / "commit.partial" / "a").write_text("3")
     Transaction(tmp_path).recover()
     assert _contents(tmp_path) == {"a": "2", "b": "2"}
+
+
+def test_json_is_written_whole(tmp_path):
+    path = tmp_path / "some.json"
+    write_json({"a": [1]}, path)
+    assert path.read_text("utf-8").endswith("}\n") and read_json(path) == {"a": [1]}
+    with pytest.raises(TypeError):
+        write_json({"a": object()}, path)
+    assert read_json(path) == {"a": [1]} and len(os.listdir(tmp_path)) == 1
 
 
 def test_json_that_is_none_is_named(tmp_path):

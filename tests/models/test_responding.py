@@ -11,6 +11,7 @@ from tfvae.encoders import ContextEncoder, LabelEncoder, TurnEncoder
 from tfvae.evaluation.neighbours import neighbours
 from tfvae.models.conditional import has_one_answer, response_ids
 from tfvae.models.inference import response_memory
+from tfvae.models.writing import interpolate
 from tfvae.presets import ModelBuilder, dae, get_preset, vae
 from tfvae.samplers import Ancestral, BeamSearch, Greedy
 from tfvae.seeds import Stream, as_seed, fold_in
@@ -118,6 +119,15 @@ def test_interpolation_holds_the_context(dialogue_model):
     first, last = model.encode(["a b", "c"], contexts=[context] * 2)
     codes = np.stack([first, (first + last) / 2, last])
     assert found == model.decode(codes, contexts=[context] * 3, max_length=4)
+
+
+def test_interpolation_cuts_the_context_of_its_ends_too(dialogue_model):
+    options = {"num_steps": 2, "max_length": 4, "max_context_length": 1}
+    written = [
+        interpolate(dialogue_model, "a b", "c", context=context, **options)
+        for context in (["x y", "z y"], ["x", "z"])
+    ]
+    assert written[0] == written[1]
 
 
 def test_neighbours_of_sentences_in_their_contexts(dialogue_model):
