@@ -31,7 +31,7 @@ ALL_PAGES = [*PAGES, *sorted((ROOT / "docs" / "methods").glob("*.md"))]
 NUM_SENTENCES = {"train": 64, "valid": 32, "test": 32}
 # All of one bucket of lengths, so that XLA compiles one program.
 LENGTHS = range(9, 13)
-NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
+NOT_RUN = re.compile(r"<!-- not run: (\S.*) -->")
 # What the results are written into.
 MEASURED = re.compile(r"<!-- measured: (\w+) -->\n(.*?)\n<!-- end -->", re.DOTALL)
 COMMAND = re.compile(r"^\s*(?:tfvae|scripts/|\.venv/|pip|docker|curl) ?", re.MULTILINE)
@@ -46,13 +46,18 @@ class Block(typing.NamedTuple):
         line: Int, where it stands in its page, counted from 1.
         language: Str, the word after the fence.
         code: Str.
-        is_run: Whether it has no marker that it cannot run here.
+        marker: Str, what its marker says that it needs; empty without one.
     """
 
     line: int
     language: str
     code: str
-    is_run: bool
+    marker: str
+
+    @property
+    def is_run(self):
+        """Whether it runs as it stands."""
+        return not self.marker
 
 
 def blocks_of(text):
@@ -65,7 +70,7 @@ def blocks_of(text):
             start + 1,
             lines[start][3:],
             "\n".join(lines[start + 1 : end]) + "\n",
-            start == 0 or not NOT_RUN.fullmatch(lines[start - 1]),
+            "".join(NOT_RUN.findall(lines[start - 1] if start else "")),
         )
         for start, end in zip(fences[::2], fences[1::2], strict=True)
     ]

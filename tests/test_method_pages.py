@@ -1,13 +1,15 @@
 """A page for each method, by one skeleton; its code names what there is.
 
-The commands and the Python of these pages would train for hours. Commands are read by
-the command's own parser and checked as a run's configuration; Python runs up to the
-model, which is put together from checked arguments and neither built nor trained.
+All that the pages print runs on a few sentences, each page in a slow test. Always,
+commands are read by the command's own parser and checked as a run's configuration;
+Python runs up to the model, which is put together from checked arguments and neither
+built nor trained.
 """
 
 import argparse
 import re
 import shlex
+import shutil
 from unittest import mock
 
 import pytest
@@ -16,6 +18,7 @@ from tests.test_docs import (
     MEASURED,
     ROOT,
     blocks_of,
+    check_page,
     code_blocks,
     name_of,
     run_python,
@@ -147,6 +150,14 @@ def texts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("texts")
     write_texts(folder)
     return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_runs(page, texts, tmp_path, monkeypatch):
+    shutil.copytree(texts, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    check_page(page)
 
 
 @pytest.mark.parametrize(

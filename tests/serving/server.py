@@ -242,6 +242,8 @@ def _from_json(value, dtype):
 def _decoded(value):
     if isinstance(value, list):
         return [_decoded(each) for each in value]
+    if isinstance(value, str):
+        return value.encode("utf-8")
     return base64.b64decode(value["b64"])
 
 
