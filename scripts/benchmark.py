@@ -38,7 +38,7 @@ class Workload:
     def __init__(self, args):
         import keras
 
-        from tfvae.cli.options import parse_overrides
+        from tfvae.cli.train import parse_overrides
         from tfvae.training import RunConfiguration
 
         self.args = args

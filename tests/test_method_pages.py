@@ -24,8 +24,7 @@ from tests.test_docs import (
     run_python,
     write_texts,
 )
-from tfvae.cli.options import make_configuration
-from tfvae.cli.train import TRAIN
+from tfvae.cli.train import TRAIN, make_configuration
 from tfvae.presets import PRESETS, ModelBuilder
 
 METHODS = ROOT / "docs" / "methods"

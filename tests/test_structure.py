@@ -94,9 +94,21 @@ def bare_streams(source):
     ]
 
 
-def without_assertion(source):
-    """Lists the tests that assert nothing, nor by a function of their file."""
-    nodes = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
+def asserting_functions(source):
+    """Finds the functions that assert, themselves or by another one that they name.
+
+    Returns:
+        The names of all functions, and of those that do, of imported ones too.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    asserting = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("tests."):
+            path = ROOT.parent.joinpath(*node.module.split(".")).with_suffix(".py")
+            if path.exists():
+                found = asserting_functions(path.read_text("utf-8"))[1]
+                asserting |= found & {alias.name for alias in node.names}
+    nodes = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     mentioned = {node.name: set() for node in nodes}
     for node in nodes:
         for inner in ast.walk(node):
@@ -105,14 +117,20 @@ def without_assertion(source):
             elif isinstance(inner, (ast.Name, ast.Attribute)):
                 mentioned[node.name].add(ast.unparse(inner).rpartition(".")[2])
     known = ("assert", "raises", "warns")
-    asserting = {
+    asserting |= {
         name
         for name, words in mentioned.items()
         if any(word.lstrip("_").startswith(known) for word in words)
     }
     for _ in mentioned:
         asserting |= {name for name, words in mentioned.items() if words & asserting}
-    return [n for n in mentioned if n.startswith("test_") and n not in asserting]
+    return mentioned, asserting
+
+
+def without_assertion(source):
+    """Lists the tests that assert nothing."""
+    names, asserting = asserting_functions(source)
+    return [n for n in names if n.startswith("test_") and n not in asserting]
 
 
 def test_every_room_has_a_level():

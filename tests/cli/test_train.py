@@ -1,3 +1,4 @@
+import argparse
 import contextlib
 import io
 import json
@@ -10,6 +11,8 @@ import pytest
 from tests.support import eager_steps
 from tests.training.conftest import TINY
 from tfvae.cli.main import main
+from tfvae.cli.train import add_configuration, make_configuration, parse_overrides
+from tfvae.presets import SETTINGS
 from tfvae.text import Batches
 from tfvae.training import RunConfiguration, load_model, train
 
@@ -24,6 +27,40 @@ def _arguments(texts, out, *more):
     arguments = ["train", "vae", "--train", texts["train"], "--valid", texts["valid"]]
     arguments += ["--out", str(out), "--quiet", "--epochs", "1"]
     return [*arguments, "--batch-size", "20", "--set", *_SIZES, *more]
+
+
+def test_arguments_make_the_configuration():
+    parser = argparse.ArgumentParser()
+    add_configuration(parser)
+    line = (
+        "--setting coupled --set beta=0.5 latent_dim=4 --steps 9 --xla never --seed 2"
+    )
+    args = parser.parse_args(line.split())
+    args.preset, args.train, args.valid = "beta_vae", "train.txt", None
+    assert make_configuration(args) == RunConfiguration(
+        "beta_vae",
+        "train.txt",
+        setting="coupled",
+        overrides={"beta": 0.5, "latent_dim": 4},
+        steps=9,
+        xla="never",
+        seed=2,
+    )
+
+
+def test_the_help_names_every_setting():
+    parser = argparse.ArgumentParser()
+    add_configuration(parser)
+    (option,) = (each for each in parser._actions if each.dest == "setting")
+    assert [name for name in SETTINGS if name not in option.help] == []
+
+
+def test_values_are_literals_or_words():
+    pairs = ["a=0.5", "b=(1, 2)", "c=true", "d=none of it", "e=None"]
+    expected = {"a": 0.5, "b": (1, 2), "c": True, "d": "none of it", "e": None}
+    assert parse_overrides(pairs) == expected
+    with pytest.raises(ValueError, match="KEY=VALUE.*'beta'"):
+        parse_overrides(["beta"])
 
 
 def test_says_what_is_next_and_keeps_the_run(trained, error_of):

@@ -4,7 +4,7 @@ import inspect
 import pytest
 
 from tfvae import presets
-from tfvae.cli.options import parse_overrides
+from tfvae.cli.train import parse_overrides
 from tfvae.objectives import Coupling, Reconstruction
 from tfvae.presets import (
     PRESETS,

@@ -7,8 +7,7 @@ import pytest
 
 from tests.training.conftest import TINY
 from tests.training.conftest import configuration as configuration
-from tfvae.cli.options import parse_overrides
-from tfvae.cli.train import TRAIN
+from tfvae.cli.train import TRAIN, parse_overrides
 from tfvae.reporting.run_record import command_of, read_history, read_run
 from tfvae.training import RunConfiguration, RunFolder
 from tfvae.training.run_folder import NEW_STATE

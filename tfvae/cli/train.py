@@ -1,14 +1,219 @@
-"""`tfvae train` and `tfvae presets`: train a preset, list what can be trained."""
+"""`tfvae train` and `presets`: the configuration of a run, training, what there is."""
+
+import ast
+import dataclasses
+import shlex
 
 from tfvae.cli.options import (
     Command,
-    add_configuration,
     add_json,
+    add_no_header,
+    add_number,
     check_outputs,
-    command_to_write,
-    make_configuration,
     show,
 )
+
+
+def add_configuration(parser):
+    """Declares what a configuration holds beside its preset and texts."""
+    parser.add_argument(
+        "--setting",
+        metavar="NAME",
+        help="network and training regime of a paper: copula, coupled, mine, wae, "
+        "ivae, wae_dialogue, dialogue or style (default: ivae)",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="KEY=VALUE",
+        help="change an option of the preset or a field of the setting, such as "
+        "beta=0.5 or latent_dim=16; `tfvae presets --keys` lists them",
+    )
+    length = parser.add_mutually_exclusive_group()
+    add_number(length, "--epochs", "passes over the text")
+    add_number(length, "--steps", "batches to train on")
+    parser.add_argument(
+        "--scale-schedules",
+        action="store_true",
+        help="shrink or stretch annealing and learning-rate decay to the length of "
+        "training; without it they take the paper's number of steps or epochs",
+    )
+    add_number(parser, "--batch-size", "sentences")
+    add_number(parser, "--max-length", "longest sentence in words, or other tokens")
+    parser.add_argument(
+        "--too-long",
+        choices=["error", "truncate", "drop"],
+        default="error",
+        help="what becomes of longer sentences (default: error)",
+    )
+    parser.add_argument(
+        "--column",
+        default="text",
+        metavar="NAME",
+        help="name or number of the column of the sentences in .csv, .tsv and .jsonl "
+        "files (default: text)",
+    )
+    add_no_header(parser)
+    parser.add_argument(
+        "--tokenizer",
+        choices=["word", "wordpiece", "character"],
+        help="what a token is (default: word, or what it is in the run of --from)",
+    )
+    add_number(
+        parser,
+        "--unknown-share",
+        "share of the words of training that are replaced by <unk>, so that the model "
+        "learns what to make of unknown words (default: 0)",
+        0.0,
+        kind=float,
+        metavar="P",
+    )
+    parser.add_argument(
+        "--context-column",
+        metavar="NAME",
+        help="column of what each sentence answers, a text or the turns of a dialogue: "
+        "makes any preset conditional",
+    )
+    parser.add_argument(
+        "--label-column",
+        metavar="NAME",
+        help="column of the labels, texts or ints: any preset then writes sentences "
+        "of a wanted label",
+    )
+    add_number(
+        parser,
+        "--max-turns",
+        "contexts are dialogues, of which the model reads at most the last N turns",
+    )
+    add_number(
+        parser,
+        "--max-context-length",
+        "longest context, or turn of one, in tokens (as sentences)",
+    )
+    add_number(
+        parser, "--patience", "stop after N epochs without a better validation metric"
+    )
+    parser.add_argument(
+        "--monitor",
+        metavar="METRIC",
+        help="validation metric that the best model is chosen by, such as val_nelbo or "
+        "val_mi (default: what the preset declares, see docs/training.md)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start_from",
+        metavar="DIR",
+        help="start from the weights and the vocabulary of the best model of another "
+        "run, whose setting and sizes hold where none are given",
+    )
+    parser.add_argument(
+        "--freeze",
+        choices=["encoder", "decoder", "embedding"],
+        help="what keeps the weights that it has from --from or --word-vectors",
+    )
+    parser.add_argument(
+        "--word-vectors",
+        metavar="FILE",
+        help="word vectors that the embeddings begin with, in the text format of GloVe "
+        "or word2vec; .gz may follow",
+    )
+    parser.add_argument(
+        "--xla",
+        choices=["auto", "always", "never"],
+        default="auto",
+        help="when XLA compiles a program for each length of batch, which takes a few "
+        "seconds each; auto: on an accelerator (auto)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def make_configuration(args, searched=()):
+    """Creates the `RunConfiguration` of parsed arguments.
+
+    Where it starts from a run, that run's setting, sizes and weights hold unless others
+    are given.
+
+    Args:
+        args: Namespace of the options that `add_configuration` declares.
+        searched: Names of what the run that it starts from is not asked for.
+
+    Raises:
+        FileNotFoundError: If there is no run to start from.
+        ValueError: If a value is refused.
+    """
+    from tfvae.presets import get_preset
+    from tfvae.training import RunConfiguration, RunFolder
+    from tfvae.training.run_configuration import VOCABULARY_FIELDS, setting_fields
+
+    names = {field.name for field in dataclasses.fields(RunConfiguration)}
+    given = {name: value for name, value in vars(args).items() if name in names}
+    given["setting"] = args.setting or "ivae"
+    given["tokenizer"] = args.tokenizer or "word"
+    given["overrides"] = parse_overrides(args.set)
+    # What these need is checked when it is known what the run starts from.
+    start_from = given.pop("start_from")
+    begins = {name: given.pop(name) for name in ("freeze", "word_vectors")}
+    configuration = RunConfiguration(**given)
+    if start_from is None:
+        return dataclasses.replace(configuration, **begins)
+    source = RunFolder(start_from).load_configuration()
+    if args.tokenizer not in (None, source.tokenizer):
+        raise ValueError(
+            f"--from takes the tokenizer of that run, {source.tokenizer}, along. "
+            f"Received: --tokenizer {args.tokenizer}"
+        )
+    known = {**setting_fields(), **get_preset(args.preset).options}
+    # The vocabulary comes along as it is.
+    known = set(known) - set(VOCABULARY_FIELDS) - set(searched)
+    overrides = {k: v for k, v in source.overrides.items() if k in known}
+    return dataclasses.replace(
+        configuration,
+        setting=args.setting or source.setting,
+        overrides={**overrides, **configuration.overrides},
+        max_length=args.max_length or source.max_length,
+        tokenizer=source.tokenizer,
+        start_from=start_from,
+        **begins,
+    )
+
+
+def command_to_write(folder, data):
+    """Returns the command that shows what the model of a run writes.
+
+    Args:
+        folder: `RunFolder`.
+        data: Str, path of a text with what the model reads.
+
+    Returns:
+        Str.
+    """
+    configuration = folder.load_configuration()
+    if configuration.context_column is not None:
+        return f"tfvae respond {folder.path} --data {data}"
+    label = ""
+    if configuration.label_column is not None:
+        label = f" --label {shlex.quote(configuration.label_names[-1])}"
+    return f"tfvae generate {folder.path}{label} --num 10"
+
+
+def parse_overrides(pairs):
+    """Reads `key=value` pairs; values are Python literals, `true`, `false` or words.
+
+    Raises:
+        ValueError: If a pair has no `=`.
+    """
+    overrides = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set takes KEY=VALUE. Received: {pair!r}")
+        try:
+            overrides[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            overrides[key] = {"true": True, "false": False}.get(value, value)
+    return overrides
 
 
 def _add_train(parser):

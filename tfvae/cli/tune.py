@@ -2,10 +2,9 @@
 
 import os
 
-from tfvae.cli.options import (
-    Command,
+from tfvae.cli.options import Command, add_number
+from tfvae.cli.train import (
     add_configuration,
-    add_number,
     command_to_write,
     make_configuration,
     parse_overrides,
