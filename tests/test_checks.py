@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfvae.checks import require, require_extra, require_one_of
+from tfvae.checks import require, require_extra, require_one_of, unknown
 
 
 def test_names_the_argument_and_what_it_must_be():
@@ -16,6 +16,16 @@ def test_names_what_is_allowed():
     with pytest.raises(ValueError) as caught:
         require_one_of("kind", "c", ("a", "b"))
     assert str(caught.value) == "`kind` must be one of ('a', 'b'). Received: kind='c'"
+
+
+def test_names_the_nearest_name():
+    known = {"vae": 1, "dae": 2}
+    assert unknown("preset", "vaee", known) == (
+        "There is no preset 'vaee'. Did you mean 'vae'? Known: dae, vae."
+    )
+    assert (
+        unknown("preset", "zzz", known) == "There is no preset 'zzz'. Known: dae, vae."
+    )
 
 
 def test_names_the_package_and_the_command():

@@ -1,5 +1,6 @@
-"""Checks of arguments and of packages, with one message for each kind."""
+"""Checks of arguments, names and packages, with one message for each kind."""
 
+import difflib
 import importlib
 
 
@@ -16,6 +17,13 @@ def require(name, value, is_allowed, what):
 def require_one_of(name, value, allowed):
     """Refuses an argument that is none of the allowed ones; see `require`."""
     require(name, repr(value), value in allowed, f"one of {allowed}")
+
+
+def unknown(what, name, known):
+    """Formats the refusal of a name, with the nearest right one."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"There is no {what} {name!r}.{hint} Known: {', '.join(sorted(known))}."
 
 
 def require_extra(extra, purpose, *modules):

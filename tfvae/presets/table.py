@@ -1,10 +1,10 @@
 """The presets by name, and how any of them is coupled with a deterministic path."""
 
 import dataclasses
-import difflib
 import inspect
 import typing
 
+from tfvae.checks import unknown
 from tfvae.objectives import Coupling
 from tfvae.presets import (
     baselines,
@@ -163,13 +163,6 @@ def get_preset(name):
     if name not in PRESETS:
         raise ValueError(unknown("preset", name, PRESETS))
     return PRESETS[name]
-
-
-def unknown(what, name, known):
-    """Formats the refusal of a name, with the nearest right one."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"There is no {what} {name!r}.{hint} Known: {', '.join(sorted(known))}."
 
 
 _ROWS = [

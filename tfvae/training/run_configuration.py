@@ -5,10 +5,9 @@ import math
 import os
 import typing
 
-from tfvae.checks import require
+from tfvae.checks import require, unknown
 from tfvae.files import read_json, write_json
 from tfvae.presets import SETTINGS, ModelBuilder, PaperSetting, get_preset
-from tfvae.presets.table import unknown
 from tfvae.text import (
     Batches,
     CharacterTokenizer,

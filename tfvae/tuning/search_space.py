@@ -6,9 +6,9 @@ import re
 
 import keras_tuner
 
+from tfvae.checks import unknown
 from tfvae.evaluation.evaluate import why_undefined
 from tfvae.presets import get_preset
-from tfvae.presets.table import unknown
 from tfvae.training.run_configuration import kinds_of, setting_fields
 
 

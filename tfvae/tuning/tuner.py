@@ -12,9 +12,8 @@ import keras
 import keras_tuner
 from keras_tuner.src import config
 
-from tfvae.checks import require, require_extra
+from tfvae.checks import require, require_extra, unknown
 from tfvae.files import replacing, write_json
-from tfvae.presets.table import unknown
 from tfvae.training import RunFolder, train
 from tfvae.tuning.hypermodel import measure
 
