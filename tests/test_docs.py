@@ -146,10 +146,11 @@ def run_page(page, languages=("python", "bash")):
     return done
 
 
-def write_texts(folder):
+def write_texts(folder, **sizes):
     """Writes short sentences of the grammar corpus as `.txt` and `.tsv` files."""
-    write_corpus(folder, *[2 * number for number in NUM_SENTENCES.values()])
-    for split, number in NUM_SENTENCES.items():
+    sizes = NUM_SENTENCES | sizes
+    write_corpus(folder, *[2 * number for number in sizes.values()])
+    for split, number in sizes.items():
         path = folder / f"{split}.tsv"
         header, *rows = path.read_text("utf-8").splitlines()
         texts = {row: row.split("\t")[0] for row in rows}
@@ -186,6 +187,7 @@ def enter(tmp_path, corpus, monkeypatch):
     def make(runs=None):
         folder = tmp_path / "here"
         shutil.copytree(corpus, folder, ignore=shutil.ignore_patterns("runs"))
+        (folder / "scripts").symlink_to(ROOT / "scripts")
         if runs is not None:
             shutil.copytree(runs, folder / "runs")
         monkeypatch.chdir(folder)

@@ -147,7 +147,8 @@ def test_python_names_what_there_is(page, texts, monkeypatch):
 def texts(tmp_path_factory):
     """A folder of the texts that the pages name."""
     folder = tmp_path_factory.mktemp("texts")
-    write_texts(folder)
+    # The largest batch of a setting.
+    write_texts(folder, train=128)
     return folder
 
 
