@@ -7,8 +7,15 @@ import importlib
 def require(name, value, is_allowed, what):
     """Refuses an argument that is not what it must be.
 
+    Args:
+        name: Str, the argument's.
+        value: Its value.
+        is_allowed: Bool. Whether it is what it must be.
+        what: Str, the end of the sentence that it must be ..., such as `"positive"`.
+
     Raises:
-        ValueError: Unless `is_allowed`; it says what the argument must be.
+        ValueError: Unless `is_allowed`; it names the argument, what it must be and the
+            value.
     """
     if not is_allowed:
         raise ValueError(f"`{name}` must be {what}. Received: {name}={value}")
