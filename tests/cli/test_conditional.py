@@ -98,6 +98,10 @@ def test_refusals(answering, run, texts, pairs, error_of):
     assert "trained without contexts" in line and "--context-column" in line
     line = error_of("respond", answering, "--data", texts["valid"])
     assert "a text file has no columns for contexts" in line
+    line = error_of("respond", answering, "a", "--label-column", "topic")
+    assert line.startswith("tfvae respond: error: --label-column: this is about")
+    line = error_of("respond", answering, "--data", pairs, "--label-column", "topic")
+    assert "the run reads no labels. Leave --label-column out." in line
     line = error_of("respond", answering, "--data", pairs, "--context-column", "no")
     assert "no column 'no'" in line
     # It would hold lines of JSON.

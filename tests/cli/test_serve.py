@@ -20,7 +20,11 @@ def make_finished_run(path, finished=True, tokenizer=None):
     overrides = {"embedding_dim": 6, "decoder_dim": 8}
     assert set(overrides) <= set(TINY)
     configuration = RunConfiguration(
-        "language_model", "train.txt", overrides=overrides, max_length=5
+        "language_model",
+        "train.txt",
+        overrides=overrides,
+        max_length=5,
+        tokenizer="word" if tokenizer is None else "wordpiece",
     )
     folder = RunFolder(path)
     folder.create(configuration)
@@ -65,6 +69,13 @@ def test_unfinished_run(tmp_path, error_of):
     assert main(["export", run, *to, "--unfinished", "--max-length", "2"]) == 0
     with open(tmp_path / "out" / "m" / "1" / "README.md") as file:
         assert "Exported before its training was finished" in file.read()
+
+
+def test_nothing_is_written_where_half_is_refused(tmp_path, error_of):
+    run, to = make_finished_run(tmp_path / "run"), tmp_path / "m"
+    line = error_of("export", run, "--to", to, "--tensorflow-text")
+    assert "Leave --tensorflow-text out" in line and "'word'" in line
+    assert not to.exists()
 
 
 def test_wordpieces(tmp_path):

@@ -135,6 +135,16 @@ def test_specials_in_a_text_are_unknown_words():
     assert model.words.count("</s>") == 1
 
 
+def test_orders_above_the_longest_sentence_add_nothing():
+    """Of one-word sentences there is no 4-gram, so that the rest is as of order 3."""
+    vocabulary = dict.fromkeys("abc", 1)
+    scores = [
+        NgramModel.fit(["a"] * 3, order=order, vocabulary=vocabulary).score(["a b c"])
+        for order in (3, 4, 5)
+    ]
+    assert scores[0] == scores[1] == scores[2]
+
+
 def test_saved_and_loaded(tmp_path):
     path = tmp_path / "model.npz"
     model = NgramModel.fit(["zwölf Bären", "zwölf Igel", "Igel"], 3)

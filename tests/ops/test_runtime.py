@@ -30,6 +30,20 @@ def test_few_traces_for_many_sizes():
     assert len(traces) == 2 and traces[-1].as_list() == [None]
 
 
+def test_graphs_of_many_models_are_no_warning(caplog):
+    def make(scale):
+        return graph_function(lambda values: scale * values)
+
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        found = [float(make(scale)(tf.constant(1.0))) for scale in range(12)]
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert found == list(range(12))
+    assert "retracing" not in caplog.text
+
+
 def test_python_does_not_branch_on_tensors():
     @graph_function
     def sign(value):

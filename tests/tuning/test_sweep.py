@@ -228,6 +228,14 @@ def test_refuses(tiny_configuration, options, message):
         Sweep(tiny_configuration, **options)
 
 
+def test_asks_what_to_minimise_where_more_is_better(tiny_configuration, tmp_path):
+    fields = {**vars(tiny_configuration), "monitor": "val_latent_gain"}
+    sweep = Sweep(RunConfiguration(**fields), ("beta=0.5",), "grid")
+    with pytest.raises(ValueError, match="'val_latent_gain' more is better. Name what"):
+        tune(sweep, tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_needs_a_validation_text(tiny_configuration):
     configuration = RunConfiguration(**{**vars(tiny_configuration), "valid": None})
     with pytest.raises(ValueError, match="Give `valid`"):

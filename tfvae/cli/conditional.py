@@ -77,7 +77,7 @@ def _respond(args):
             "Give the turns of one context, or a table of contexts by --data. "
             f"Received: {len(args.turns)} turns, --data {args.data}"
         )
-    check_data_options(args, "context_column")
+    check_data_options(args, "context_column", "label_column")
     sampler = make_sampler(args)
     configuration, model = load_run(args)
     if configuration.context_column is None:

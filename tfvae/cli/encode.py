@@ -146,7 +146,7 @@ def _neighbours(args):
     check_outputs(args, "json", "index")
     if args.data is None and args.index is None:
         raise ValueError("Give --data FILE, --index FILE.npz, or both.")
-    check_data_options(args)
+    check_data_options(args, "label_column")
     configuration, model = load_run(args)
     require_latent(model)
     reader = Reader(args, configuration, model)

@@ -70,6 +70,11 @@ def main(argv=None):
         return 1
     except (ValueError, OSError) as error:
         line = " ".join(str(error).split())
+        if isinstance(error, OSError) and error.filename:
+            # Not the number of the system's error, which says nothing.
+            line = f"{error.filename}: {error.strerror}."
+            if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                line += " Check the path."
         print(f"tfvae {args.command}: error: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

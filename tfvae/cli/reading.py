@@ -142,9 +142,19 @@ class Reader:
         max_length: Int, the most tokens of a sentence.
         max_context_length: Int, the most tokens of a context, or of a turn of one;
             `None` where the model reads none.
+
+    Raises:
+        ValueError: If a column is named that the model reads nothing of.
     """
 
     def __init__(self, args, configuration, model, reads_label=True):
+        for what in ("context", "label"):
+            named = getattr(args, f"{what}_column", None) is not None
+            if named and what not in model.requires:
+                raise ValueError(
+                    f"{args.run_folder}: the run reads no {what}s. Leave "
+                    f"--{what}-column out."
+                )
         longest = configuration.resolved_setting().max_length
         self.max_length = args.max_length or longest
         self.max_context_length = None
@@ -200,7 +210,9 @@ class Reader:
                 long_texts += is_long
                 if self._has_context:
                     of_turns = list(itertools.islice(lengths, len(contexts[index])))
-                    kept, is_cut = self._kept(place, contexts[index], of_turns)
+                    kept, is_cut = self._kept(
+                        place, contexts[index], of_turns, drops=has_text
+                    )
                     row = {**row, "context": kept}
                     long_contexts += is_cut
                     is_long |= is_cut

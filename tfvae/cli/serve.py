@@ -58,6 +58,13 @@ def _export(args):
     check_least(args, 1, "max_length")
     metrics = None if args.metrics is None else read_json(args.metrics)
     folder = RunFolder(args.run_folder)
+    tokenizer = folder.load_configuration().tokenizer
+    if args.tensorflow_text and tokenizer != "wordpiece":
+        raise ValueError(
+            f"{args.run_folder}: the run's tokens are those of the tokenizer "
+            f"{tokenizer!r}, which needs no operations of tensorflow-text. Leave "
+            "--tensorflow-text out."
+        )
     name = os.path.basename(os.path.abspath(args.run_folder))
     to = args.to or os.path.join("saved_models", name)
     place = export(

@@ -117,7 +117,7 @@ class RecurrentDecoder(Decoder):
         if "bos" in self.conditioning and memory_dim != self.embedding_dim:
             raise ValueError(
                 "`conditioning='bos'` puts the memory in the place of a word, so both "
-                "need one width: set the bridge's last width to "
+                "need one width: set the bridge's last width (`bridge_dims`) to "
                 f"{self.embedding_dim}. Received: memory_dim={memory_dim}"
             )
         self.recurrence.build(input_dim=self.embedding_dim)

@@ -421,6 +421,9 @@ def look_up(tables, words, places, size):
     probs = tables[0].probs[words]
     rows = words.astype(np.int64)
     for lower, table in itertools.pairwise(tables):
+        if not len(lower.probs):
+            # No sentence was as long, so that nothing longer was seen either.
+            break
         # A row of -1 stands for an n-gram never seen.
         contexts = np.concatenate([[-1], rows[:-1]])
         contexts[places == 0] = -1

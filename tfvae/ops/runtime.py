@@ -12,9 +12,21 @@ def has_accelerator():
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-# Without AutoGraph, whose rewriting of the source takes longer than all the rest of a
-# trace: control flow on tensors is written as such.
-graph_function = functools.partial(tf.function, autograph=False, reduce_retracing=True)
+def graph_function(function, **options):
+    """Turns a function into one whose calls are graphs, few for many sizes.
+
+    Without AutoGraph, whose rewriting of the source takes longer than all the rest of a
+    trace: control flow on tensors is written as such.
+
+    Args:
+        function: Callable.
+        **options: Of `tf.function`.
+    """
+    made = tf.function(function, autograph=False, reduce_retracing=True, **options)
+    # Each model has graphs of its own, while TensorFlow counts the traces of a line of
+    # code and would warn of those of the sixth model.
+    made._omit_frequent_tracing_warning = True
+    return made
 
 
 def without_autotune(dataset):

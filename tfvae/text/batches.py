@@ -231,10 +231,15 @@ class Batches:
         if full == 0:
             raise ValueError(
                 f"{self._place}: fewer sentences than one batch. "
-                f"Received: {rest} sentences, batch_size={self.batch_size}. "
-                "Lower `batch_size` (`--batch-size`), or pass drop_remainder=False."
+                f"Received: {rest} sentences{self._left_out()}, "
+                f"batch_size={self.batch_size}. Lower `batch_size` (`--batch-size`); "
+                "in Python, `drop_remainder=False` takes a smaller batch too."
             )
         return full
+
+    def _left_out(self):
+        num = self.counts().num_dropped
+        return f" ({num} longer ones were left out)" if num else ""
 
     def __iter__(self):
         """Iterates over the batches of epoch 0, see `arrays`."""

@@ -29,7 +29,10 @@ _XLA = {"auto": "auto", "always": True, "never": False}
 # The fields of a setting that decide what a vocabulary holds.
 VOCABULARY_FIELDS = ("max_tokens", "min_count", "lowercase")
 # Those that would train backwards, or not at all, where they are not.
-_POSITIVE = ("learning_rate", "clip_norm", "clip_value")
+_POSITIVE = (
+    *("learning_rate", "clip_norm", "clip_value", "budget", "cycles"),
+    *("weight_range", "embedding_range"),
+)
 FREEZABLE = ("encoder", "decoder", "embedding")
 
 
@@ -141,10 +144,8 @@ class RunConfiguration:
             if type(value) is int and float in kinds_of(known[name]):
                 # A schedule would compute in integers.
                 overrides[name] = float(value)
-        for name in _POSITIVE:
-            value = overrides.get(name)
-            is_allowed = value is None or 0 < value < math.inf
-            require(name, value, is_allowed, "positive and finite")
+            _check_range(name, value)
+        require("seed", self.seed, 0 <= self.seed < 2**32, "from 0 to 2**32 - 1")
         if self.epochs is not None and self.steps is not None:
             raise ValueError("Give `epochs` or `steps`, not both.")
         for name in (
@@ -406,6 +407,23 @@ def setting_fields():
     fixed = ("name", "source", "annealing", "conditioning")
     fields = dataclasses.fields(PaperSetting)
     return {field.name: field.type for field in fields if field.name not in fixed}
+
+
+def _check_range(name, value):
+    """Refuses a value that no network and no schedule has, by the key's name."""
+    if isinstance(value, float):
+        require(name, value, math.isfinite(value), "finite")
+    if value is None:
+        return
+    if name in _POSITIVE:
+        require(name, value, value > 0, "positive and finite")
+    elif name.endswith("_dim"):
+        require(name, value, value >= 1, "positive")
+    elif name.endswith("_dims"):
+        are_widths = all(type(each) is int and each > 0 for each in value)
+        require(name, value, are_widths, "a tuple of positive ints")
+    elif name.endswith("_dropout") and name != "word_dropout":
+        require(name, value, 0 <= value < 1, "in [0, 1)")
 
 
 def kinds_of(wanted):

@@ -209,10 +209,17 @@ def _descriptions(configuration, batches, validation):
         )
         if counts.num_tokens != counts.num_words:
             line += f" ({counts.num_tokens} tokens)"
+        limit = f"{text.max_length}"
+        if "context" in counts.keys:
+            limit += (
+                f", or their contexts than {text.max_context_length or text.max_length}"
+            )
+            if text.max_turns is not None:
+                limit += f" or {text.max_turns} turns"
         if counts.num_dropped:
-            line += f", {counts.num_dropped} left out as longer than {text.max_length}"
+            line += f", {counts.num_dropped} left out as longer than {limit}"
         if counts.num_cut:
-            line += f", {counts.num_cut} cut after {text.max_length}"
+            line += f", {counts.num_cut} cut as longer than {limit}"
         yield f"{line}, {counts.unknown_rate:.2%} unknown"
         for warning in counts.warnings(training):
             yield f"{path}: note: {warning}"

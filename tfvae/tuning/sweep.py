@@ -149,6 +149,12 @@ def tune(sweep, out, *, workers=0, verbose=0, report=None):
     # Refuses texts, options and the objective before anything is written.
     model = sweep.hypermodel().build(keras_tuner.HyperParameters())
     if sweep.objective is None:
+        if model.greater_is_better:
+            raise ValueError(
+                f"A search minimises, and of {model.monitor!r} more is better. Name "
+                "what it minimises, such as `objective='nll - 0.5 * mi'` "
+                "(`--objective`); `monitor` chooses the best epoch of each trial."
+            )
         sweep = dataclasses.replace(sweep, objective=model.monitor)
     sweep.hypermodel().objective.check(model)
     len(sweep.configuration.validation_batches(model.tokenizer))
