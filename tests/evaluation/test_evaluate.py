@@ -409,7 +409,8 @@ def test_every_group_measures_its_own_metrics():
         num_generated=20,
         num_reconstructions=2,
     )
-    absent = FITTED | REPORTED | WITH_CONTEXT | set(of_group("responses"))
+    absent = FITTED | REPORTED | WITH_CONTEXT
+    absent |= {*of_group("responses"), *of_group("transfer")}
     absent |= {key for key in METRICS if "coupled_recon" in key}
     absent |= {"language_model_perplexity", "num_tokens_language_model"}
     assert set(METRICS) - absent <= set(result) <= {*METRICS, "notes"}

@@ -1,5 +1,6 @@
 import csv
 import os
+import types
 
 import keras
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 from tests.support import eager_steps
 from tfvae.cli.main import main
+from tfvae.text import Batches
 from tfvae.training import RunFolder, load_model, train
+from tfvae.training.train import _descriptions
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -271,3 +274,13 @@ def test_refuses_to_choose_by_what_is_not_logged(tmp_path, configuration):
     assert not (tmp_path / "run" / "recipe.json").exists()
     with pytest.raises(ValueError, match="Give `valid` too"):
         configuration(monitor="val_mi", valid=None)
+
+
+def test_contexts_that_are_cut_are_told_from_sentences():
+    rows = [{"text": "a b", "context": ["c d e", "f"]}] * 2
+    limits = {"max_context_length": 2, "max_turns": 2, "too_long": "truncate"}
+    batches = Batches(rows, batch_size=2, **limits)
+    paths = types.SimpleNamespace(train="pairs.tsv", valid=None)
+    line = next(_descriptions(paths, batches, None))
+    cut = "2 cut as longer than 200, contexts than 2 tokens or 2 turns"
+    assert cut in line and line.startswith("pairs.tsv: ")

@@ -211,11 +211,9 @@ def _descriptions(configuration, batches, validation):
             line += f" ({counts.num_tokens} tokens)"
         limit = f"{text.max_length}"
         if "context" in counts.keys:
-            limit += (
-                f", or their contexts than {text.max_context_length or text.max_length}"
-            )
-            if text.max_turns is not None:
-                limit += f" or {text.max_turns} turns"
+            longest = text.max_context_length or text.max_length
+            turns = "" if text.max_turns is None else f" or {text.max_turns} turns"
+            limit += f", contexts than {longest} tokens{turns}"
         if counts.num_dropped:
             line += f", {counts.num_dropped} left out as longer than {limit}"
         if counts.num_cut:
