@@ -170,7 +170,7 @@ class OnSphere(StandardNormal):
         ),
         (
             lambda: make_vae(decoder=make_decoder(conditioning=("bos",))),
-            "set the bridge's last width to 3. Received: memory_dim=2",
+            "set the bridge's last width .* to 3. Received: memory_dim=2",
         ),
         (
             lambda: make_vae(posterior=Deterministic(2)),
