@@ -55,6 +55,7 @@ def test_runs_as_a_module():
         assert name in done.stdout
 
 
+@pytest.mark.long
 def test_a_reader_may_stop():
     """Pipes a command into nothing, as `tfvae presets | head -0` does."""
     reader, writer = os.pipe()

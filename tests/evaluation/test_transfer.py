@@ -119,6 +119,7 @@ def test_the_parser_measures_exactly(pairs, oracle):
         measure_grammar_transfer(["no such"], ["no such"], ["positive"])
 
 
+@pytest.mark.long
 def test_classifier_and_bleu_agree_with_the_truth(measure, oracle, pairs):
     best = measure(oracle)
     assert best["transfer_classifier_accuracy"] == 1.0

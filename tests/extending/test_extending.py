@@ -74,6 +74,7 @@ def test_the_rate_is_committed(data):
         assert (kl >= 3 * 0.2 - 1e-5).all()
 
 
+@pytest.mark.long
 def test_the_prior_is_sampled_alike_with_and_without_xla():
     prior = StudentT(3)
     prior.build(code_dim=0)

@@ -255,6 +255,7 @@ def test_several_steps_in_one_execution(tokens):
         make_vae(loop=Lagging()).compile("sgd", steps_per_execution=2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "imports",
     ["tfvae, keras", pytest.param("keras, tfvae", marks=pytest.mark.slow)],

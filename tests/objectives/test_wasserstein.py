@@ -67,6 +67,7 @@ def network(**widths):
 HIGHEST = DISTANCE * (1.0 + DISTANCE / 20.0)
 
 
+@pytest.mark.long
 def test_a_network_stays_near_the_distance():
     term = trained(network(), steps=100)
     found = term.cost(record(20_000, 2, DISTANCE)).numpy().mean()

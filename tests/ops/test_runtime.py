@@ -87,6 +87,7 @@ def outcome(**environment):
     return kept == "True", int(faults)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="only the GNU C library has mallopt"
 )

@@ -320,6 +320,7 @@ def test_a_killed_worker_is_named_as_killed(monkeypatch, tmp_path):
     assert all(process.poll() is not None for process in started.values())
 
 
+@pytest.mark.long
 def test_ends_with_its_parent():
     code = (
         "import time; from tfvae.tuning.sweep import end_with_parent\n"
