@@ -91,6 +91,7 @@ def test_another_training_text(run, texts, tmp_path, error_of):
         ),
         (["--language-model", "x"], "--language-model is for the metrics of gen"),
         (["--samples", "-1"], "--samples must not be negative"),
+        (["--seed", "-1"], "--seed must not be negative"),
     ],
 )
 def test_bad_option(run, texts, error_of, more, message):

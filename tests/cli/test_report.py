@@ -41,6 +41,7 @@ def test_writes_page_and_metrics(runs, data_path, tmp_path, capsys):
         (["--metrics", "likelihood"], "Measuring needs sentences"),
         (["--num-drawn", "0"], "--num-drawn must be positive"),
         (["--samples", "-1"], "--samples must not be negative"),
+        (["--seed", "-1"], "--seed must not be negative"),
         (["--out", "{tmp}/nowhere/page.html"], "--out must name a file"),
         (["--out", "-"], "--out must name a file. Received: -"),
         (["--data", "{tmp}/nowhere.txt"], "no such file"),

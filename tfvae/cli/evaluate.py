@@ -91,7 +91,7 @@ def _run(args):
     from tfvae.text.formats import check_file
     from tfvae.training import RunFolder
 
-    check_least(args, 0, "samples")
+    check_least(args, 0, "samples", "seed")
     check_least(args, 1, "batch_size", "num_generated", "num_responses", "max_length")
     check_outputs(args, "json")
     groups = args.metrics

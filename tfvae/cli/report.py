@@ -108,7 +108,7 @@ def _check(args):
     check_data_options(args, "max_length", "too_long")
     positive = ("num_generated", "num_responses", "num_drawn", "num_read")
     check_least(args, 1, *positive, "batch_size", "max_length")
-    check_least(args, 0, "samples")
+    check_least(args, 0, "samples", "seed")
     check_outputs(args, "out", "json")
 
 

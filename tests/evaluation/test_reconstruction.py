@@ -1,23 +1,14 @@
-import math
+"""What reconstructions are worth, of a model whose faults are known."""
+
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from nltk.metrics.distance import edit_distance
-from nltk.translate import bleu_score as nltk_bleu
 from nltk.translate.bleu_score import corpus_bleu
 
 from tests import support
 from tfvae.evaluation.generation import reconstruction_quality
-from tfvae.evaluation.text_metrics import (
-    bleu,
-    bleu_known,
-    bleu_single_order,
-    edit_distances,
-    sentence_bleu,
-    sentence_bleu_method7,
-)
 from tfvae.models import LanguageModel
 from tfvae.ops.sequences import EOS_ID, UNK_ID
 
@@ -154,124 +145,3 @@ def test_refuses_nothing_to_compare(batches, message):
 def test_refuses_a_negative_count():
     with pytest.raises(ValueError, match="num_samples=-1"):
         quality(num_samples=-1)
-
-
-REFERENCES = [[4, 5, 6, 7, 8], [4, 5, 4, 5], [9, 9, 9, 8, 7, 6]]
-HYPOTHESES = [[4, 5, 6, 7, 9], [4, 4, 4, 5], [9, 9, 9, 8]]
-
-
-def test_bleu_is_cumulative():
-    found = bleu(REFERENCES, HYPOTHESES)
-    pairs = [[reference] for reference in REFERENCES], HYPOTHESES
-    for key, weights in {
-        "bleu_1": (1,),
-        "bleu_2": (0.5, 0.5),
-        "bleu_3": (1 / 3, 1 / 3, 1 / 3),
-        "bleu_4": (0.25,) * 4,
-        "bleu_wae_3": (0.34, 0.33, 0.33),
-    }.items():
-        assert found[key] == pytest.approx(corpus_bleu(*pairs, weights=weights))
-
-
-def test_bleu_of_no_match_is_zero_without_a_warning():
-    found = bleu([[4, 5, 6], [7]], [[4, 6, 8], []])
-    # Two of three words match, and the empty sentence counts as one that does not.
-    assert found["bleu_1"] == pytest.approx(math.exp(1 - 4 / 3) * 2 / 4)
-    assert found["bleu_4"] == 0.0
-
-
-def test_an_unknown_word_matches_nothing(rng):
-    rows = rng.integers(UNK_ID, 7, (2, 30, 9))
-    # Half of the words are the reference's.
-    rows[1] = np.where(rng.random((30, 9)) < 0.5, *rows)
-    references, hypotheses = rows.tolist()
-    apart = [
-        [[f"{side}<unk>" if i == UNK_ID else str(i) for i in row] for row in rows]
-        for side, rows in enumerate((references, hypotheses))
-    ]
-    found = bleu_known(references, hypotheses)
-    pairs = [[reference] for reference in apart[0]], apart[1]
-    assert list(found) == [f"bleu_known_{n}" for n in (1, 2, 3, 4)]
-    for n, value in enumerate(found.values(), 1):
-        assert value == pytest.approx(corpus_bleu(*pairs, weights=(1 / n,) * n))
-        assert 0 < value < bleu(references, hypotheses)[f"bleu_{n}"]
-
-
-def test_single_order_by_hand():
-    # Words that match: 4 of 5, 3 of 4 (the fourth 4 is clipped) and 4 of 4.
-    brevity = math.exp(1 - 15 / 13)
-    found = bleu_single_order(REFERENCES, HYPOTHESES, 1)
-    assert found == pytest.approx(brevity * 11 / 13)
-    # Pairs: 45, 56, 67 of 4; 45 of 3; 99, 99, 98 of 3.
-    found = bleu_single_order(REFERENCES, HYPOTHESES, 2)
-    assert found == pytest.approx(brevity * 7 / 10)
-
-
-def test_single_order_has_no_penalty_for_length():
-    assert bleu_single_order([[4, 5]], [[4, 5, 6, 7]], 1) == pytest.approx(0.5)
-
-
-def test_single_order_of_short_sentences():
-    assert bleu_single_order([[4], [4, 5]], [[4], [4, 5]], 2) == 1.0
-    assert bleu_single_order([[4], [5]], [[4], []], 2) == 0.0
-
-
-def test_edit_distances_are_nltks(rng):
-    references, hypotheses = np.zeros((2, 60, 9), int)
-    for row in (*references, *hypotheses):
-        size = rng.integers(0, 10)
-        row[:size] = rng.integers(4, 7, size)
-    found = edit_distances(references, hypotheses[:, :8])
-    for one, other, distance in zip(references, hypotheses[:, :8], found, strict=True):
-        assert distance == edit_distance(
-            one[one > 0].tolist(), other[other > 0].tolist()
-        )
-
-
-@pytest.mark.parametrize("hypotheses", [[], [[4], [5]]])
-def test_refuses_other_numbers(hypotheses):
-    with pytest.raises(ValueError, match="Received: . hypotheses"):
-        bleu([[4]], hypotheses)
-    with pytest.raises(ValueError, match="Received: . hypotheses"):
-        bleu_single_order([[4]], hypotheses, 1)
-
-
-def _random_pairs(num):
-    rng = np.random.default_rng(3)
-    for _ in range(num):
-        yield tuple(
-            rng.choice(list("abcde"), size=rng.integers(1, 9)).tolist()
-            for _ in range(2)
-        )
-
-
-@pytest.mark.parametrize(
-    ("function", "weights", "method"),
-    [
-        (sentence_bleu, (0.25,) * 4, "method2"),
-        (sentence_bleu_method7, (1 / 3,) * 3, "method7"),
-    ],
-)
-def test_smoothed_bleu_of_a_sentence_is_that_of_nltk(function, weights, method):
-    smoothing = getattr(nltk_bleu.SmoothingFunction(), method)
-    scores = []
-    for reference, hypothesis in _random_pairs(500):
-        expected = nltk_bleu.sentence_bleu(
-            [reference], hypothesis, weights, smoothing_function=smoothing
-        )
-        scores.append(function(reference, hypothesis))
-        assert scores[-1] == pytest.approx(float(expected), abs=1e-12)
-    assert min(scores) == 0 < max(scores)
-    assert function(["a"], []) == 0
-
-
-def test_smoothed_bleu_by_hand():
-    # Two of three words, one of two pairs, no triple; as long as the reference.
-    reference, hypothesis = "a b c".split(), "a b d".split()
-    expected = (2 / 3 * 2 / 3 * 1 / 2 * 1 / 2) ** 0.25
-    assert sentence_bleu(reference, hypothesis) == pytest.approx(expected)
-    third = np.log(3) / 10
-    first = (2 / 3 + 1 + 2 / 3 + 1 / 2) / 3
-    second = (first + 1 / 2 + third) / 3
-    expected = (first * second * (second + third) / 3) ** (1 / 3)
-    assert sentence_bleu_method7(reference, hypothesis) == pytest.approx(expected)
